@@ -1,0 +1,111 @@
+"""Named errors and warnings, so that callers can catch what they can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with a cohort, and how to mend it.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong: what was expected and what came.
+    remedy : str
+        What the user can do about it.
+    patient : str, default=None
+        Pseudonymous patient id from the user's own table.
+    column : str, default=None
+        Column or modality concerned.
+    file : str, default=None
+        File concerned.
+
+    Examples
+    --------
+    >>> print(Problem("file does not exist", "correct the path", patient="P1", column="pet", file="a.nii"))
+    patient P1, pet (a.nii): file does not exist. Remedy: correct the path.
+    """
+
+    what: str
+    remedy: str
+    patient: str | None = None
+    column: str | None = None
+    file: str | None = None
+
+    def __str__(self) -> str:
+        where = ", ".join(
+            part for part in (self.patient and f"patient {self.patient}", self.column) if part is not None
+        )
+        if self.file:
+            where = f"{where} ({self.file})" if where else self.file
+        text = f"{self.what.rstrip('.')}. Remedy: {self.remedy.rstrip('.')}."
+        return f"{where}: {text}" if where else text
+
+
+class CohortError(ValueError):
+    """Everything that is wrong with a cohort, listed at once.
+
+    Parameters
+    ----------
+    problems : sequence of Problem
+        At least one.
+    """
+
+    #: How many problems the message spells out; ``problems`` holds them all.
+    shown = 50
+
+    def __init__(self, problems: Sequence[Problem]):
+        self.problems = list(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        if len(self.problems) == 1:
+            return str(self.problems[0])
+        lines = [f"{len(self.problems)} problems in the cohort:"]
+        lines += [f"  {k}. {problem}" for k, problem in enumerate(self.problems[: self.shown], 1)]
+        if len(self.problems) > self.shown:
+            lines.append(f"  ... and {len(self.problems) - self.shown} more (see the `problems` attribute)")
+        return "\n".join(lines)
+
+
+class LeakageError(CohortError):
+    """A column that is known only after therapy was named as a predictor."""
+
+
+class MissingModalityError(ValueError):
+    """An estimator needs a modality that the data do not have."""
+
+
+class MissingDependencyError(ImportError):
+    """An optional package is not installed; the message names the install command."""
+
+
+class RunMismatchError(ValueError):
+    """A results folder holds a run on other data."""
+
+
+class SavedModelError(ValueError):
+    """A saved model is damaged, was altered or cannot be read."""
+
+
+class CohortWarning(UserWarning):
+    """Something about the cohort that the user should know."""
+
+
+class CensoredPatientsWarning(CohortWarning):
+    """Patients censored before the horizon: their class is unknown."""
+
+
+class FieldOfViewWarning(CohortWarning):
+    """The fixed box shows more than the scans hold."""
+
+
+class MarkersMissingWarning(UserWarning):
+    """The published markers of a baseline are not in the table."""
+
+
+class ResultsWarning(UserWarning):
+    """A result that needs care when it is read."""
