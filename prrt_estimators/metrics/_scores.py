@@ -1,0 +1,97 @@
+"""Scores of discrimination and accuracy that scikit-learn lacks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import average_precision_score
+
+from prrt_estimators.metrics._check import check_target_and_probability, holds_both_classes
+
+
+def average_precision_short_score(
+    y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> float:
+    """Average precision (AUPRC) with short PFS as the class to be found.
+
+    The AUPRC of a class depends on how frequent the class is, so a paper that reports the AUPRC of long PFS alone
+    says little about the patients who progress early. Chance is the prevalence of short PFS.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        1 = long PFS, 0 = short PFS.
+    p_long : array-like of shape (n,)
+        Predicted probability of long PFS; patients are ranked from the lowest.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN with an ``UndefinedMetricWarning`` if there is one class only.
+
+    Raises
+    ------
+    ValueError
+        If labels are not 0/1, probabilities leave 0..1, or lengths differ.
+
+    See Also
+    --------
+    sklearn.metrics.average_precision_score : The same for long PFS.
+
+    Examples
+    --------
+    >>> average_precision_short_score([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
+    0.833...
+    """
+    y, p = check_target_and_probability(y_true, p_long)
+    if not holds_both_classes(y, "AUPRC of short PFS"):
+        return float("nan")
+    # -p and not 1 - p: the subtraction would make ties of probabilities near zero.
+    return float(average_precision_score(1 - y, -p, sample_weight=sample_weight))
+
+
+def scaled_brier_score(y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
+    r"""Brier score relative to predicting the prevalence for everybody.
+
+    .. math:: 1 - \frac{\sum_i w_i (p_i - y_i)^2}{\sum_i w_i (\bar y - y_i)^2}
+
+    1 is perfect, 0 is no better than the prevalence, negative values are worse.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        1 = long PFS, 0 = short PFS.
+    p_long : array-like of shape (n,)
+        Predicted probability of long PFS.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient.
+
+    Returns
+    -------
+    float
+        At most 1; NaN with an ``UndefinedMetricWarning`` if there is one class only.
+
+    Raises
+    ------
+    ValueError
+        If labels are not 0/1, probabilities leave 0..1, or lengths differ.
+
+    References
+    ----------
+    Steyerberg et al., "Assessing the performance of prediction models", Epidemiology 2010,
+    doi:10.1097/EDE.0b013e3181c30fb2.
+
+    Examples
+    --------
+    >>> scaled_brier_score([0, 0, 1, 1], [0.0, 0.5, 0.5, 1.0])
+    0.5
+    """
+    y, p = check_target_and_probability(y_true, p_long)
+    if not holds_both_classes(y, "The scaled Brier score"):
+        return float("nan")
+    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    prevalence = np.average(y.astype(np.float64), weights=weights)
+    reference = np.average((y - prevalence) ** 2, weights=weights)
+    return float(1 - np.average((y - p) ** 2, weights=weights) / reference)
