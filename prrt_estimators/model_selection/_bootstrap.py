@@ -1,0 +1,214 @@
+"""Confidence intervals of scores by drawing patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from prrt_estimators.model_selection._statistics import check_level
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+class BootstrapInterval(NamedTuple):
+    """An estimate with its bootstrap confidence interval and standard error."""
+
+    estimate: float
+    low: float
+    high: float
+    standard_error: float
+
+
+def bootstrap_interval(
+    y_true: ArrayLike,
+    p_long: ArrayLike,
+    metric: str | Metric = "auroc",
+    *,
+    n_boot: int = 2000,
+    confidence_level: float = 0.95,
+    method: str = "percentile",
+    random_state: int | np.random.Generator | None = None,
+) -> BootstrapInterval:
+    """Confidence interval of a score by a patient-level bootstrap stratified by class.
+
+    Patients of each class are drawn with replacement, so every sample has the cohort's prevalence. The interval
+    holds for these predictions: it carries the luck of the patients tested, not that of training.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        1 = long PFS, 0 = short PFS, one row a patient.
+    p_long : array-like of shape (n,)
+        Out-of-fold probability of long PFS averaged over repeats (:func:`pool_repeats`).
+    metric : {"auroc", "auprc", "auprc_short", "brier"} or callable, default="auroc"
+        A name is computed for all samples at once, a ``metric(y_true, p_long) -> float`` for one after the other.
+    n_boot : int, default=2000
+        Bootstrap samples.
+    confidence_level : float, default=0.95
+        Level of the two-sided interval.
+    method : {"percentile", "BCa", "basic"}, default="percentile"
+        As in :func:`scipy.stats.bootstrap`, which does the work.
+    random_state : int, Generator or None, default=None
+        Seed of the draws; pass an int for the same interval each time.
+
+    Returns
+    -------
+    BootstrapInterval
+        ``estimate``, ``low``, ``high``, ``standard_error``.
+
+    Raises
+    ------
+    ValueError
+        If arrays differ in length, a class has fewer than two patients, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> y = [0, 0, 0, 1, 1, 1, 1]
+    >>> interval = bootstrap_interval(y, [0.2, 0.3, 0.6, 0.4, 0.5, 0.8, 0.9], n_boot=200, random_state=0)
+    >>> round(interval.estimate, 3), interval.low < interval.estimate <= interval.high
+    (0.833, True)
+    """
+    return _bootstrap(y_true, [p_long], metric, n_boot, confidence_level, method, random_state)
+
+
+def bootstrap_difference(
+    y_true: ArrayLike,
+    p_long: ArrayLike,
+    p_long_other: ArrayLike,
+    metric: str | Metric = "auroc",
+    *,
+    n_boot: int = 2000,
+    confidence_level: float = 0.95,
+    method: str = "percentile",
+    random_state: int | np.random.Generator | None = None,
+) -> BootstrapInterval:
+    """Confidence interval of the difference of two models' scores on the same patients.
+
+    Both models are scored on the same bootstrap samples, so what makes a patient hard for both cancels.
+
+    Parameters
+    ----------
+    y_true : array-like of shape (n,)
+        1 = long PFS, 0 = short PFS, one row a patient.
+    p_long, p_long_other : array-like of shape (n,)
+        Probabilities of long PFS by the two models, patients in the same order.
+    metric, n_boot, confidence_level, method, random_state
+        As in :func:`bootstrap_interval`.
+
+    Returns
+    -------
+    BootstrapInterval
+        Of the score of `p_long` minus that of `p_long_other`.
+
+    Raises
+    ------
+    ValueError
+        If arrays differ in length, a class has fewer than two patients, or a parameter is out of range.
+
+    Examples
+    --------
+    >>> y, p = [0, 0, 1, 1], [0.2, 0.6, 0.4, 0.9]
+    >>> bootstrap_difference(y, p, p, n_boot=100, random_state=0)
+    BootstrapInterval(estimate=0.0, low=0.0, high=0.0, standard_error=0.0)
+    """
+    return _bootstrap(y_true, [p_long, p_long_other], metric, n_boot, confidence_level, method, random_state)
+
+
+def _bootstrap(
+    y_true: ArrayLike,
+    columns: list[ArrayLike],
+    metric: str | Metric,
+    n_boot: int,
+    confidence_level: float,
+    method: str,
+    random_state: int | np.random.Generator | None,
+) -> BootstrapInterval:
+    y = np.asarray(y_true)
+    scores = [np.asarray(column, dtype=np.float64) for column in columns]
+    if y.ndim != 1 or any(p.shape != y.shape for p in scores):
+        raise ValueError(
+            f"`y_true` and the probabilities must have one value a patient; got shapes "
+            f"{[y.shape, *(p.shape for p in scores)]}. Average repeats with pool_repeats first."
+        )
+    if any(np.isnan(p).any() for p in scores):
+        raise ValueError("probabilities hold NaN; leave out patients that a model did not predict, in all arrays.")
+    if not callable(metric) and metric not in _VECTORISED:
+        raise ValueError(f"`metric` must be one of {sorted(_VECTORISED)} or a callable; got {metric!r}.")
+    if method not in ("percentile", "BCa", "basic"):
+        raise ValueError(f"`method` must be 'percentile', 'BCa' or 'basic'; got {method!r}.")
+    if n_boot < 1:
+        raise ValueError(f"`n_boot` must be at least 1; got {n_boot}. Pass e.g. 2000.")
+    check_level(confidence_level)
+    short, long = np.flatnonzero(y == 0), np.flatnonzero(y == 1)
+    if len(short) + len(long) < len(y) or min(len(short), len(long)) < 2:
+        raise ValueError(
+            f"a stratified bootstrap needs at least two patients of each class, 0 and 1; got {len(short)} and "
+            f"{len(long)} among {len(y)}."
+        )
+    statistic = _vectorised_statistic(metric, scores) if isinstance(metric, str) else _statistic(metric, y, scores)
+    result = stats.bootstrap(
+        (short, long),
+        statistic,
+        n_resamples=n_boot,
+        # Bounds memory: at most some ten million drawn patients at a time.
+        batch=max(1, min(n_boot, 10_000_000 // len(y))),
+        vectorized=isinstance(metric, str),
+        confidence_level=confidence_level,
+        method=method,
+        random_state=np.random.default_rng(random_state),
+    )
+    estimate = statistic(short, long)
+    low, high = result.confidence_interval
+    return BootstrapInterval(float(estimate), float(low), float(high), float(result.standard_error))
+
+
+def _statistic(metric: Metric, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., float]:
+    def statistic(short: np.ndarray, long: np.ndarray) -> float:
+        rows = np.concatenate([short, long])
+        values = [float(metric(y[rows], p[rows])) for p in scores]
+        return values[0] if len(values) == 1 else values[0] - values[1]
+
+    return statistic
+
+
+def _vectorised_statistic(name: str, scores: list[np.ndarray]) -> Callable[..., Any]:
+    def statistic(short: np.ndarray, long: np.ndarray, axis: int = -1) -> Any:
+        short, long = np.moveaxis(short, axis, -1), np.moveaxis(long, axis, -1)
+        values = [_VECTORISED[name](p[short], p[long]) for p in scores]
+        return values[0] if len(values) == 1 else values[0] - values[1]
+
+    return statistic
+
+
+def _auroc(short: np.ndarray, long: np.ndarray) -> Any:
+    n_short, n_long = short.shape[-1], long.shape[-1]
+    ranks = stats.rankdata(np.concatenate([short, long], axis=-1), axis=-1)[..., n_short:]
+    return (ranks.sum(axis=-1) - n_long * (n_long + 1) / 2) / (n_short * n_long)
+
+
+def _auprc(short: np.ndarray, long: np.ndarray) -> Any:
+    """Mean over long-PFS patients of the precision among all who are ranked at least as high."""
+    everybody = np.concatenate([long, short], axis=-1)
+    at_least = stats.rankdata(-everybody, method="max", axis=-1)[..., : long.shape[-1]]
+    return (stats.rankdata(-long, method="max", axis=-1) / at_least).mean(axis=-1)
+
+
+def _auprc_short(short: np.ndarray, long: np.ndarray) -> Any:
+    return _auprc(-long, -short)
+
+
+def _brier(short: np.ndarray, long: np.ndarray) -> Any:
+    total = (short**2).sum(axis=-1) + ((1 - long) ** 2).sum(axis=-1)
+    return total / (short.shape[-1] + long.shape[-1])
+
+
+_VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "auroc": _auroc,
+    "auprc": _auprc,
+    "auprc_short": _auprc_short,
+    "brier": _brier,
+}
