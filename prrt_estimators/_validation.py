@@ -1,0 +1,83 @@
+"""Checks that every room upstairs shares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .cohort import IMAGING, MODALITIES, Cohort, Volumes
+from .exceptions import MissingModalityError
+
+
+def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
+    """Return X as a `Cohort`.
+
+    Parameters
+    ----------
+    X : Cohort, mapping, Volumes, array of shape (n, 1, D, H, W) or 2-D table
+        A 5-D array counts as the modality `image`; a table as ``"lab"``.
+    image : {"pet", "ct"}, default=None
+        Which modality an array or `Volumes` holds.
+
+    Raises
+    ------
+    TypeError
+        If X is none of these.
+    """
+    if isinstance(X, Cohort):
+        return X
+    if isinstance(X, pd.DataFrame):
+        return Cohort({"lab": X})
+    if isinstance(X, Mapping):
+        return Cohort(X)
+    ndim = X.ndim if hasattr(X, "ndim") else (1 if isinstance(X, Volumes) else np.ndim(X))
+    if isinstance(X, Volumes) or ndim in (4, 5):
+        if image is None:
+            raise TypeError('which modality is this array? Pass a mapping such as {"pet": array}.')
+        return Cohort({image: X})
+    if ndim == 2:
+        return Cohort({"lab": X})
+    raise TypeError(
+        f"expected a Cohort, a mapping with some of the keys {MODALITIES}, a 5-D array or a 2-D table; "
+        f"got {type(X).__name__} with {ndim} dimension(s)."
+    )
+
+
+def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) -> tuple[str, ...]:
+    """Return the modalities to use, in the order pet, ct, lab.
+
+    Parameters
+    ----------
+    X : Cohort
+    wanted : "auto" or sequence of str
+        "auto" takes what X has.
+    estimator : str
+        Name for the message.
+
+    Raises
+    ------
+    ValueError
+        If `wanted` names something that is no modality, or nothing.
+    MissingModalityError
+        If X lacks one that is wanted.
+    """
+    if isinstance(wanted, str):
+        if wanted == "auto":
+            return X.modalities
+        wanted = (wanted,)
+    names = tuple(wanted)
+    unknown = [name for name in names if name not in MODALITIES]
+    if unknown or not names or len(set(names)) != len(names):
+        raise ValueError(f"`modalities` must be 'auto' or some of {MODALITIES}, each once; got {wanted!r}.")
+    missing = [name for name in MODALITIES if name in names and name not in X]
+    if missing:
+        raise MissingModalityError(
+            f"{estimator} needs {' and '.join(repr(m) for m in missing)}; the data have {', '.join(X.modalities)}."
+        )
+    for name in names:
+        if name in IMAGING and not X[name].present.any() and len(X):
+            raise MissingModalityError(f"{estimator} needs {name!r}, but no patient here has one.")
+    return tuple(name for name in MODALITIES if name in names)

@@ -1,0 +1,128 @@
+"""What all classifiers share: targets, inputs, tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    assert_all_finite,
+    check_consistent_length,
+    check_is_fitted,
+    column_or_1d,
+)
+
+from .._validation import as_cohort
+from ..cohort import Cohort, Volumes
+from ..exceptions import MissingModalityError
+
+
+class BasePFSClassifier(ClassifierMixin, BaseEstimator):
+    """Binary classifier of long against short PFS."""
+
+    #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.
+    _image: ClassVar[str | None] = None
+    _takes_table: ClassVar[bool] = True
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the more probable class of each patient.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The greater label where its probability is at least 0.5.
+        """
+        check_is_fitted(self)
+        return self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities of shape (n, 2), the positive class (long PFS) in the second column."""
+        raise NotImplementedError  # pragma: no cover - every estimator defines it
+
+    def _cohort(self, X: Any) -> Cohort | None:
+        """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
+        if isinstance(X, (Mapping, Volumes)) or getattr(X, "ndim", 0) in (4, 5):
+            return as_cohort(X, image=self._image)
+        if not self._takes_table:
+            # Lists and arrays of another shape get scikit-learn's own message for what is not understood.
+            raise ValueError(
+                f"{type(self).__name__} takes a Cohort, a mapping with {self._image!r} or an array of shape "
+                f"(n, 1, D, H, W). Expected 5 dimensions, got {np.ndim(X)}; reshape your data."
+            )
+        return None
+
+    def _table(self, X: Any, cohort: Cohort | None) -> Any:
+        """Return the laboratory table of X."""
+        if cohort is None:
+            return X
+        if "lab" not in cohort:
+            raise MissingModalityError(
+                f"{type(self).__name__} needs 'lab'; the data have {', '.join(cohort.modalities)}."
+            )
+        return cohort["lab"]
+
+    def _encode_target(self, X: Any, y: Any) -> np.ndarray:
+        """Check y, store `classes_` and return 0 and 1."""
+        if y is None:
+            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        if getattr(getattr(y, "dtype", None), "names", None):
+            raise TypeError(
+                "y holds survival times; classifiers need a class: 1 for PFS longer than the horizon, else 0. "
+                "load_cohort(..., horizon=12) makes it and leaves out patients censored earlier."
+            )
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        check_consistent_length(X, y)
+        kind = type_of_target(y, input_name="y")
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        if len(self.classes_) > 2:
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}; use short (0) and long "
+                "(1) PFS."
+            )
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class only ({self.classes_[0]!r}); {type(self).__name__} needs patients of both classes."
+            )
+        return encoded
+
+    def _sample_weight(self, sample_weight: Any, X: Any) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if weights.sum() <= 0:
+            raise ValueError("sample_weight is zero for every patient; at least one must be positive.")
+        return weights
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.input_tags.two_d_array = self._takes_table
+        tags.input_tags.dict = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = self._takes_table
+        tags.input_tags.categorical = self._takes_table
+        return tags
+
+
+def class_weights(class_weight: Any, encoded: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return one weight a patient for ``"balanced"``, a mapping label -> weight, or None."""
+    if class_weight is None:
+        return np.ones(len(encoded))
+    if isinstance(class_weight, str):
+        counts = np.bincount(encoded, minlength=2)
+        return (len(encoded) / (2 * counts))[encoded]
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown:
+        raise ValueError(f"`class_weight` names the labels {unknown}, but y holds {classes.tolist()}.")
+    return np.array([float(class_weight.get(label, 1.0)) for label in classes])[encoded]

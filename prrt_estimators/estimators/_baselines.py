@@ -1,0 +1,280 @@
+"""What a network has to beat: logistic regression on a handful of numbers."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .._validation import check_modalities
+from ..exceptions import MarkersMissingWarning
+from ..preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
+from ._base import BasePFSClassifier
+
+
+class LabBaselineClassifier(BasePFSClassifier):
+    """Logistic regression on chromogranin A / ULN, De Ritis ratio and creatinine / ULN.
+
+    Markers that the table does not hold are left out; if it holds none of them, all its columns are used, with a
+    `MarkersMissingWarning`.
+
+    Parameters
+    ----------
+    C : float, default=1.0
+        Inverse strength of the L2 penalty.
+    class_weight : "balanced", mapping or None, default="balanced"
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    markers_ : list of str
+        Markers used; empty if all columns are.
+    preprocessor_ : LabPreprocessor
+    model_ : LogisticRegression
+
+    References
+    ----------
+    Chen et al. 2022 (CgA, creatinine over ULN); Ruhwedel et al. 2021 (De Ritis ratio, CgA).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"CgA": [50.0, 900.0, 80.0, 2000.0], "AST": 30.0, "ALT": [30.0, 15.0, 25.0, 10.0]})
+    >>> LabBaselineClassifier().fit(table, [1, 0, 1, 0]).markers_
+    ['cga_uln', 'de_ritis']
+    """
+
+    _parameter_constraints: ClassVar[dict] = {
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    def __init__(self, *, C: float = 1.0, class_weight: Any = "balanced"):
+        self.C = C
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LabBaselineClassifier:
+        """Learn medians, scales and coefficients from the training rows.
+
+        Parameters
+        ----------
+        X : Cohort or mapping with ``"lab"``, or DataFrame of shape (n, k)
+        y : array of shape (n,)
+            1 for long PFS, 0 for short.
+        sample_weight : array of shape (n,), default=None
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        table = self._table(X, self._cohort(X))
+        self.markers_ = []
+        if isinstance(table, pd.DataFrame) and not isinstance(table.columns, pd.RangeIndex):
+            self.finder_ = LiteratureMarkers().fit(table)
+            self.markers_ = list(self.finder_.markers_)
+            if not self.markers_:
+                warnings.warn(
+                    "the table holds none of CgA, AST with ALT, or creatinine, so LabBaselineClassifier uses all "
+                    f"{table.shape[1]} columns: a weaker yardstick than the published one.",
+                    MarkersMissingWarning,
+                    stacklevel=2,
+                )
+        self.preprocessor_ = LabPreprocessor(log=self.markers_ or "auto")
+        prepared = self.preprocessor_.fit_transform(self._used(table))
+        encoded = self._encode_target(prepared, y)
+        weights = self._sample_weight(sample_weight, prepared)
+        self._note_columns(table)
+        self.model_ = LogisticRegression(
+            C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000
+        )
+        self.model_.fit(prepared, encoded, sample_weight=weights)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : Cohort or mapping with ``"lab"``, or DataFrame of shape (n, k)
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            The second column is the probability of long PFS.
+        """
+        check_is_fitted(self)
+        table = self._table(X, self._cohort(X))
+        return self.model_.predict_proba(self.preprocessor_.transform(self._used(table)))
+
+    def _used(self, table: Any) -> Any:
+        return self.finder_.transform(table) if self.markers_ else table
+
+    def _note_columns(self, table: Any) -> None:
+        if isinstance(table, pd.DataFrame):
+            self.n_features_in_ = table.shape[1]
+            if self.markers_:
+                self.feature_names_in_ = np.asarray(table.columns, dtype=object)
+                return
+        self.n_features_in_ = getattr(self, "n_features_in_", self.preprocessor_.n_features_in_)
+        if hasattr(self.preprocessor_, "feature_names_in_"):
+            self.feature_names_in_ = self.preprocessor_.feature_names_in_
+
+
+class PETBaselineClassifier(BasePFSClassifier):
+    """Logistic regression on six global numbers of the PET, see `GlobalPETFeatures`.
+
+    Parameters
+    ----------
+    threshold : float, default=4.0
+        SUVbw above which volume counts.
+    C : float, default=1.0
+        Inverse strength of the L2 penalty.
+    class_weight : "balanced", mapping or None, default="balanced"
+    size, spacing : default=48 and 8.0
+        Of the box prepared while a file is open; give what the other models have, so that each file is opened once.
+    cache_dir : path, default=None
+        ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+    model_ : Pipeline
+        Imputer (for a patient without PET), scaler and logistic regression.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.random((6, 1, 8, 8, 8)) * np.array([1, 9, 2, 8, 1, 9]).reshape(-1, 1, 1, 1, 1)
+    >>> PETBaselineClassifier().fit(X, [1, 0, 1, 0, 1, 0]).predict(X).tolist()
+    [1, 0, 1, 0, 1, 0]
+    """
+
+    _image: ClassVar[str] = "pet"
+    _takes_table: ClassVar[bool] = False
+    _parameter_constraints: ClassVar[dict] = {
+        "threshold": [Interval(Real, 0, None, closed="neither")],
+        "C": [Interval(Real, 0, None, closed="neither")],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "size": ["array-like", Integral],
+        "spacing": ["array-like", Real],
+        "cache_dir": [str, os.PathLike, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        threshold: float = 4.0,
+        C: float = 1.0,
+        class_weight: Any = "balanced",
+        size: Any = 48,
+        spacing: Any = 8.0,
+        cache_dir: Any = None,
+    ):
+        self.threshold = threshold
+        self.C = C
+        self.class_weight = class_weight
+        self.size = size
+        self.spacing = spacing
+        self.cache_dir = cache_dir
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PETBaselineClassifier:
+        """Learn medians, scales and coefficients from the training rows.
+
+        Parameters
+        ----------
+        X : Cohort or mapping with ``"pet"``, or array of shape (n, 1, D, H, W)
+        y : array of shape (n,)
+            1 for long PFS, 0 for short.
+        sample_weight : array of shape (n,), default=None
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        features = self._features(X)
+        encoded = self._encode_target(features, y)
+        weights = self._sample_weight(sample_weight, features)
+        self.model_ = make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True),
+            StandardScaler(),
+            LogisticRegression(C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000),
+        )
+        self.model_.fit(features, encoded, logisticregression__sample_weight=weights)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : Cohort or mapping with ``"pet"``, or array of shape (n, 1, D, H, W)
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            The second column is the probability of long PFS.
+        """
+        check_is_fitted(self)
+        return self.model_.predict_proba(self._features(X))
+
+    def prepare(
+        self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None
+    ) -> PETBaselineClassifier:
+        """Check all PET scans of X and keep what is needed of them.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+        progress : callable, default=None
+            Called with (patients done, patients in all).
+        n_jobs : int, default=None
+            Threads that read files.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        CohortError
+            With everything that is wrong with any scan.
+        """
+        cohort = self._cohort(X)
+        check_modalities(cohort, ("pet",), estimator=type(self).__name__)  # type: ignore[arg-type]
+        prepare_volumes(
+            cohort,
+            modalities=("pet",),
+            size=self.size,
+            spacing=self.spacing,
+            cache_dir=self.cache_dir,
+            progress=progress,
+            n_jobs=n_jobs,
+        )
+        return self
+
+    def _features(self, X: Any) -> pd.DataFrame:
+        cohort = self._cohort(X)
+        check_modalities(cohort, ("pet",), estimator=type(self).__name__)  # type: ignore[arg-type]
+        reader = GlobalPETFeatures(
+            threshold=self.threshold, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir
+        )
+        return reader.fit_transform(cohort)
+
+
+def _encoded(class_weight: Any, classes: np.ndarray) -> Any:
+    """Return a mapping of labels to weights in terms of 0 and 1."""
+    if not isinstance(class_weight, dict):
+        return class_weight
+    return {int(np.flatnonzero(classes == label)[0]): weight for label, weight in class_weight.items()}

@@ -1,0 +1,315 @@
+"""What the estimators with a network share: from cohort to trained net and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import TransformerMixin
+from sklearn.model_selection import StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .. import _net
+from .._validation import check_modalities
+from ..cohort import IMAGING, Cohort
+from ..exceptions import MissingModalityError
+from ..modules import Encoder, FusionNet, RandomAugment, build_encoder, load_weights
+from ..preprocessing import LabPreprocessor, prepare_volumes
+from ..preprocessing._volumes import BoxReader
+from ..preprocessing._windows import check_window
+from ._base import BasePFSClassifier, class_weights
+
+#: Shared by the signatures of the estimators with a network.
+NET_CONSTRAINTS: dict[str, list[Any]] = {
+    "size": ["array-like", Integral],
+    "spacing": ["array-like", Real],
+    "augment": ["boolean"],
+    "embedding": [Interval(Integral, 1, None, closed="left")],
+    "hidden": [Interval(Integral, 1, None, closed="left")],
+    "dropout": [Interval(Real, 0, 1, closed="left")],
+    "max_epochs": [Interval(Integral, 1, None, closed="left")],
+    "lr": [Interval(Real, 0, None, closed="neither")],
+    "batch_size": [Interval(Integral, 1, None, closed="left")],
+    "optimizer": [StrOptions(set(_net.OPTIMIZERS))],
+    "weight_decay": [Interval(Real, 0, None, closed="left")],
+    "lr_schedule": [StrOptions({"cosine"}), None],
+    "class_weight": [StrOptions({"balanced"}), dict, None],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+    "patience": [Interval(Integral, 1, None, closed="left")],
+    "device": [str],
+    "precision": [StrOptions({"auto", "float32"})],
+    "cache_dir": [str, os.PathLike, None],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+}
+
+
+class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
+    """Base of the estimators that train a `FusionNet`; not to be used itself.
+
+    Subclasses say which modalities they use and which encoder, window and weights a modality has.
+    """
+
+    _prefix: ClassVar[str]
+
+    # What a subclass answers --------------------------------------------------------------------------------------
+
+    def _wanted(self) -> Any:
+        """Return "auto" or the modalities to use."""
+        raise NotImplementedError  # pragma: no cover - both kinds define it
+
+    def _branch(self, name: str) -> tuple[Any, Any, Any, Any]:
+        """Return encoder, its parameters, the window and the weight file of an imaging modality."""
+        raise NotImplementedError  # pragma: no cover - both kinds define it
+
+    def _joining(self) -> dict[str, Any]:
+        """Return how the modalities are joined, as arguments of `FusionNet`."""
+        return {}
+
+    # scikit-learn's methods ---------------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+            Raw patients: imputing, scaling, resampling and windowing happen inside, learnt from these rows only.
+        y : array of shape (n,)
+            1 for long PFS, 0 for short; any two labels work, the greater one is the positive class.
+        sample_weight : array of shape (n,), default=None
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        cohort = self._cohort(X)
+        names = ("lab",) if cohort is None else check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
+        if cohort is None and self._wanted() != "auto" and set(self._wanted()) != {"lab"}:
+            raise MissingModalityError(f"{type(self).__name__} needs {self._wanted()}; the data are one table.")
+        self.modalities_ = names
+        table = None
+        if "lab" in names:
+            raw = self._table(X, cohort)
+            self.preprocessor_ = LabPreprocessor(log=getattr(self, "log", "auto"))
+            table = self.preprocessor_.fit_transform(raw)
+            self.n_features_in_ = self.preprocessor_.n_features_in_
+            if hasattr(self.preprocessor_, "feature_names_in_"):
+                self.feature_names_in_ = self.preprocessor_.feature_names_in_
+        encoded = self._encode_target(X if cohort is None else cohort, y)
+        weights = self._sample_weight(sample_weight, X if cohort is None else cohort)
+        weights = class_weights(self.class_weight, encoded, self.classes_) * (1.0 if weights is None else weights)
+        if cohort is not None:
+            self._prepare(cohort, names, tell_padding=False)
+        rng = check_random_state(self.random_state)
+        validation = self._validation_rows(encoded, weights, rng)
+        device = _net.resolve_device(self.device)
+        dataset = self._dataset(cohort, table, target=(encoded, weights), hold=True)
+        self.shapes_ = dict(dataset.shapes)
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
+            torch.manual_seed(int(rng.randint(2**31 - 1)))
+            module = self._build(self.shapes_, 0 if table is None else table.shape[1])
+            self.net_ = _net.train(
+                module,
+                dataset,
+                max_epochs=self.max_epochs,
+                lr=self.lr,
+                batch_size=self.batch_size,
+                optimizer=self.optimizer,
+                weight_decay=self.weight_decay,
+                lr_schedule=self.lr_schedule,
+                validation_rows=validation,
+                patience=self.patience,
+                device=device,
+                autocast=_net.use_autocast(self.precision, device),
+                verbose=int(self.verbose),
+            )
+        self.n_epochs_ = len(self.net_.history)
+        self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
+        self._n_features_out = module.fused_features
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+            As for `fit`; a patient may lack any of the modalities.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            The second column is the probability of long PFS.
+        """
+        logits = self._run(X, "forward")
+        # The two are computed alike, so that swapping the labels swaps the columns to the last bit.
+        return np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))])
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the fused features that the fully connected layers see.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+
+        Returns
+        -------
+        ndarray of shape (n, n_features)
+        """
+        return self._run(X, "fuse")
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the fused features."""
+        check_is_fitted(self)
+        name = type(self).__name__.lower()
+        return np.array([f"{name}{k}" for k in range(self._n_features_out)], dtype=object)
+
+    def prepare(self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None) -> Any:
+        """Check all scans of X and bring them into their boxes, without training.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+        progress : callable, default=None
+            Called with (patients done, patients in all).
+        n_jobs : int, default=None
+            Threads that read files.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        CohortError
+            With everything that is wrong with any scan.
+        MissingModalityError
+            If X lacks a modality that this estimator needs.
+        """
+        cohort = self._cohort(X)
+        if cohort is not None:
+            names = check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
+            self._prepare(cohort, names, progress=progress, n_jobs=n_jobs)
+        return self
+
+    # How it is done -----------------------------------------------------------------------------------------------
+
+    def _prepare(self, cohort: Cohort, names: tuple[str, ...], **options: Any) -> None:
+        prepare_volumes(
+            cohort, modalities=names, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir, **options
+        )
+
+    def _dataset(
+        self, cohort: Cohort | None, table: np.ndarray | None, *, target: Any = None, hold: bool = False
+    ) -> _net.PatientDataset:
+        n = len(table) if cohort is None else len(cohort)  # type: ignore[arg-type]
+        present = np.ones((n, len(self.modalities_)), dtype=bool)
+        volumes: dict[str, Any] = {}
+        shapes: dict[str, tuple[int, ...]] = {}
+        if cohort is not None:
+            reader = BoxReader(cohort, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
+            for k, name in enumerate(self.modalities_):
+                if name not in cohort:
+                    present[:, k] = False
+                    if name in IMAGING:
+                        volumes[name], shapes[name] = None, self.shapes_[name]
+                elif name in IMAGING:
+                    present[:, k] = cohort[name].present
+                    volumes[name], shapes[name] = partial(reader.load, modality=name), reader.shape(name)
+                elif len(self.modalities_) > 1:
+                    present[:, k] = ~cohort["lab"].isna().all(axis=1).to_numpy()
+        goal = None if target is None else np.column_stack(target).astype(np.float32)
+        if goal is not None:
+            goal[:, 1] /= goal[:, 1].mean()
+        return _net.PatientDataset(volumes, table, present, self.modalities_, shapes, goal, hold=hold)
+
+    def _build(self, shapes: Mapping[str, tuple[int, ...]], lab_features: int) -> FusionNet:
+        encoders: dict[str, Encoder] = {}
+        windows = {}
+        for name in self.modalities_:
+            if name not in IMAGING:
+                continue
+            encoder, params, window, weights = self._branch(name)
+            encoders[name] = build_encoder(encoder, params, shapes[name])
+            windows[name] = check_window(window, f"{name}_window")
+            if weights is not None:
+                load_weights(encoders[name].network, weights, parameter=f"{name}_weights")
+        return FusionNet(
+            encoders,
+            windows,
+            lab_features=lab_features,
+            embedding=self.embedding,
+            hidden=self.hidden,
+            dropout=self.dropout,
+            augment=RandomAugment() if self.augment and encoders else None,
+            **self._joining(),
+        )
+
+    def _run(self, X: Any, method: str) -> np.ndarray:
+        check_is_fitted(self)
+        cohort = self._cohort(X)
+        if cohort is None and "lab" not in self.modalities_:
+            raise MissingModalityError(f"this {type(self).__name__} was fitted on {self.modalities_}, not on a table.")
+        if cohort is not None and not set(self.modalities_) & set(cohort):
+            raise MissingModalityError(
+                f"this {type(self).__name__} was fitted on {self.modalities_}; the data have {cohort.modalities}."
+            )
+        table = None
+        if "lab" in self.modalities_:
+            if cohort is not None and "lab" not in cohort:
+                table = np.zeros((len(cohort), len(self.preprocessor_.get_feature_names_out())))
+            else:
+                table = self.preprocessor_.transform(self._table(X, cohort))
+        if cohort is not None:
+            if not len(cohort):
+                raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+            names = tuple(name for name in self.modalities_ if name in cohort)
+            self._prepare(cohort, names, tell_padding=False)
+            self._check_shapes(cohort, names)
+        device = _net.resolve_device(self.device)
+        return _net.infer(
+            self.net_,
+            self._dataset(cohort, table),
+            method,
+            batch_size=self.batch_size,
+            device=device,
+            autocast=_net.use_autocast(self.precision, device),
+        )
+
+    def _check_shapes(self, cohort: Cohort, names: tuple[str, ...]) -> None:
+        for name in names:
+            array = cohort[name].array if name in IMAGING else None
+            if array is not None and array.shape[2:] != self.shapes_[name]:
+                raise ValueError(
+                    f"{name} volumes of shape {array.shape[2:]} came, but this {type(self).__name__} was fitted on "
+                    f"{self.shapes_[name]}; bring them to one grid."
+                )
+
+    def _validation_rows(self, encoded: np.ndarray, weights: np.ndarray, rng: Any) -> np.ndarray | None:
+        if not self.early_stopping:
+            return None
+        held = max(2, round(self.validation_fraction * len(encoded)))
+        if np.bincount(encoded).min() < 2 or len(encoded) - held < 2:
+            raise ValueError(
+                f"early_stopping needs at least 2 patients of each class to split; got {np.bincount(encoded).tolist()}. "
+                "Pass early_stopping=False."
+            )
+        splitter = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=rng.randint(2**31 - 1))
+        return next(splitter.split(encoded, encoded))[1]
+
+
+def by_modality(value: Any, name: str) -> Any:
+    """Return what a parameter says for one modality: its entry if it is a mapping by modality, else itself."""
+    if isinstance(value, Mapping) and value and set(value) <= set(IMAGING):
+        return value.get(name)
+    return value

@@ -1,0 +1,317 @@
+"""The study's models on one imaging modality."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
+
+from ._deep import NET_CONSTRAINTS, DeepPFSClassifier
+
+
+class _ImagePFSClassifier(DeepPFSClassifier):
+    """One modality, which a plain array stands for."""
+
+    _takes_table: ClassVar[bool] = False
+    _parameter_constraints: ClassVar[dict] = {
+        "encoder": [str, type],
+        "encoder_params": [dict, None],
+        "window": ["array-like", None],
+        "weights": [str, os.PathLike, None],
+        **NET_CONSTRAINTS,
+    }
+
+    def _wanted(self) -> tuple[str, ...]:
+        return (str(self._image),)
+
+    def _branch(self, name: str) -> tuple[Any, Any, Any, Any]:
+        return self.encoder, self.encoder_params, self.window, self.weights  # type: ignore[attr-defined]
+
+
+class PETPFSClassifier(_ImagePFSClassifier):
+    """Predict long PFS from the somatostatin-receptor PET with a 3D CNN.
+
+    Parameters
+    ----------
+    encoder : str or Module class, default="compact"
+        "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
+        "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
+    encoder_params : mapping, default=None
+        Keyword arguments for the encoder.
+    window : pair of floats or None, default=(0.0, 20.0)
+        SUVbw that become 0 and 1; None leaves intensities alone.
+    weights : path, default=None
+        State dict (``.safetensors``, or ``torch.save`` of tensors) for the encoder; every key must fit.
+    size : int or three ints, default=48
+        Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
+    spacing : float or three floats, default=8.0
+        Millimetres between the box's voxels; 48 of 8 mm show 38 cm of the trunk.
+    augment : bool, default=True
+        Whether volumes are turned, zoomed, shifted and changed in intensity a little, anew in each epoch.
+    embedding, hidden : int, default=32
+        Width of a modality's embedding and of the fully connected layer.
+    dropout : float, default=0.2
+        In the fully connected layer.
+    max_epochs : int, default=25
+        Passes over the training patients.
+    lr : float, default=1e-3
+        Learning rate at the start.
+    batch_size : int, default=8
+        Patients in a step.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+    weight_decay : float, default=0.01
+    lr_schedule : {"cosine"} or None, default="cosine"
+        How the learning rate falls over the epochs.
+    class_weight : "balanced", mapping or None, default="balanced"
+        Weights of the classes in training.
+    early_stopping : bool, default=False
+        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        best epoch. False trains for `max_epochs`.
+    validation_fraction : float, default=0.2
+        That part.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    device : str, default="auto"
+        A GPU where there is one; or a torch device. The fitted network rests on the CPU.
+    precision : {"auto", "float32"}, default="auto"
+        "auto" uses bfloat16 on a GPU that has it.
+    cache_dir : path, default=None
+        Where prepared volumes are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    verbose : int, default=0
+        1 shows a progress bar on a terminal, 2 prints a line an epoch.
+    random_state : int, RandomState or None, default=None
+        The same number gives the same bits on the same CPU and number of threads.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Labels; the second is the positive class.
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module, ``net_.history`` the training.
+    modalities_ : tuple of str
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    n_epochs_ : int
+        Epochs run.
+
+    Raises
+    ------
+    CohortError
+        If a scan cannot be used; lists all of them.
+    MissingModalityError
+        If X has no ``"pet"``.
+
+    References
+    ----------
+    Baur et al., arXiv:2511.05169. The encoder, sizes and training are choices of this library; the paper does not
+    state its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.random((8, 1, 16, 16, 16)), np.array([0, 1] * 4)
+    >>> PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y).predict_proba(X).shape
+    (8, 2)
+    """
+
+    _image: ClassVar[str] = "pet"
+
+    def __init__(
+        self,
+        *,
+        encoder: Any = "compact",
+        encoder_params: Any = None,
+        window: Any = (0.0, 20.0),
+        weights: Any = None,
+        size: Any = 48,
+        spacing: Any = 8.0,
+        augment: bool = True,
+        embedding: int = 32,
+        hidden: int = 32,
+        dropout: float = 0.2,
+        max_epochs: int = 25,
+        lr: float = 1e-3,
+        batch_size: int = 8,
+        optimizer: str = "adamw",
+        weight_decay: float = 0.01,
+        lr_schedule: str | None = "cosine",
+        class_weight: Any = "balanced",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        patience: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        cache_dir: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ):
+        self.encoder = encoder
+        self.encoder_params = encoder_params
+        self.window = window
+        self.weights = weights
+        self.size = size
+        self.spacing = spacing
+        self.augment = augment
+        self.embedding = embedding
+        self.hidden = hidden
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.cache_dir = cache_dir
+        self.verbose = verbose
+        self.random_state = random_state
+
+
+class CTPFSClassifier(_ImagePFSClassifier):
+    """Predict long PFS from the CT with a 3D CNN.
+
+    Parameters
+    ----------
+    encoder : str or Module class, default="compact"
+        "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
+        "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
+    encoder_params : mapping, default=None
+        Keyword arguments for the encoder.
+    window : pair of floats or None, default=(-160.0, 240.0)
+        HU that become 0 and 1; None leaves intensities alone.
+    weights : path, default=None
+        State dict (``.safetensors``, or ``torch.save`` of tensors) for the encoder; every key must fit.
+    size : int or three ints, default=48
+        Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
+    spacing : float or three floats, default=8.0
+        Millimetres between the box's voxels; 48 of 8 mm show 38 cm of the trunk.
+    augment : bool, default=True
+        Whether volumes are turned, zoomed, shifted and changed in intensity a little, anew in each epoch.
+    embedding, hidden : int, default=32
+        Width of a modality's embedding and of the fully connected layer.
+    dropout : float, default=0.2
+        In the fully connected layer.
+    max_epochs : int, default=25
+        Passes over the training patients.
+    lr : float, default=1e-3
+        Learning rate at the start.
+    batch_size : int, default=8
+        Patients in a step.
+    optimizer : {"adamw", "adam", "sgd"}, default="adamw"
+    weight_decay : float, default=0.01
+    lr_schedule : {"cosine"} or None, default="cosine"
+        How the learning rate falls over the epochs.
+    class_weight : "balanced", mapping or None, default="balanced"
+        Weights of the classes in training.
+    early_stopping : bool, default=False
+        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        best epoch. False trains for `max_epochs`.
+    validation_fraction : float, default=0.2
+        That part.
+    patience : int, default=10
+        Epochs without improvement before stopping.
+    device : str, default="auto"
+        A GPU where there is one; or a torch device. The fitted network rests on the CPU.
+    precision : {"auto", "float32"}, default="auto"
+        "auto" uses bfloat16 on a GPU that has it.
+    cache_dir : path, default=None
+        Where prepared volumes are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    verbose : int, default=0
+        1 shows a progress bar on a terminal, 2 prints a line an epoch.
+    random_state : int, RandomState or None, default=None
+        The same number gives the same bits on the same CPU and number of threads.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Labels; the second is the positive class.
+    net_ : skorch.NeuralNet
+        The trained net; ``net_.module_`` is the torch module, ``net_.history`` the training.
+    modalities_ : tuple of str
+    loss_curve_ : list of float
+        Training loss of each epoch.
+    n_epochs_ : int
+        Epochs run.
+
+    Raises
+    ------
+    CohortError
+        If a scan cannot be used; lists all of them.
+    MissingModalityError
+        If X has no ``"ct"``.
+
+    References
+    ----------
+    Baur et al., arXiv:2511.05169. The encoder, sizes and training are choices of this library; the paper does not
+    state its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.random((8, 1, 16, 16, 16)), np.array([0, 1] * 4)
+    >>> CTPFSClassifier(max_epochs=1, random_state=0).fit(X, y).predict_proba(X).shape
+    (8, 2)
+    """
+
+    _image: ClassVar[str] = "ct"
+
+    def __init__(
+        self,
+        *,
+        encoder: Any = "compact",
+        encoder_params: Any = None,
+        window: Any = (-160.0, 240.0),
+        weights: Any = None,
+        size: Any = 48,
+        spacing: Any = 8.0,
+        augment: bool = True,
+        embedding: int = 32,
+        hidden: int = 32,
+        dropout: float = 0.2,
+        max_epochs: int = 25,
+        lr: float = 1e-3,
+        batch_size: int = 8,
+        optimizer: str = "adamw",
+        weight_decay: float = 0.01,
+        lr_schedule: str | None = "cosine",
+        class_weight: Any = "balanced",
+        early_stopping: bool = False,
+        validation_fraction: float = 0.2,
+        patience: int = 10,
+        device: str = "auto",
+        precision: str = "auto",
+        cache_dir: Any = None,
+        verbose: int = 0,
+        random_state: Any = None,
+    ):
+        self.encoder = encoder
+        self.encoder_params = encoder_params
+        self.window = window
+        self.weights = weights
+        self.size = size
+        self.spacing = spacing
+        self.augment = augment
+        self.embedding = embedding
+        self.hidden = hidden
+        self.dropout = dropout
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.weight_decay = weight_decay
+        self.lr_schedule = lr_schedule
+        self.class_weight = class_weight
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.device = device
+        self.precision = precision
+        self.cache_dir = cache_dir
+        self.verbose = verbose
+        self.random_state = random_state

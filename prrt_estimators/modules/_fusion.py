@@ -1,0 +1,163 @@
+"""The network of the study: one branch a modality, joined, then fully connected layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from ._augment import RandomAugment
+from ._encoders import Encoder
+
+FUSIONS = ("concat", "gated")
+
+
+class FusionNet(nn.Module):
+    r"""One branch a modality, an embedding each, one logit.
+
+    With embeddings :math:`h_m` (a learned token :math:`t_m` where a patient lacks modality m),
+
+    .. math:: \operatorname{logit} P(\text{long PFS}) = f([h_1, \dots, h_M])
+
+    for ``"concat"``, and :math:`f(\sum_m a_m h_m)` with :math:`a = \operatorname{softmax}(W [h_1, \dots, h_M])` for
+    ``"gated"``; f is one hidden layer with dropout.
+
+    Parameters
+    ----------
+    encoders : mapping of str to Encoder
+        Imaging branches.
+    windows : mapping of str to (low, high) or None
+        Intensities that become 0 and 1.
+    lab_features : int, default=0
+        Columns of the prepared laboratory table; 0 for no laboratory branch.
+    embedding, hidden : int, default=32
+        Width of an embedding and of the hidden layer.
+    dropout : float, default=0.2
+    fusion : {"concat", "gated"}, default="concat"
+    modality_dropout : float, default=0.1
+        Probability that a modality of a patient is withheld in a training step; never all of them.
+    augment : RandomAugment or None
+    """
+
+    def __init__(
+        self,
+        encoders: Mapping[str, Encoder],
+        windows: Mapping[str, tuple[float, float] | None],
+        *,
+        lab_features: int = 0,
+        embedding: int = 32,
+        hidden: int = 32,
+        dropout: float = 0.2,
+        fusion: str = "concat",
+        modality_dropout: float = 0.1,
+        augment: RandomAugment | None = None,
+    ):
+        super().__init__()
+        self.encoders = nn.ModuleDict(encoders)
+        self.windows = dict(windows)
+        self.modalities = (*self.encoders, *(["lab"] if lab_features else []))
+        self.augment = augment
+        self.fusion = fusion
+        self.modality_dropout = modality_dropout if len(self.modalities) > 1 else 0.0
+        widths = {name: encoder.out_features for name, encoder in encoders.items()}
+        if lab_features:
+            widths["lab"] = lab_features
+        self.embeddings = nn.ModuleDict(
+            {
+                name: nn.Sequential(nn.Linear(width, embedding), nn.LayerNorm(embedding), nn.GELU())
+                for name, width in widths.items()
+            }
+        )
+        self.tokens = nn.ParameterDict({name: nn.Parameter(torch.zeros(embedding)) for name in self.modalities})
+        joined = embedding * len(self.modalities)
+        self.gate = nn.Linear(joined, len(self.modalities)) if fusion == "gated" else None
+        self.fused_features = embedding if fusion == "gated" else joined
+        self.head = nn.Sequential(
+            nn.Linear(self.fused_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits of long PFS, shape (n,).
+
+        Parameters
+        ----------
+        present : bool tensor of shape (n, M)
+            Which modalities each patient has, in the order of `modalities`.
+        **inputs : tensors
+            SUVbw and HU of shape (n, 1, D, H, W), laboratory table of shape (n, k).
+        """
+        return self.head(self.fuse(present, **inputs)).squeeze(1)
+
+    def fuse(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
+        """Return the fused features of shape (n, fused_features)."""
+        if self.training and self.modality_dropout > 0:
+            present = present & ~self._withheld(present)
+        volumes = {name: self._windowed(name, inputs[name]) for name in self.encoders}
+        if self.training and self.augment is not None and volumes:
+            volumes = self.augment(volumes)
+        parts = []
+        for k, name in enumerate(self.modalities):
+            embed = self._embed_volumes if name in self.encoders else self._embed_table
+            parts.append(embed(name, volumes.get(name, inputs[name]), present[:, k]))
+        joined = torch.cat(parts, dim=1)
+        if self.gate is None:
+            return joined
+        weights = self.gate(joined).softmax(dim=1)
+        return (torch.stack(parts, dim=1) * weights.unsqueeze(2)).sum(dim=1)
+
+    def _windowed(self, name: str, volume: torch.Tensor) -> torch.Tensor:
+        window = self.windows.get(name)
+        volume = volume.to(torch.float32)
+        if window is None:
+            return volume
+        low, high = window
+        return (volume.clamp(low, high) - low) / (high - low)
+
+    def _embed_volumes(self, name: str, volume: torch.Tensor, has: torch.Tensor) -> torch.Tensor:
+        if bool(has.all()):
+            return self.embeddings[name](self._encode(name, volume))
+        embedded = self._token(name, len(volume))
+        if bool(has.any()):
+            found = self.embeddings[name](self._encode(name, volume[has]))
+            embedded = embedded.to(found.dtype).index_copy(0, has.nonzero().squeeze(1), found)
+        return embedded
+
+    def _embed_table(self, name: str, table: torch.Tensor, has: torch.Tensor) -> torch.Tensor:
+        embedded = self.embeddings[name](table)
+        return torch.where(has.unsqueeze(1), embedded, self._token(name, len(table)).to(embedded.dtype))
+
+    def _encode(self, name: str, volume: torch.Tensor) -> torch.Tensor:
+        encoder = self.encoders[name]
+        if self.training and len(volume) == 1 and encoder.normalises_batch:
+            # One volume has no batch statistics; the running ones serve for this step.
+            encoder.eval()
+            features = encoder(volume)
+            encoder.train()
+            return features
+        return encoder(volume)
+
+    def _token(self, name: str, n: int) -> torch.Tensor:
+        return self.tokens[name].unsqueeze(0).expand(n, -1)
+
+    def _withheld(self, present: torch.Tensor) -> torch.Tensor:
+        """Draw which present modalities to withhold, leaving every patient at least one."""
+        drop = torch.rand(present.shape, device=present.device) < self.modality_dropout
+        left = present & ~drop
+        return drop & left.any(dim=1, keepdim=True)
+
+
+class WeightedBCE(nn.Module):
+    """Binary cross-entropy of logits, each patient with a weight."""
+
+    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return the weighted mean loss.
+
+        Parameters
+        ----------
+        logits : tensor of shape (n,)
+        target : tensor of shape (n, 2)
+            Class (0 or 1) and weight.
+        """
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target[:, 0], reduction="none")
+        return (loss * target[:, 1]).mean()

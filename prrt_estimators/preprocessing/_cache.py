@@ -1,0 +1,143 @@
+"""Prepared volumes on disk: read by every fold, model and worker, never stale, never half-written."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from .._io import atomic_write
+from ._boxes import Box
+from ._scans import file_stamp
+
+#: Raised whenever the same file and box would give other voxels than before.
+VERSION = 1
+
+
+def default_cache_dir() -> Path:
+    """Return ``$PRRT_CACHE_DIR``, or the user's cache folder of this platform."""
+    chosen = os.environ.get("PRRT_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("prrt-estimators", appauthor=False))
+
+
+@dataclass(frozen=True)
+class ScanRecord:
+    """What is known of a file without opening it again.
+
+    Parameters
+    ----------
+    digest : str
+        SHA-256 of the content.
+    shape : tuple of 3 ints
+    affine : tuple of 16 floats
+    summary : dict
+        Numbers taken from the native voxels (see `pet_summary`); empty for CT.
+    """
+
+    digest: str
+    shape: tuple[int, ...]
+    affine: tuple[float, ...]
+    summary: dict
+
+    @property
+    def matrix(self) -> np.ndarray:
+        """The affine as an array of shape (4, 4)."""
+        return np.array(self.affine).reshape(4, 4)
+
+
+class VolumeCache:
+    """Boxes keyed by file content and parameters.
+
+    A first table maps a file's path and stamp (size, times, inode) to the digest of its content, so that an
+    unchanged file is never opened again; a second holds the voxels by digest, modality and box. Both are written
+    with an atomic rename: two runs that prepare one file at once write the same bytes one after the other. Neither
+    holds a path or a name.
+
+    Parameters
+    ----------
+    folder : path, default=None
+        `default_cache_dir` if None.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None):
+        self.folder = Path(folder) if folder is not None else default_cache_dir()
+
+    def record(self, path: str) -> ScanRecord | None:
+        """Return what is known of `path` as it is now, None if it is new, changed or gone."""
+        try:
+            stored = json.loads(self._record_file(path).read_text("utf-8"))
+            if stored["version"] != VERSION or stored["stamp"] != list(file_stamp(path)):
+                return None
+            return ScanRecord(stored["digest"], tuple(stored["shape"]), tuple(stored["affine"]), stored["summary"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def put_record(self, path: str, stamp: tuple[int, ...], record: ScanRecord) -> None:
+        """Remember what was found in `path`."""
+        text = json.dumps({"version": VERSION, "stamp": list(stamp), **asdict(record)})
+        with self._writing(self._record_file(path)) as temporary:
+            temporary.write_text(text, "utf-8")
+
+    def box_file(self, digest: str, modality: str, box: Box) -> Path:
+        """Return where the voxels of this content in this box lie, or will lie."""
+        key = json.dumps([VERSION, digest, modality, box.centre, box.size, box.spacing])
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self.folder / "boxes" / name[:2] / f"{name}.npy"
+
+    def put_box(self, file: Path, voxels: np.ndarray) -> None:
+        """Write the voxels of one box."""
+        with self._writing(file) as temporary, open(temporary, "wb") as handle:
+            np.save(handle, voxels, allow_pickle=False)
+
+    def _record_file(self, path: str) -> Path:
+        name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()
+        return self.folder / "files" / name[:2] / f"{name}.json"
+
+    @contextlib.contextmanager
+    def _writing(self, file: Path) -> Iterator[Path]:
+        try:
+            with atomic_write(file) as temporary:
+                yield temporary
+        except OSError as error:
+            raise OSError(
+                f"the volume cache {self.folder} cannot be written ({error.strerror}); "
+                "set cache_dir, or PRRT_CACHE_DIR, to a folder with space."
+            ) from error
+
+
+def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, int | str]:
+    """Return the folder, the number of prepared volumes and their bytes.
+
+    Parameters
+    ----------
+    cache_dir : path, default=None
+        ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    """
+    folder = VolumeCache(cache_dir).folder
+    sizes = [file.stat().st_size for file in folder.glob("boxes/*/*.npy")]
+    return {"folder": str(folder), "volumes": len(sizes), "bytes": sum(sizes)}
+
+
+def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
+    """Delete the prepared volumes (they are made again when needed) and return how many there were.
+
+    Parameters
+    ----------
+    cache_dir : path, default=None
+        ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    """
+    folder = VolumeCache(cache_dir).folder
+    removed = 0
+    # Only what this class writes is removed: the folder may be one that the user also uses otherwise.
+    for pattern in ("boxes/*/*.npy", "files/*/*.json"):
+        for file in folder.glob(pattern):
+            file.unlink(missing_ok=True)
+            removed += pattern.startswith("boxes")
+    return removed

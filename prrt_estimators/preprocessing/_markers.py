@@ -1,0 +1,114 @@
+"""Published laboratory markers of outcome after PRRT, relative to the limits of normal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from .._analytes import find_analyte, unit_factor
+from .._values import parse_column
+from .._validation import as_cohort
+
+#: First letters of sex as tables hold it, English and German.
+_SEX = {"m": "male", "f": "female", "w": "female"}
+
+
+class LiteratureMarkers(TransformerMixin, BaseEstimator):
+    """Chromogranin A / ULN, De Ritis ratio (AST/ALT) and creatinine / ULN, as far as a table holds them.
+
+    Columns are recognised by name and their unit, where the name has one, is converted. The upper limit of normal
+    (ULN) is that of the patient's sex if there is a column of it, else the mean of both.
+
+    Attributes
+    ----------
+    markers_ : list of str
+        Which of ``"cga_uln"``, ``"de_ritis"``, ``"creatinine_uln"`` the table gives.
+
+    References
+    ----------
+    Chen et al. 2022 (CgA, creatinine over ULN); Ruhwedel et al. 2021 (De Ritis ratio, CgA).
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"CgA [ug/l]": [300.0], "AST": [40.0], "ALT": [20.0], "age": [60]})
+    >>> LiteratureMarkers().fit_transform(table).to_dict("list")
+    {'cga_uln': [3.0], 'de_ritis': [2.0]}
+    """
+
+    def fit(self, X: Any, y: Any = None) -> LiteratureMarkers:
+        """Find the columns.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, k), or Cohort with ``"lab"``
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        table = self._named(X)
+        self.columns_ = {}
+        for name in table.columns:
+            analyte = find_analyte(name)
+            if analyte is not None and analyte.name in ("cga", "ast", "alt", "creatinine"):
+                self.columns_.setdefault(analyte.name, name)
+        sexes = [name for name in table.columns if name.strip().lower() in ("sex", "gender", "geschlecht")]
+        self.sex_column_ = sexes[0] if sexes else None
+        known = self.columns_
+        self.markers_ = [
+            marker
+            for marker, needed in (
+                ("cga_uln", {"cga"}),
+                ("de_ritis", {"ast", "alt"}),
+                ("creatinine_uln", {"creatinine"}),
+            )
+            if needed <= set(known)
+        ]
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Return the markers; missing where a value is.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, k), or Cohort with ``"lab"``
+
+        Returns
+        -------
+        DataFrame of shape (n, n_markers)
+        """
+        check_is_fitted(self)
+        table = self._named(X)
+        columns = {}
+        for marker in self.markers_:
+            if marker == "de_ritis":
+                alt = self._values(table, "alt")
+                columns[marker] = self._values(table, "ast") / np.where(alt > 0, alt, np.nan)
+            else:
+                columns[marker] = self._over_limit(table, marker.removesuffix("_uln"))
+        return pd.DataFrame(columns, index=table.index)
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the markers."""
+        check_is_fitted(self)
+        return np.array(self.markers_, dtype=object)
+
+    @staticmethod
+    def _named(X: Any) -> pd.DataFrame:
+        table = X if isinstance(X, pd.DataFrame) else as_cohort(X)["lab"]
+        return table.set_axis([str(name) for name in table.columns], axis=1)
+
+    def _values(self, table: pd.DataFrame, analyte: str) -> np.ndarray:
+        name = self.columns_[analyte]
+        return parse_column(table[name])[0] * unit_factor(name)
+
+    def _over_limit(self, table: pd.DataFrame, name: str) -> np.ndarray:
+        analyte = find_analyte(self.columns_[name])
+        sexes = [None] * len(table) if self.sex_column_ is None else table[self.sex_column_].tolist()
+        limits = [analyte.upper_limit(_SEX.get(str(sex).strip().lower()[:1])) for sex in sexes]  # type: ignore[union-attr]
+        return self._values(table, name) / np.array(limits, dtype=float)

@@ -1,0 +1,110 @@
+"""What the whole PET says without a network: a few global numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from .._validation import as_cohort
+from ..exceptions import MissingModalityError
+from ._summaries import percentile, suv_summary, volume_above
+from ._volumes import BoxReader, box_parameters
+
+
+class GlobalPETFeatures(TransformerMixin, BaseEstimator):
+    """Six numbers of the whole PET field of view, taken on the scan's own grid.
+
+    Greatest SUVbw, 99th and 95th percentile, mean, volume with an SUV of at least `threshold`, and total uptake
+    (mean times volume of the field of view). They need no segmentation and no training, so a network has to beat
+    them. Physiological uptake (kidneys, spleen, bladder) is counted too.
+
+    Parameters
+    ----------
+    threshold : float, default=4.0
+        SUVbw, rounded to a multiple of 0.05.
+    size, spacing : int or float, or three of them, default=48 and 8.0
+        Of the box that is prepared while a file is open; they do not change these features for files. For an array,
+        `spacing` tells the volume of a voxel.
+    cache_dir : path, default=None
+        ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+
+    Examples
+    --------
+    >>> suv = np.ones((1, 1, 10, 10, 10)); suv[0, 0, :5] = 6.0
+    >>> GlobalPETFeatures(spacing=10.0).fit_transform(suv)["volume_above_ml"].round(6).tolist()
+    [500.0]
+    """
+
+    def __init__(self, *, threshold: float = 4.0, size: Any = 48, spacing: Any = 8.0, cache_dir: Any = None):
+        self.threshold = threshold
+        self.size = size
+        self.spacing = spacing
+        self.cache_dir = cache_dir
+
+    def fit(self, X: Any, y: Any = None) -> GlobalPETFeatures:
+        """Do nothing: there is nothing to learn.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array of shape (n, 1, D, H, W)
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Return the features of each patient.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array of shape (n, 1, D, H, W)
+
+        Returns
+        -------
+        DataFrame of shape (n, 6)
+            NaN for a patient without PET.
+
+        Raises
+        ------
+        MissingModalityError
+            If there is no PET at all.
+        """
+        X = as_cohort(X, image="pet")
+        if "pet" not in X:
+            raise MissingModalityError(f"GlobalPETFeatures needs 'pet'; the data have {', '.join(X.modalities)}.")
+        reader = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
+        rows = np.full((len(X), len(self.get_feature_names_out())), np.nan)
+        grid = np.diag([*box_parameters(self.size, self.spacing)[1], 1.0])
+        for row in np.flatnonzero(X["pet"].present):
+            if X["pet"].array is None:
+                summary = reader.record(int(row), "pet").summary
+            else:
+                summary = suv_summary(X["pet"].array[row, 0], grid)
+            field = sum(summary["counts"]) * summary["voxel_ml"]
+            rows[row] = [
+                summary["max"],
+                percentile(summary, 99),
+                percentile(summary, 95),
+                summary["mean"],
+                volume_above(summary, self.threshold),
+                summary["mean"] * field,
+            ]
+        return pd.DataFrame(rows, columns=self.get_feature_names_out())
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the features."""
+        names = ["suv_max", "suv_p99", "suv_p95", "suv_mean", "volume_above_ml", "total_uptake_ml"]
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.dict = True
+        tags.requires_fit = False
+        return tags

@@ -1,0 +1,161 @@
+"""One NIfTI file, opened once: its voxels, where they lie, and what is wrong with them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from ..exceptions import CohortError, Problem
+
+#: Plausible distance between voxel centres in mm.
+SPACING_RANGE = (0.05, 100.0)
+#: Greatest believable SUVbw: the bladder reaches hundreds, an image in Bq/mL tens of thousands.
+SUV_CEILING = 5000.0
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Voxels of one file with their place in the patient.
+
+    Parameters
+    ----------
+    data : ndarray of float32, shape (D, H, W)
+        SUVbw or HU.
+    affine : ndarray of shape (4, 4)
+        Voxel indices to RAS+ millimetres.
+    digest : str
+        SHA-256 of the file's bytes.
+    stat : tuple of int
+        Size, modification and change time, inode of the file as it was read.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    digest: str
+    stat: tuple[int, ...]
+
+
+def file_stamp(path: str | os.PathLike[str] | int) -> tuple[int, ...]:
+    """Return what changes when a file changes: size, modification time, change time, inode."""
+    status = os.stat(path)
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
+    """Read a NIfTI file of any orientation with a single opening, and check it.
+
+    Parameters
+    ----------
+    path : str
+        ``.nii`` or ``.nii.gz``.
+    modality : {"pet", "ct"}
+        Decides which values are believable.
+    patient : str, default=None
+        Pseudonymous id for the message.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    CohortError
+        With everything that is wrong with this file.
+    """
+
+    def problem(what: str, remedy: str) -> CohortError:
+        return CohortError([Problem(what, remedy, patient=patient, column=modality, file=path)])
+
+    try:
+        with open(path, "rb") as handle:
+            stamp = file_stamp(handle.fileno())
+            raw = handle.read()
+    except FileNotFoundError:
+        raise problem("file does not exist", "correct the path, which is relative to the table") from None
+    except IsADirectoryError:
+        raise problem("this is a folder, not a file", "name one .nii or .nii.gz file") from None
+    except OSError as error:
+        raise problem(f"file cannot be read ({error.strerror})", "check its permissions and the disk") from None
+    digest = hashlib.sha256(raw).hexdigest()
+    try:
+        if raw[:2] == b"\x1f\x8b":
+            raw = gzip.decompress(raw)
+        image = _parse(raw)
+        data = np.asanyarray(image.dataobj, dtype=np.float32)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise problem("the compressed file ends early or is damaged", "export or copy it again") from None
+    except (ImageFileError, HeaderDataError, ValueError, TypeError, OSError) as error:
+        if len(raw) < 352 or "Expected" in str(error) or "buffer" in str(error):
+            raise problem("file is empty or ends before its last voxel", "export or copy it again") from None
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise problem(f"not a readable NIfTI file ({reason})", "convert the scan to .nii.gz") from None
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    affine = np.asarray(image.affine, dtype=np.float64)
+    found = _faults(data, affine, modality)
+    if found:
+        raise CohortError(
+            [Problem(what, remedy, patient=patient, column=modality, file=path) for what, remedy in found]
+        )
+    return Scan(data, affine, digest, stamp)
+
+
+def _parse(raw: bytes) -> nib.Nifti1Image:
+    """Parse NIfTI-1 or NIfTI-2 from memory, telling them by the header size in the first four bytes."""
+    size = raw[:4]
+    if size in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big")):
+        return nib.Nifti2Image.from_bytes(raw)
+    if size not in ((348).to_bytes(4, "little"), (348).to_bytes(4, "big")):
+        raise ImageFileError("it does not begin with a NIfTI header")
+    return nib.Nifti1Image.from_bytes(raw)
+
+
+def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[str, str]]:
+    if data.ndim != 3:
+        return [(f"expected a 3-D volume, got {data.ndim} dimensions {data.shape}", "export one volume a file")]
+    if min(data.shape) < 2:
+        return [(f"expected at least 2 voxels along each axis, got {data.shape}", "export the whole series")]
+    found = []
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    low, high = SPACING_RANGE
+    if not np.isfinite(affine).all() or (spacing < low).any() or (spacing > high).any():
+        found.append(
+            (f"voxel spacing {np.round(spacing, 3).tolist()} mm is not believable", "export with a valid affine")
+        )
+    elif abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
+        found.append(("the affine is singular: two axes point the same way", "export with a valid affine"))
+    wrong = int(np.count_nonzero(~np.isfinite(data)))
+    if wrong:
+        found.append(
+            (
+                f"{wrong} of {data.size} voxels are NaN or infinite",
+                "fill them (0 for PET, -1024 for CT) and export again",
+            )
+        )
+        return found
+    least, most = float(data.min()), float(data.max())
+    if least == most:
+        found.append((f"every voxel is {least:g}", "export the scan again"))
+    elif modality == "pet" and most > SUV_CEILING:
+        found.append((f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
+    elif modality == "pet" and most <= 0:
+        found.append(("no voxel is positive", "convert the PET to SUVbw"))
+    elif modality == "ct" and least >= 0 and most > 1:
+        found.append(("no voxel is below 0 HU; it looks like stored values", "apply the rescale slope and intercept"))
+    elif modality == "ct" and most <= 1:
+        found.append((f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
+    return found
+
+
+def describe(path: str) -> str:
+    """Return the last two parts of a path, enough to find the file in a message."""
+    return str(Path(*Path(path).parts[-2:]))
