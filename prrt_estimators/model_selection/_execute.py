@@ -1,0 +1,71 @@
+"""Run folds in worker processes, so that one that dies takes only its own model along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from joblib import Parallel, delayed
+from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
+
+from prrt_estimators.model_selection._fold import Task, run_fold
+
+_DIED = (
+    "the process that trained this model ended without an answer, most often because memory ran out. Use fewer "
+    "jobs, a smaller box or a smaller batch."
+)
+
+
+def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iterator[dict[str, Any]]:
+    """Yield the record of each task as it finishes.
+
+    Once a model has failed on one fold, its other folds are not begun.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+    data : tuple
+        The further arguments of `run_fold`.
+    n_jobs : int
+        Worker processes; 1 works in this one.
+    """
+    open_tasks = {(task.model, task.split.number): task for task in tasks}
+    given_up: set[str] = set()
+
+    def calls() -> Iterator[Any]:
+        for task in list(open_tasks.values()):
+            if task.model not in given_up:
+                yield delayed(_numbered)(task, data)
+
+    try:
+        for number, record in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls()):
+            del open_tasks[record["model"], number]
+            if record["status"] != "ok":
+                given_up.add(record["model"])
+            yield record
+        return
+    except BrokenProcessPool:
+        pass
+    # Which fold it was cannot be told from a broken pool: the rest run one at a time, each answering for itself.
+    for task in open_tasks.values():
+        if task.model in given_up:
+            continue
+        record = _run_alone(task, data)
+        if record["status"] != "ok":
+            given_up.add(task.model)
+        yield record
+
+
+def _numbered(task: Task, data: tuple[Any, ...]) -> tuple[int, dict[str, Any]]:
+    return task.split.number, run_fold(task, *data)
+
+
+def _run_alone(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
+    executor = get_reusable_executor(max_workers=1)
+    try:
+        return executor.submit(run_fold, task, *data).result()
+    except BrokenProcessPool:
+        return {
+            "key": task.key, "model": task.model, "repeat": task.split.repeat, "fold": task.split.fold,
+            "seed": task.seed, "threads": task.threads, "status": "failed", "reason": _DIED, "warnings": [],
+        }  # fmt: skip

@@ -1,0 +1,184 @@
+"""What can go wrong with the data is found before the first model is trained."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import get_scorer
+
+from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem, ResultsWarning
+from prrt_estimators.metrics import prrt_scorers
+from prrt_estimators.model_selection._fold import takes_weight
+from prrt_estimators.model_selection._models import Skipped
+
+
+def check_binary_target(y: Any, n_patients: int) -> np.ndarray:
+    """Return y as integers 0 and 1, one a patient.
+
+    Raises
+    ------
+    ValueError
+        If it is not.
+    """
+    values = np.asarray(y)
+    if values.dtype.names is not None:
+        raise ValueError(
+            "y holds times; the models predict classes. Pass 1 for long PFS and 0 for short, e.g. from "
+            "load_cohort(..., horizon=12)."
+        )
+    if values.ndim != 1 or len(values) != n_patients:
+        raise ValueError(f"y must have one value a patient, shape ({n_patients},); got shape {values.shape}.")
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        found = np.unique(values.astype(str))[:5].tolist()
+        raise ValueError(f"y must be 1 (long PFS) or 0 (short PFS) for every patient; got {found}.")
+    values = values.astype(np.int64)
+    if len(np.unique(values)) < 2:
+        only = "long" if values.size and values[0] == 1 else "short"
+        raise ValueError(
+            f"all {n_patients} patients have {only} PFS; a comparison needs both classes. Change the horizon, or "
+            "check the column of times."
+        )
+    return values
+
+
+def parts_that_prepare(estimator: Any) -> Iterator[Any]:
+    """Estimator, and what is nested in it (pipelines, searches), as far as it has a ``prepare`` method."""
+    nested = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    seen: set[int] = set()
+    for part in (estimator, *nested):
+        if id(part) not in seen and callable(getattr(part, "prepare", None)) and hasattr(part, "get_params"):
+            seen.add(id(part))
+            yield part
+
+
+def prepare_models(
+    models: Mapping[str, Any], X: Any, progress: Callable[[str, int, int], None] | None = None
+) -> dict[str, str]:
+    """Check and cache the scans for every model; return the models that cannot run on these data, with reasons.
+
+    Raises
+    ------
+    CohortError
+        With every problem that any model found.
+    """
+    problems: dict[Problem, None] = {}
+    unable: dict[str, str] = {}
+    for name, estimator in models.items():
+        for part in parts_that_prepare(estimator):
+            try:
+                clone(part).prepare(X, progress=_named(progress, name))
+            except CohortError as error:
+                problems |= dict.fromkeys(error.problems)
+            except MissingModalityError as error:
+                unable[name] = str(error)
+                break
+            except Exception:
+                continue  # not a matter of the data: fit will raise it again, under the model's name
+    if problems:
+        raise CohortError(list(problems))
+    return unable
+
+
+def _named(progress: Callable[[str, int, int], None] | None, name: str) -> Callable[[int, int], None] | None:
+    return None if progress is None else lambda done, total: progress(name, done, total)
+
+
+def patient_ids(X: Any, n: int) -> Sequence[str]:
+    """Ids of the patients: the Cohort's, the index of a table, or row numbers.
+
+    Raises
+    ------
+    ValueError
+        If an id stands twice.
+    """
+    if hasattr(X, "ids"):
+        ids = [str(one) for one in X.ids]
+    elif hasattr(X, "index") and hasattr(X, "iloc"):
+        ids = [str(one) for one in X.index]
+    else:
+        ids = [str(one) for one in range(n)]
+    values, counts = np.unique(np.array(ids, dtype=object), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"patient {values[counts > 1][0]} stands twice: the same patient would be trained on and tested. Keep "
+            "one row a patient, or give rows of different patients different ids."
+        )
+    return ids
+
+
+def check_models(models: Any) -> dict[str, Any]:
+    """Return the models by name.
+
+    Raises
+    ------
+    TypeError
+        If `models` is no mapping, or one of them is no estimator.
+    ValueError
+        If there is none, or a name is empty or too long.
+    """
+    if not isinstance(models, Mapping):
+        raise TypeError(
+            f"models must map names to estimators, as paper_models() does; got {type(models).__name__}. Pass e.g. "
+            '{"forest": RandomForestClassifier()}.'
+        )
+    if not models:
+        raise ValueError("models holds no model; pass e.g. paper_models().")
+    for name, model in models.items():
+        if not isinstance(name, str) or not 0 < len(name) <= 100:
+            raise ValueError(f"names of models must be texts of 1 to 100 characters; got {name!r}.")
+        if isinstance(model, Skipped):
+            continue
+        if isinstance(model, type) or not hasattr(model, "fit"):
+            kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+            raise TypeError(f"model {name!r} must be an estimator object with fit; got {kind}.")
+        if not hasattr(model, "predict_proba") and not hasattr(type(model), "predict_proba"):
+            raise TypeError(
+                f"model {name!r} ({type(model).__name__}) has no predict_proba. Wrap it in CalibratedClassifierCV."
+            )
+    return dict(models)
+
+
+def check_weight(sample_weight: Any, n_patients: int) -> np.ndarray | None:
+    """Return weights as floats, one a patient, or None.
+
+    Raises
+    ------
+    ValueError
+        If the length is wrong or a weight is negative, not finite, or all are zero.
+    """
+    if sample_weight is None:
+        return None
+    weight = np.asarray(sample_weight, dtype=float)
+    if weight.shape != (n_patients,):
+        raise ValueError(f"sample_weight must have shape ({n_patients},), one a patient; got {weight.shape}.")
+    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+        raise ValueError("sample_weight must be finite, not negative, and not all zero.")
+    return weight
+
+
+def check_scoring(scoring: Any, weighted: bool) -> dict[str, Any]:
+    """Return scorers by name for whatever scikit-learn's ``scoring`` may be."""
+    if scoring is None:
+        return dict(prrt_scorers())
+    if isinstance(scoring, str):
+        scoring = [scoring]
+    if callable(scoring):
+        scoring = {getattr(scoring, "__name__", "score"): scoring}
+    if not isinstance(scoring, Mapping):
+        scoring = {name: name for name in scoring}
+    scorers = {str(name): get_scorer(one) if isinstance(one, str) else one for name, one in scoring.items()}
+    wrong = [name for name, one in scorers.items() if not callable(one) or name in ("model", "repeat", "fold")]
+    if wrong or not scorers:
+        raise ValueError(f"scoring must give scorers by name; not usable: {', '.join(wrong) or 'none given'}.")
+    unweighted = [name for name, one in scorers.items() if not takes_weight(one)]
+    if weighted and unweighted:
+        warnings.warn(
+            f"scorers that take no sample_weight count every patient alike: {', '.join(unweighted)}.",
+            ResultsWarning,
+            stacklevel=3,
+        )
+    return scorers

@@ -1,0 +1,247 @@
+"""What a comparison found: tables, a summary, figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from prrt_estimators._io import atomic_write
+from prrt_estimators.exceptions import RunMismatchError
+from prrt_estimators.model_selection._summary import summarise
+
+_KEYS = ("model", "repeat", "fold")
+
+
+@dataclass
+class ModelComparison:
+    """Results of :func:`compare_models`.
+
+    Models that were skipped or failed are in `status` only: a model with some of its folds is no result.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        ``model``, ``repeat``, ``fold`` (counted from 0) and one column a metric.
+    predictions : DataFrame
+        Out-of-fold probabilities: ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true`` (1 = long PFS),
+        ``p_long``.
+    status : DataFrame
+        ``model``, ``status`` ("ok", "skipped", "failed"), ``reason``, ``n_finished`` folds, ``seconds``,
+        ``n_warnings``; one row a model in the order given.
+    survival : DataFrame
+        ``patient_id``, ``y_true``, and where they are known ``sample_weight``, ``time`` (months), ``event``.
+    run : dict
+        What run.json holds: versions, hardware, seeds, parameters, splits, timings, warnings.
+    folder : Path or None
+        Where the run lies on disk.
+    """
+
+    scores: pd.DataFrame
+    predictions: pd.DataFrame
+    status: pd.DataFrame
+    survival: pd.DataFrame
+    run: dict[str, Any] = field(repr=False)
+    folder: Path | None = None
+
+    @property
+    def metrics(self) -> list[str]:
+        """Names of the scores."""
+        return [name for name in self.scores.columns if name not in _KEYS]
+
+    @property
+    def best_model(self) -> str | None:
+        """Model with the highest mean AUROC (or first metric); chosen after the fact, so its score flatters it."""
+        if self.scores.empty:
+            return None
+        metric = "auroc" if "auroc" in self.metrics else self.metrics[0]
+        means = (
+            self.scores.groupby(["model", "repeat"], sort=False)[metric].mean().groupby("model", sort=False).mean()
+        )
+        return None if means.isna().all() else str(means.idxmax())
+
+    def summary(self, *, reference: str | None = "baseline_lab", n_boot: int = 2000) -> pd.DataFrame:
+        """Return one row a model, in the order given.
+
+        Parameters
+        ----------
+        reference : str or None, default="baseline_lab"
+            Model that the others are tested against; None, or one that has no result, leaves the test out.
+        n_boot : int, default=2000
+            Draws of patients for the interval.
+
+        Returns
+        -------
+        DataFrame indexed by model
+            ``status``, ``n_patients``, ``n_repeats``, ``n_folds``; for each metric ``<metric>_mean`` and
+            ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
+            the luck of the split and is no confidence interval); ``prevalence_long`` and ``prevalence_short``,
+            the AUPRC of chance, beside the AUPRC of either class; ``auroc_pooled`` with ``auroc_low`` and
+            ``auroc_high``, the AUROC of probabilities averaged over repeats with its 95 % interval over patients
+            (left out with sample weights); ``reference``, the mean difference of AUROC from it with a 95 %
+            interval and p value (corrected for overlapping training sets), and ``p_holm``, adjusted for the
+            number of models.
+
+        Raises
+        ------
+        ValueError
+            If `reference` is no model of this comparison and not the default.
+        """
+        names = list(self.status["model"])
+        if reference is not None and reference not in names:
+            if reference != "baseline_lab":
+                raise ValueError(f"reference must be one of {', '.join(names)} or None; got {reference!r}.")
+            reference = None
+        if reference is not None and reference not in set(self.scores["model"]):
+            reference = None
+        return summarise(
+            self.scores,
+            self.predictions,
+            self.survival,
+            self.status,
+            self.metrics,
+            reference=reference,
+            n_boot=n_boot,
+            random_state=int(self.run.get("random_state", 0)),
+        )
+
+    def plot(self) -> Any:
+        """Bars of AUROC and AUPRC by model; return the display with its ``figure_``."""
+        from prrt_estimators.model_selection._figures import score_bars
+
+        return score_bars(self)
+
+    def save_figures(self, folder: str | os.PathLike[str] | None = None) -> dict[str, list[Path]]:
+        """Write every figure of the study as PNG and SVG.
+
+        Parameters
+        ----------
+        folder : path, default=None
+            ``figures`` in the folder of the run.
+
+        Returns
+        -------
+        dict of str to list of Path
+            Files by name of the figure.
+        """
+        from prrt_estimators.model_selection._figures import save_all
+
+        return save_all(self, _given(folder, self.folder, "figures"))
+
+    def captions(self) -> dict[str, str]:
+        """Return what each figure shows, by name."""
+        from prrt_estimators.model_selection._figures import captions
+
+        return captions(self)
+
+    def write(self, folder: str | os.PathLike[str] | None = None) -> Path:
+        """Write scores.csv, predictions.csv, summary.csv, patients.csv and run.json, each whole or not at all.
+
+        Parameters
+        ----------
+        folder : path, default=None
+            The folder of the run.
+
+        Returns
+        -------
+        Path
+        """
+        target = _given(folder, self.folder, "")
+        tables = {
+            "scores.csv": self.scores,
+            "predictions.csv": self.predictions,
+            "patients.csv": self.survival,
+            "summary.csv": self.summary().reset_index(),
+        }
+        for name, table in tables.items():
+            with atomic_write(target / name) as temporary:
+                table.to_csv(temporary, index=False, lineterminator="\n")
+        with atomic_write(target / "run.json") as temporary:
+            temporary.write_text(json.dumps(self.run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        return target
+
+
+def _given(folder: str | os.PathLike[str] | None, own: Path | None, name: str) -> Path:
+    if folder is not None:
+        return Path(folder)
+    if own is None:
+        raise ValueError("this comparison has no folder of its own; name one to write to.")
+    return own / name if name else own
+
+
+def status_table(run: dict[str, Any]) -> pd.DataFrame:
+    """One row a model from the entries of run.json."""
+    rows = [
+        {
+            "model": name,
+            "status": entry["status"],
+            "reason": entry.get("reason", ""),
+            "n_finished": entry.get("n_finished", 0),
+            "seconds": entry.get("seconds", 0.0),
+            "n_warnings": len(entry.get("warnings", [])),
+        }
+        for name, entry in run["models"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
+    """Read the results of a finished run.
+
+    Parameters
+    ----------
+    folder : path
+        The ``out`` of :func:`compare_models`.
+
+    Returns
+    -------
+    ModelComparison
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no finished run.
+    RunMismatchError
+        If a file is damaged.
+    """
+    path = Path(folder)
+    missing = [name for name in ("run.json", "scores.csv", "predictions.csv") if not (path / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{path} holds no finished comparison ({', '.join(missing)} missing). Run the comparison again with "
+            "this folder: it goes on where it stopped."
+        )
+    try:
+        run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        if run["status"] != "finished":
+            raise FileNotFoundError(
+                f"the comparison in {path} has not finished. Run it again with this folder: it goes on where it "
+                "stopped."
+            )
+        tables = {
+            name: pd.read_csv(
+                path / f"{name}.csv",
+                dtype={"model": str, "patient_id": str},
+                float_precision="round_trip",
+                keep_default_na=False,
+                na_values={column: [""] for column in (*run["scoring"], "time", "event")},
+            )
+            for name in ("scores", "predictions", "patients")
+        }
+        return ModelComparison(
+            scores=tables["scores"],
+            predictions=tables["predictions"],
+            status=status_table(run),
+            survival=tables["patients"],
+            run=run,
+            folder=path,
+        )
+    except (ValueError, KeyError) as error:
+        raise RunMismatchError(
+            f"the results in {path} are damaged ({type(error).__name__}: {error}). Run the comparison again with "
+            "this folder: finished folds are kept."
+        ) from error

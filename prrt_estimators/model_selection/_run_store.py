@@ -1,0 +1,163 @@
+"""The folder of a run: splits, finished folds, run.json, and one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from prrt_estimators._io import atomic_write
+from prrt_estimators.exceptions import RunMismatchError
+from prrt_estimators.model_selection._environment import FORMAT
+from prrt_estimators.model_selection._fold import Split, read_record
+
+_UNFINISHED = re.compile(r"\.(scores|predictions|summary|patients|run|splits|\d+-\d+)-\w+\.(csv|json)")
+
+
+class RunInProgressError(RuntimeError):
+    """Another process is writing to the results folder."""
+
+
+def folder_name(model: str) -> str:
+    """File name of a model: its own name where that is safe on every system, else a slug with a digest.
+
+    Examples
+    --------
+    >>> folder_name("pet_ct_lab"), folder_name("a/b")
+    ('pet_ct_lab', 'a_b-c14cddc0')
+    """
+    slug = re.sub(r"[^A-Za-z0-9_.-]", "_", model).lstrip(".")
+    # "PET" and "pet" are one folder on some file systems.
+    if slug == model and slug == slug.lower():
+        return model
+    return f"{slug[:60]}-{hashlib.sha256(model.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+class RunStore:
+    """Files of one comparison.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it does not exist.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]):
+        self.folder = Path(folder)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; the operating system lets go when the process ends in any way."""
+        if self.folder.exists() and not self.folder.is_dir():
+            raise NotADirectoryError(f"the results folder {self.folder} is a file; name another one.")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunInProgressError(
+                f"another process is writing to {self.folder}. Wait until it has finished, stop it, or give this "
+                "run a folder of its own."
+            ) from None
+        try:
+            self._sweep()
+            yield
+        finally:
+            lock.release()
+
+    def _sweep(self) -> None:
+        """Remove the unfinished files of a run that was killed."""
+        for pattern in (".*-*.csv", ".*-*.json", "folds/*/.*-*.json"):
+            for path in self.folder.glob(pattern):
+                if _UNFINISHED.match(path.name):
+                    path.unlink(missing_ok=True)
+
+    def read_run(self, digest: str) -> dict[str, Any] | None:
+        """Return the content of run.json, None in a new folder.
+
+        Raises
+        ------
+        RunMismatchError
+            If the folder holds a run on other data, or of a format that is not known.
+        """
+        run = _read_json(self.folder / "run.json")
+        if run is None:
+            return None
+        if run.get("format") != FORMAT:
+            raise RunMismatchError(
+                f"{self.folder} was written by another version of this package (format {run.get('format')}, this "
+                f"one writes {FORMAT}). Give this run a new folder."
+            )
+        if run["data"]["digest"] != digest:
+            raise RunMismatchError(
+                f"{self.folder} holds a comparison on other data: patients, values, targets, weights or files "
+                "have changed since. Give this run a new folder, or delete that one if its results are not needed."
+            )
+        return run
+
+    def write_run(self, run: dict[str, Any]) -> None:
+        """Replace run.json."""
+        with atomic_write(self.folder / "run.json") as temporary:
+            temporary.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def read_splits(self, cv: str) -> list[Split] | None:
+        """Splits that were drawn for the splitter of this text, None if there are none."""
+        stored = _read_json(self.folder / "splits.json")
+        if stored is None or stored.get("cv") != cv:
+            return None
+        n = int(stored["n_patients"])
+        splits = []
+        for number, one in enumerate(stored["splits"]):
+            test = np.array(one["test"], dtype=np.intp)
+            train = np.array(one["train"], dtype=np.intp) if "train" in one else _others(test, n)
+            splits.append(Split(number, one["repeat"], one["fold"], train, test))
+        return splits
+
+    def write_splits(self, cv: str, splits: list[Split], n_patients: int) -> None:
+        """Keep the splits, so that a splitter that draws at random is drawn once for all resumptions."""
+        rows: list[dict[str, Any]] = []
+        for split in splits:
+            row: dict[str, Any] = {"repeat": split.repeat, "fold": split.fold, "test": split.test.tolist()}
+            if not np.array_equal(split.train, _others(split.test, n_patients)):
+                row["train"] = split.train.tolist()
+            rows.append(row)
+        text = json.dumps({"cv": cv, "n_patients": n_patients, "splits": rows})
+        with atomic_write(self.folder / "splits.json") as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+    def fold_file(self, model: str, split: Split) -> Path:
+        """Where the record of a fold lies."""
+        return self.folder / "folds" / folder_name(model) / f"{split.repeat}-{split.fold}.json"
+
+    def finished(self, model: str, split: Split, key: str) -> dict[str, Any] | None:
+        """Record of this fold if it is finished and was made from the same inputs."""
+        record = read_record(self.fold_file(model, split))
+        return record if record is not None and record["key"] == key else None
+
+
+def _others(rows: np.ndarray, n: int) -> np.ndarray:
+    return np.setdiff1d(np.arange(n), rows, assume_unique=True)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise RunMismatchError(
+            f"{path} is damaged and cannot be read. Delete this file to run again with the folds that are there."
+        )
+    return found

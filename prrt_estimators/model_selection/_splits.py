@@ -1,0 +1,89 @@
+"""Splits of a comparison: drawn once, counted by repeat and fold, kept."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import check_cv
+
+from prrt_estimators.exceptions import ResultsWarning
+from prrt_estimators.model_selection._digest import stable_text
+from prrt_estimators.model_selection._fold import Split
+from prrt_estimators.model_selection._run_store import RunStore
+
+
+def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -> tuple[list[Split], str]:
+    """Return the splits, those of the store if it holds some of the same splitter, and a text that names them."""
+    if not isinstance(cv, (int, np.integer)) and not hasattr(cv, "split"):
+        return draw_splits(cv, y, groups), "given splits"
+    name = repr(cv)
+    if " at 0x" in name:
+        name = stable_text(cv)
+    key = name if groups is None else f"{name} groups={stable_text(np.asarray(groups))}"
+    splits = None if store is None else store.read_splits(key)
+    if splits is None:
+        splits = draw_splits(cv, y, groups)
+        if store is not None:
+            store.write_splits(key, splits, len(y))
+    return splits, name
+
+
+def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
+    """Draw every split of a splitter, number of folds or iterable; count repeats.
+
+    A repeat ends where the next test part holds a patient who was tested in it already.
+    """
+    n = len(y)
+    counts = np.bincount(y, minlength=2)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="The least populated class", category=UserWarning)
+            drawn = [
+                (_row_numbers(train, n), _row_numbers(test, n))
+                for train, test in check_cv(cv, y, classifier=True).split(np.zeros((n, 1)), y, groups)
+            ]
+    except (UserWarning, ValueError) as error:
+        raise ValueError(
+            f"the patients cannot be split as asked: {str(error).rstrip('.')}. There are {counts[0]} patients "
+            f"with short and {counts[1]} with long PFS; use no more folds than the smaller class has patients."
+        ) from None
+    if not drawn:
+        raise ValueError("cv gave no split; pass a splitter such as RepeatedStratifiedKFold(n_splits=3).")
+    splits: list[Split] = []
+    seen: set[int] = set()
+    repeat = fold = 0
+    one_class = 0
+    for number, (train, test) in enumerate(drawn):
+        both = np.intersect1d(train, test)
+        if len(both):
+            raise ValueError(f"split {number} of cv trains and tests on the same {len(both)} patient(s).")
+        if len(np.unique(y[train])) < 2:
+            raise ValueError(
+                f"split {number} of cv has one class only in its training part ({counts[0]} short and {counts[1]} "
+                "long PFS in all). Use a stratified splitter with fewer folds."
+            )
+        one_class += len(np.unique(y[test])) < 2
+        rows = set(test.tolist())
+        if seen & rows:
+            repeat, fold, seen = repeat + 1, 0, set()
+        splits.append(Split(number, repeat, fold, train, test))
+        seen |= rows
+        fold += 1
+    if one_class:
+        warnings.warn(
+            f"{one_class} of {len(splits)} test parts hold one class only and have no AUROC. Use a stratified "
+            "splitter, or fewer folds.",
+            ResultsWarning,
+            stacklevel=3,
+        )
+    return splits
+
+
+def _row_numbers(rows: Any, n: int) -> np.ndarray:
+    array = np.asarray(rows)
+    array = np.flatnonzero(array) if array.dtype == bool else array.astype(np.intp)
+    if array.ndim != 1 or not len(array) or array.min() < 0 or array.max() >= n:
+        raise ValueError(f"each part of a split needs row numbers from 0 to {n - 1}.")
+    return array

@@ -1,0 +1,87 @@
+"""One row a model: means over repeats, an interval over patients, a test against a reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators.model_selection._bootstrap import bootstrap_interval
+from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
+
+
+def summarise(
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    patients: pd.DataFrame,
+    status: pd.DataFrame,
+    metrics: Sequence[str],
+    *,
+    reference: str | None,
+    n_boot: int,
+    random_state: int,
+) -> pd.DataFrame:
+    """Table of results; see :meth:`ModelComparison.summary` for its columns."""
+    table = pd.DataFrame(index=pd.Index(status["model"], name="model"))
+    table["status"] = status["status"].to_numpy()
+    table["n_patients"] = len(patients)
+    grouped = scores.groupby("model", sort=False)
+    table["n_repeats"] = grouped["repeat"].nunique().reindex(table.index).fillna(0).astype(int)
+    table["n_folds"] = grouped.size().reindex(table.index).fillna(0).astype(int)
+    per_repeat = scores.groupby(["model", "repeat"], sort=False)[list(metrics)].mean().groupby("model", sort=False)
+    means, spreads = per_repeat.mean().reindex(table.index), per_repeat.std(ddof=1).reindex(table.index)
+    long = _prevalence(patients)
+    beside = {"auprc": ("prevalence_long", long), "auprc_short": ("prevalence_short", 1 - long)}
+    for name in metrics:
+        table[f"{name}_mean"], table[f"{name}_sd"] = means[name], spreads[name]
+        if name in beside:
+            column, value = beside[name]
+            table[column] = value
+    table = table.join(_intervals(predictions, patients, table.index, n_boot, random_state))
+    metric = "auroc" if "auroc" in metrics else metrics[0]
+    return table.join(_tests(scores, predictions, patients, table.index, metric, reference))
+
+
+def _prevalence(patients: pd.DataFrame) -> float:
+    weight = patients["sample_weight"] if "sample_weight" in patients else np.ones(len(patients))
+    return float(np.average(patients["y_true"], weights=weight))
+
+
+def _intervals(
+    predictions: pd.DataFrame, patients: pd.DataFrame, models: pd.Index, n_boot: int, random_state: int
+) -> pd.DataFrame:
+    table = pd.DataFrame(np.nan, index=models, columns=["auroc_pooled", "auroc_low", "auroc_high"])
+    # Weights that stand for censored patients would have to be drawn along: no interval rather than a wrong one.
+    if predictions.empty or "sample_weight" in patients:
+        return table
+    for model, rows in pool_repeats(predictions).groupby("model", sort=False):
+        if rows["y_true"].nunique() == 2:
+            # The same seed for every model: the same patients are drawn for all.
+            found = bootstrap_interval(rows["y_true"], rows["p_long"], n_boot=n_boot, random_state=random_state)
+            table.loc[model] = found.estimate, found.low, found.high
+    return table
+
+
+def _tests(
+    scores: pd.DataFrame,
+    predictions: pd.DataFrame,
+    patients: pd.DataFrame,
+    models: pd.Index,
+    metric: str,
+    reference: str | None,
+) -> pd.DataFrame:
+    names = [f"{metric}_difference", f"{metric}_difference_low", f"{metric}_difference_high", "p_value", "p_holm"]
+    table = pd.DataFrame(np.nan, index=models, columns=names)
+    table.insert(0, "reference", reference or "")
+    wide = scores.pivot(index=["repeat", "fold"], columns="model", values=metric)
+    if reference is None or reference not in wide:
+        return table
+    n_test = len(predictions[predictions["model"] == reference]) / len(wide)
+    for model in wide.columns.drop(reference):
+        differences = (wide[model] - wide[reference]).dropna().to_numpy()
+        if len(differences) > 1:
+            test = corrected_t_test(differences, n_train=len(patients) - n_test, n_test=n_test)
+            table.loc[model, names[:4]] = [test.mean, test.low, test.high, test.pvalue]
+    table["p_holm"] = holm(table["p_value"].to_numpy(dtype=float))
+    return table
