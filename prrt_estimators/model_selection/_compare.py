@@ -139,9 +139,8 @@ def compare_models(
         seed = _seed(random_state, before)
         cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if cv is None else cv
         splits, cv_name = choose_splits(cv, y, groups, store)
-        run = new_run(
-            X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, n_jobs=n_jobs
-        )
+        run = new_run(X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, n_jobs=n_jobs)
+        run["warnings"] = [] if before is None else before.get("warnings", [])
         tasks, records = _plan(_estimators(models), splits, run, scorers, store)
         warn_of_other_machine(records, before, run)
         progress = ComparisonProgress(verbose)
@@ -225,7 +224,8 @@ def _run(
     for name, model in models.items():
         if isinstance(model, Skipped):
             progress.line(f"{name}: skipped ({model.reason})")
-    unable = prepare_models({name: models[name] for name in counts}, X, progress.prepared)
+    unable, notices = prepare_models({name: models[name] for name in counts}, X, progress.prepared)
+    run["warnings"] = [private_text(text, X) for text in notices] if counts else run["warnings"]
     for name, reason in unable.items():
         reason = private_text(reason, X)
         records[name].append({"status": "skipped", "reason": reason, "warnings": []})

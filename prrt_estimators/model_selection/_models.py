@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +35,8 @@ def paper_models(
     *,
     ct_weights: str | os.PathLike[str] | None = None,
     max_epochs: int | None = None,
-    size: tuple[int, int, int] | None = None,
-    spacing: tuple[float, float, float] | None = None,
+    size: int | Sequence[int] | None = None,
+    spacing: float | Sequence[float] | None = None,
     batch_size: int | None = None,
     device: str = "auto",
     random_state: int | None = None,
@@ -57,9 +57,9 @@ def paper_models(
         configuration is listed as skipped.
     max_epochs : int, default=None
         Passes over the training patients.
-    size : tuple of 3 ints, default=None
+    size : int or three, default=None
         Voxels of the box that each scan is brought to.
-    spacing : tuple of 3 floats, default=None
+    spacing : float or three, default=None
         Distance between voxels of that box in mm.
     batch_size : int, default=None
         Patients a step.
@@ -98,10 +98,10 @@ def paper_models(
     'needs a weight '
     """
     wanted = _wanted(include, baselines)
-    given = {"max_epochs": max_epochs, "size": size, "spacing": spacing, "batch_size": batch_size}
-    network: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    network |= {"device": device, "random_state": random_state, "cache_dir": cache_dir, "verbose": verbose}
-    return {name: _make(name, network, random_state, cache_dir, ct_weights) for name in wanted}
+    given = {"size": size, "spacing": spacing, "max_epochs": max_epochs, "batch_size": batch_size}
+    own = {name: value for name, value in given.items() if value is not None}
+    network = own | {"device": device, "random_state": random_state, "cache_dir": cache_dir, "verbose": verbose}
+    return {name: _make(name, network, ct_weights) for name in wanted}
 
 
 def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
@@ -114,18 +114,12 @@ def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
     return [name for name in MODEL_NAMES if name in chosen]
 
 
-def _make(
-    name: str,
-    network: Mapping[str, Any],
-    random_state: int | None,
-    cache_dir: str | os.PathLike[str] | None,
-    ct_weights: str | os.PathLike[str] | None,
-) -> Any:
+def _make(name: str, network: Mapping[str, Any], ct_weights: str | os.PathLike[str] | None) -> Any:
     # Estimators bring torch with them: a listing of names must not wait for it.
     from prrt_estimators import estimators
 
     if name == "lab":
-        return estimators.LabPFSClassifier(random_state=random_state)
+        return estimators.LabPFSClassifier(random_state=network["random_state"])
     if name == "pet":
         return estimators.PETPFSClassifier(**network)
     if name == "ct":
@@ -133,7 +127,8 @@ def _make(
     if name == "baseline_lab":
         return estimators.LabBaselineClassifier()
     if name == "baseline_pet":
-        return estimators.PETBaselineClassifier(cache_dir=cache_dir)
+        box = {key: network[key] for key in ("size", "spacing", "cache_dir") if key in network}
+        return estimators.PETBaselineClassifier(**box)
     if name == "pet_ct_lab_pretrained":
         if ct_weights is None:
             return Skipped("needs a weight file of a pretrained CT encoder: pass ct_weights (--ct-weights)")

@@ -57,30 +57,58 @@ def parts_that_prepare(estimator: Any) -> Iterator[Any]:
 
 def prepare_models(
     models: Mapping[str, Any], X: Any, progress: Callable[[str, int, int], None] | None = None
-) -> dict[str, str]:
-    """Check and cache the scans for every model; return the models that cannot run on these data, with reasons.
+) -> tuple[dict[str, str], list[str]]:
+    """Check and cache the scans for every model.
+
+    Returns
+    -------
+    unable : dict of str to str
+        Models that cannot run on these data, with the reason.
+    notices : list of str
+        What the models warned of.
 
     Raises
     ------
     CohortError
         With every problem that any model found.
+
+    Warns
+    -----
+    Warning
+        What the models warn of, once each.
     """
     problems: dict[Problem, None] = {}
     unable: dict[str, str] = {}
-    for name, estimator in models.items():
-        for part in parts_that_prepare(estimator):
-            try:
-                clone(part).prepare(X, progress=_named(progress, name))
-            except CohortError as error:
-                problems |= dict.fromkeys(error.problems)
-            except MissingModalityError as error:
-                unable[name] = str(error)
-                break
-            except Exception:
-                continue  # not a matter of the data: fit will raise it again, under the model's name
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for name, estimator in models.items():
+            _prepare_one(name, estimator, X, progress, problems, unable)
     if problems:
         raise CohortError(list(problems))
-    return unable
+    notices = list(dict.fromkeys((one.category, str(one.message)) for one in caught))
+    for kind, text in notices:
+        warnings.warn(text, kind, stacklevel=4)
+    return unable, [f"{kind.__name__}: {text}" for kind, text in notices]
+
+
+def _prepare_one(
+    name: str,
+    estimator: Any,
+    X: Any,
+    progress: Callable[[str, int, int], None] | None,
+    problems: dict[Problem, None],
+    unable: dict[str, str],
+) -> None:
+    for part in parts_that_prepare(estimator):
+        try:
+            clone(part).prepare(X, progress=_named(progress, name))
+        except CohortError as error:
+            problems |= dict.fromkeys(error.problems)
+        except MissingModalityError as error:
+            unable[name] = str(error)
+            return
+        except Exception:
+            continue  # not a matter of the data: fit will raise it again, under the model's name
 
 
 def _named(progress: Callable[[str, int, int], None] | None, name: str) -> Callable[[int, int], None] | None:

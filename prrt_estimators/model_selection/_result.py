@@ -59,9 +59,7 @@ class ModelComparison:
         if self.scores.empty:
             return None
         metric = "auroc" if "auroc" in self.metrics else self.metrics[0]
-        means = (
-            self.scores.groupby(["model", "repeat"], sort=False)[metric].mean().groupby("model", sort=False).mean()
-        )
+        means = self.scores.groupby(["model", "repeat"], sort=False)[metric].mean().groupby("model", sort=False).mean()
         return None if means.isna().all() else str(means.idxmax())
 
     def summary(self, *, reference: str | None = "baseline_lab", n_boot: int = 2000) -> pd.DataFrame:
@@ -115,13 +113,41 @@ class ModelComparison:
 
         return score_bars(self)
 
-    def save_figures(self, folder: str | os.PathLike[str] | None = None) -> dict[str, list[Path]]:
-        """Write every figure of the study as PNG and SVG.
+    def figures(self, *, horizon: float | None = 12.0) -> dict[str, Any]:
+        """Draw every figure of the study that the data allow.
+
+        Parameters
+        ----------
+        horizon : float or None, default=12.0
+            Months that divide short from long PFS.
+
+        Returns
+        -------
+        dict of str to Panel
+            ``figure`` (matplotlib) and ``caption`` by name: ``auroc_auprc``, ``roc``, ``precision_recall``,
+            ``kaplan_meier_cohort`` and ``kaplan_meier_<model>`` for the model with the highest mean AUROC.
+        """
+        from prrt_estimators.model_selection._figures import draw_all
+
+        return draw_all(self, horizon)
+
+    def save_figures(
+        self,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        horizon: float | None = 12.0,
+        figures: dict[str, Any] | None = None,
+    ) -> dict[str, list[Path]]:
+        """Write every figure as PNG and SVG.
 
         Parameters
         ----------
         folder : path, default=None
             ``figures`` in the folder of the run.
+        horizon : float or None, default=12.0
+            Months that divide short from long PFS.
+        figures : dict of str to Panel, default=None
+            From :meth:`figures`, if they are drawn already.
 
         Returns
         -------
@@ -130,13 +156,8 @@ class ModelComparison:
         """
         from prrt_estimators.model_selection._figures import save_all
 
-        return save_all(self, _given(folder, self.folder, "figures"))
-
-    def captions(self) -> dict[str, str]:
-        """Return what each figure shows, by name."""
-        from prrt_estimators.model_selection._figures import captions
-
-        return captions(self)
+        target = _given(folder, self.folder, "figures")
+        return save_all(self.figures(horizon=horizon) if figures is None else figures, target)
 
     def write(self, folder: str | os.PathLike[str] | None = None) -> Path:
         """Write scores.csv, predictions.csv, summary.csv, patients.csv and run.json, each whole or not at all.

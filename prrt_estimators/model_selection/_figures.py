@@ -1,0 +1,145 @@
+"""The figures of the study, drawn from a comparison, each with the words that belong under it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators.model_selection._run_store import folder_name
+from prrt_estimators.model_selection._statistics import pool_repeats
+from prrt_estimators.plotting import (
+    KaplanMeierDisplay,
+    ModelComparisonDisplay,
+    PrecisionRecallDisplay,
+    RocDisplay,
+    model_label,
+    representative_fold,
+    save_figure,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from prrt_estimators.model_selection._result import ModelComparison
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A figure and its caption.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    caption : str
+        What is drawn, from what, and how to read it.
+    """
+
+    figure: Figure
+    caption: str
+
+
+def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
+    """Bars of AUROC and AUPRC by model (of the first metrics, where these were not asked for)."""
+    metrics = [name for name in ("auroc", "auprc") if name in comparison.metrics] or comparison.metrics[:2]
+    absent = comparison.status[comparison.status["status"] != "ok"]
+    return ModelComparisonDisplay.from_scores(
+        comparison.scores,
+        prevalence=_prevalence(comparison),
+        metrics=metrics,
+        skipped={
+            name: reason if status == "skipped" else f"{status}: {reason}"
+            for name, status, reason in absent[["model", "status", "reason"]].itertuples(index=False)
+        },
+    ).plot()
+
+
+def draw_all(comparison: ModelComparison, horizon: float | None) -> dict[str, Panel]:
+    """Draw every figure that the data allow, in the order of a paper."""
+    panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))}
+    best = comparison.best_model
+    if best is not None and "auroc" in comparison.metrics:
+        panels |= _curves(comparison, best)
+    survival = _survival(comparison.survival)
+    if survival is not None:
+        display = KaplanMeierDisplay.from_survival(survival, horizon=horizon).plot()
+        panels["kaplan_meier_cohort"] = Panel(
+            display.figure_,
+            f"Kaplan-Meier estimate of progression-free survival of the {len(survival)} patients compared, with 95 % "
+            "band, censored patients as ticks, and numbers at risk. Patients who were left out of the comparison "
+            "(censored before the horizon, no outcome) are not in it.",
+        )
+        if best is not None:
+            panels[f"kaplan_meier_{folder_name(best)}"] = _by_class(comparison, best, horizon)
+    return panels
+
+
+def save_all(panels: Mapping[str, Panel], folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
+    """Write each figure as PNG and SVG."""
+    return {name: save_figure(panel.figure, Path(folder) / name) for name, panel in panels.items()}
+
+
+def _prevalence(comparison: ModelComparison) -> float:
+    patients = comparison.survival
+    return float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
+
+
+def _bars_caption(comparison: ModelComparison) -> str:
+    repeats = comparison.run["cv"]["n_repeats"]
+    spread = (
+        f"bars: standard deviation over {repeats} repeats, which is the luck of the split and no confidence interval"
+    )
+    return (
+        f"Mean over repeats of the mean over test folds, by model{f' ({spread})' if repeats > 1 else ''}. Dashed "
+        f"lines: chance, 0.50 for AUROC and the share of long PFS ({_prevalence(comparison):.2f}) for AUPRC, whose "
+        "positive class is long PFS."
+    )
+
+
+def _curves(comparison: ModelComparison, best: str) -> dict[str, Panel]:
+    repeat, fold = representative_fold(comparison.scores, best)
+    finished = set(comparison.scores["model"])
+    names = [name for name in dict.fromkeys(["lab", "pet_ct_lab", best]) if name in finished]
+    options: dict[str, Any] = {"repeat": repeat, "fold": fold, "models": names}
+    where = (
+        f"on one test fold (repeat {repeat}, fold {fold}), the fold on which {model_label(best)} has its median AUROC. "
+        f"{model_label(best)} has the highest mean AUROC of this comparison, a choice made after the fact. One fold "
+        "holds few patients: read the table for the result."
+    )
+    return {
+        "roc": Panel(
+            RocDisplay.from_fold(comparison.predictions, **options).plot().figure_,
+            f"Receiver operating characteristic {where}",
+        ),
+        "precision_recall": Panel(
+            PrecisionRecallDisplay.from_fold(comparison.predictions, **options).plot().figure_,
+            f"Precision and recall of long PFS {where}",
+        ),
+    }
+
+
+def _by_class(comparison: ModelComparison, best: str, horizon: float | None) -> Panel:
+    own = comparison.predictions[comparison.predictions["model"] == best]
+    pooled = pool_repeats(own)
+    patients = comparison.survival.set_index("patient_id").loc[pooled["patient_id"]].reset_index()
+    survival = _survival(patients)
+    display = KaplanMeierDisplay.from_predictions(survival, pooled["p_long"], horizon=horizon).plot()  # type: ignore[arg-type]
+    return Panel(
+        display.figure_,
+        f"Progression-free survival by the class that {model_label(best)} predicts: out-of-fold probabilities averaged "
+        "over repeats, long PFS from 0.5 on. This model was chosen after the fact for its highest mean AUROC, and the "
+        "log-rank p value is descriptive.",
+    )
+
+
+def _survival(patients: pd.DataFrame) -> np.ndarray | None:
+    if not {"time", "event"} <= set(patients.columns):
+        return None
+    survival = np.empty(len(patients), dtype=[("event", bool), ("time", np.float64)])
+    survival["event"], survival["time"] = patients["event"].astype(bool), patients["time"].astype(float)
+    return survival
