@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -326,13 +327,19 @@ def infer(
     """
     module = net.module_
     module.eval()
+    if not module.encoders:
+        # Single precision makes the last digits of a patient depend on who else is in the batch; a table is cheap
+        # enough for double.
+        module = copy.deepcopy(module).double()
     module.to(device)
     try:
         parts = []
         with torch.inference_mode(), _autocast(device, autocast):
             for inputs, _ in _loader(dataset, batch_size, shuffle=False):
                 moved = {name: value.to(device) for name, value in inputs.items()}
-                parts.append(getattr(module, method)(**moved).float().cpu().numpy())
-        return np.concatenate(parts).astype(np.float64)
+                if not module.encoders:
+                    moved["lab"] = moved["lab"].double()
+                parts.append(getattr(module, method)(**moved).double().cpu().numpy())
+        return np.concatenate(parts)
     finally:
         module.to("cpu")

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -50,7 +52,8 @@ class BasePFSClassifier(ClassifierMixin, BaseEstimator):
 
     def _cohort(self, X: Any) -> Cohort | None:
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
-        if isinstance(X, (Mapping, Volumes)) or getattr(X, "ndim", 0) in (4, 5):
+        # scipy's dictionary-of-keys matrix is a mapping too; it goes on to be refused as sparse.
+        if (isinstance(X, (Mapping, Volumes)) and not issparse(X)) or getattr(X, "ndim", 0) in (4, 5):
             return as_cohort(X, image=self._image)
         if not self._takes_table:
             # Lists and arrays of another shape get scikit-learn's own message for what is not understood.
@@ -96,13 +99,19 @@ class BasePFSClassifier(ClassifierMixin, BaseEstimator):
             )
         return encoded
 
-    def _sample_weight(self, sample_weight: Any, X: Any) -> np.ndarray | None:
+    def _with_weight(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, np.ndarray | None]:
+        """Check sample_weight and leave out patients whose weight is zero, who must not shape anything."""
         if sample_weight is None:
-            return None
+            return X, y, None
+        if isinstance(X, Mapping) and not issparse(X):
+            X = as_cohort(X, image=self._image)
         weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if weights.sum() <= 0:
+        if not weights.any():
             raise ValueError("sample_weight is zero for every patient; at least one must be positive.")
-        return weights
+        if weights.all() or y is None:
+            return X, y, weights
+        rows = np.flatnonzero(weights)
+        return _safe_indexing(X, rows), _safe_indexing(y, rows), weights[rows]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -78,6 +78,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         self
         """
         self._validate_params()
+        X, y, weights = self._with_weight(X, y, sample_weight)
         table = self._table(X, self._cohort(X))
         self.markers_ = []
         if isinstance(table, pd.DataFrame) and not isinstance(table.columns, pd.RangeIndex):
@@ -93,7 +94,6 @@ class LabBaselineClassifier(BasePFSClassifier):
         self.preprocessor_ = LabPreprocessor(log=self.markers_ or "auto")
         prepared = self.preprocessor_.fit_transform(self._used(table))
         encoded = self._encode_target(prepared, y)
-        weights = self._sample_weight(sample_weight, prepared)
         self._note_columns(table)
         self.model_ = LogisticRegression(
             C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000
@@ -203,9 +203,9 @@ class PETBaselineClassifier(BasePFSClassifier):
         self
         """
         self._validate_params()
+        X, y, weights = self._with_weight(X, y, sample_weight)
         features = self._features(X)
         encoded = self._encode_target(features, y)
-        weights = self._sample_weight(sample_weight, features)
         self.model_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),

@@ -92,6 +92,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         self
         """
         self._validate_params()
+        X, y, weights = self._with_weight(X, y, sample_weight)
         cohort = self._cohort(X)
         names = ("lab",) if cohort is None else check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
         if cohort is None and self._wanted() != "auto" and set(self._wanted()) != {"lab"}:
@@ -106,7 +107,6 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             if hasattr(self.preprocessor_, "feature_names_in_"):
                 self.feature_names_in_ = self.preprocessor_.feature_names_in_
         encoded = self._encode_target(X if cohort is None else cohort, y)
-        weights = self._sample_weight(sample_weight, X if cohort is None else cohort)
         weights = class_weights(self.class_weight, encoded, self.classes_) * (1.0 if weights is None else weights)
         if cohort is not None:
             self._prepare(cohort, names, tell_padding=False)

@@ -129,11 +129,11 @@ class LabPFSClassifier(BasePFSClassifier):
         self
         """
         self._validate_params()
+        X, y, weights = self._with_weight(X, y, sample_weight)
         table = self._table(X, self._cohort(X))
         self.preprocessor_ = LabPreprocessor(log=self.log)
         prepared = self.preprocessor_.fit_transform(table)
         encoded = self._encode_target(prepared, y)
-        weights = self._sample_weight(sample_weight, prepared)
         self.n_features_in_ = self.preprocessor_.n_features_in_
         if hasattr(self.preprocessor_, "feature_names_in_"):
             self.feature_names_in_ = self.preprocessor_.feature_names_in_

@@ -174,7 +174,7 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             return X.reset_index(drop=True)
         if isinstance(X, pd.DataFrame):
             X = X.to_numpy()
-        text = getattr(X, "dtype", None) == object and any(isinstance(cell, str) for cell in np.ravel(X))
+        text = isinstance(getattr(X, "dtype", None), np.dtypes.ObjectDType) and any(isinstance(cell, str) for cell in np.ravel(X))
         array = validate_data(
             self,
             X,

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from .._analytes import find_analyte, unit_factor
-from .._values import parse_column
 from .._validation import as_cohort
+from .._values import parse_column
 
 #: First letters of sex as tables hold it, English and German.
 _SEX = {"m": "male", "f": "female", "w": "female"}
