@@ -1,0 +1,150 @@
+"""From cells as written to typed columns, with every cell that cannot be read told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators._analytes import find_analyte, name_tokens
+from prrt_estimators._values import is_ambiguous_number, parse_column
+from prrt_estimators.datasets._tables import empty_cells
+from prrt_estimators.datasets._words import NUMERIC
+from prrt_estimators.exceptions import Problem
+
+_LIMITS = ("<", ">", "≤", "≥")
+_FEWEST_LEVELS = 5  # fewer patients than this may well all differ
+
+
+@dataclass
+class Numbers:
+    """A column read as numbers."""
+
+    values: np.ndarray
+    empty: np.ndarray
+    text: np.ndarray
+    ambiguous: np.ndarray
+    limited: np.ndarray
+
+
+@dataclass
+class LabTable:
+    """The predictors of a table, typed, and what became of each column."""
+
+    frame: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+    log: dict[str, tuple[str, str]] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+
+def read_numbers(values: pd.Series) -> Numbers:
+    """Read a column as numbers; NaN where a cell is empty or holds text."""
+    empty = empty_cells(values)
+    none = np.zeros(len(values), dtype=bool)
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        return Numbers(parse_column(values)[0], empty, none, none, none)
+    cells = np.array([c.strip().removesuffix("%").rstrip() if isinstance(c, str) else c for c in values], dtype=object)
+    cells[empty] = np.nan
+    strings = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
+    numbers, text = parse_column(pd.Series(cells, dtype=object))
+    ambiguous, limited = none.copy(), none.copy()
+    for k in np.flatnonzero(strings & ~text):
+        ambiguous[k] = is_ambiguous_number(cells[k])
+        limited[k] = cells[k].startswith(_LIMITS)
+    return Numbers(numbers, empty, text, ambiguous, limited)
+
+
+def number_problems(read: Numbers, cells: pd.Series, ids: np.ndarray, column: str) -> list[Problem]:
+    """Return one problem for each cell whose number is in doubt."""
+    problems = []
+    for k in np.flatnonzero(read.text):
+        what = f"holds the text {quote(cells.iloc[k])}, expected a number"
+        problems.append(Problem(what, "write a number, or leave the cell empty", patient=ids[k], column=column))
+    for k in np.flatnonzero(read.ambiguous):
+        cell = str(cells.iloc[k])
+        what = f"{quote(cell)} could mean {cell.replace(',', '')} or {cell.replace(',', '.', 1)}"
+        remedy = "write it without a thousands separator and with a decimal point"
+        problems.append(Problem(what, remedy, patient=ids[k], column=column))
+    for k in np.flatnonzero(np.isinf(read.values)):
+        what = "holds an infinite value, expected a number"
+        problems.append(Problem(what, "write a number, or leave the cell empty", patient=ids[k], column=column))
+    return problems
+
+
+def quote(cell: object) -> str:
+    """Return a cell for a message, cut to a readable length."""
+    text = f"{cell:g}" if isinstance(cell, float) else str(cell)
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def read_labs(frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.ndarray, training: bool) -> LabTable:
+    """Return the predictor columns as float64 where they hold numbers, as str (NaN for empty) where they hold words.
+
+    Parameters
+    ----------
+    frame : DataFrame of shape (n, k)
+    columns : list of str
+        The predictors.
+    named : set of str
+        Those that the caller named; an identifier-like one is refused, where a guessed one is left out.
+    ids : ndarray of str, shape (n,)
+    training : bool
+        Whether the table has outcomes. New patients keep every column, constant and empty ones too: the model
+        that predicts for them expects it.
+    """
+    table = LabTable(pd.DataFrame(index=range(len(frame))))
+    typed: dict[str, np.ndarray] = {}
+    for name in columns:
+        cells = frame[name]
+        read = read_numbers(cells)
+        filled = int((~read.empty).sum())
+        if read.text.sum() * 2 >= max(filled, 1):
+            values: np.ndarray = np.array([np.nan if e else str(c).strip() for c, e in zip(cells, read.empty, strict=True)],
+                                          dtype=object)  # fmt: skip
+            problem = _word_problem(name, cells, values, read, ids, training, name in named, table)
+            if problem is not None:
+                table.problems.append(problem)
+        else:
+            values = read.values
+            table.problems += number_problems(read, cells, ids, name)
+            if read.limited.any():
+                table.notes[name] = f"{int(read.limited.sum())} cells at a limit of detection"
+        if name in table.log:
+            continue
+        levels = pd.unique(values[~read.empty])
+        if training and len(levels) < 2 and len(frame) > 1:
+            table.log[name] = (
+                ("constant", f"holds one value only ({quote(levels[0])}): tells nothing")
+                if len(levels)
+                else ("empty", "no cell is filled in")
+            )
+            continue
+        typed[name] = values
+    table.frame = pd.DataFrame(typed, index=pd.RangeIndex(len(frame)))
+    return table
+
+
+def _word_problem(
+    name: str,
+    cells: pd.Series,
+    values: np.ndarray,
+    read: Numbers,
+    ids: np.ndarray,
+    training: bool,
+    named: bool,
+    table: LabTable,
+) -> Problem | None:
+    """Return what is wrong with a column of words, or log that it is left out."""
+    if find_analyte(name) is not None or NUMERIC.search(" ".join(name_tokens(name))):
+        first = int(np.flatnonzero(read.text)[0])
+        what = f"holds the text {quote(cells.iloc[first])} (and text in {int(read.text.sum())} cells), expected numbers"
+        return Problem(what, "write plain numbers, with the unit in the header", patient=ids[first], column=name)
+    filled = values[~read.empty]
+    levels = len(set(filled))
+    if training and levels == len(filled) >= _FEWEST_LEVELS:
+        if named:
+            what = f"has as many values as patients ({levels}), like an identifier"
+            return Problem(what, "group the values into a few, or leave it out of lab=", column=name)
+        table.log[name] = ("identifier", f"as many values as patients ({levels}): identifies, does not predict")
+    return None

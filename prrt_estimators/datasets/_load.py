@@ -1,0 +1,341 @@
+"""A cohort table in, a `Cohort` with its target out."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+from sklearn.utils import Bunch
+
+from prrt_estimators.cohort import Cohort
+from prrt_estimators.datasets._cells import LabTable, read_labs, read_numbers
+from prrt_estimators.datasets._checks import (
+    class_problems,
+    file_problems,
+    modality_problems,
+    note_rows,
+    read_ids,
+    resolve_paths,
+)
+from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles
+from prrt_estimators.datasets._tables import read_table
+from prrt_estimators.datasets._targets import Outcome, read_outcome
+from prrt_estimators.exceptions import (
+    CensoredPatientsWarning,
+    CohortError,
+    CohortWarning,
+    LeakageError,
+    Problem,
+)
+
+
+@dataclass
+class _Reading:
+    """Everything found in a table; complete only where there is no problem."""
+
+    problems: list[Problem]
+    roles: Roles = field(default_factory=Roles)
+    frame: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ids: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=object))
+    outcome: Outcome | None = None
+    kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
+    lab: LabTable = field(default_factory=lambda: LabTable(pd.DataFrame()))
+    files: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def load_cohort(
+    source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
+    *,
+    pet: str | None = AUTO,
+    ct: str | None = AUTO,
+    lab: str | Sequence[str] | None = AUTO,
+    mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
+    patient_id: str | None = AUTO,
+    time: str | None = AUTO,
+    event: str | None = AUTO,
+    target: str | None = AUTO,
+    time_unit: str = AUTO,
+    horizon: float = 12,
+    censored: str = "drop",
+    allow_after_therapy: Sequence[str] = (),
+    sheet: int | str = 0,
+    root: str | os.PathLike[str] | None = None,
+    return_X_y: bool = False,
+    verbose: bool = True,
+) -> Any:
+    """Load a table with one row a patient as a `Cohort` and a target.
+
+    What each column is gets guessed from its cells and its name, in English or German; each guess is listed in
+    ``roles`` and printed. A column whose meaning is not recognised is left out unless it is named in `lab`;
+    identifiers, dates and what is known only after therapy are never predictors.
+
+    Parameters
+    ----------
+    source : path, DataFrame or mapping of str to sequence
+        A CSV file (separator and encoding are found out), an Excel file (needs the extra ``excel``), a DataFrame
+        or a dict of columns.
+    pet, ct : str or None, default="auto"
+        Column with the NIfTI files of the PET (SUVbw) and of the CT (HU); None leaves the modality out.
+    lab : str, sequence of str or None, default="auto"
+        Columns that enter as the modality ``"lab"``. A list names all of them; ``["auto", "x"]`` adds ``x`` to
+        those recognised.
+    mask : str, sequence of str, mapping of name to column, or None, default="auto"
+        Columns with tumour or organ masks, which ride along and are never an input.
+    patient_id : str or None, default="auto"
+        Column with pseudonymous ids; row numbers where there is none.
+    time, event : str or None, default="auto"
+        Columns with the time to progression and whether it was seen (1) or the patient censored then (0).
+        ``event=None`` says that nobody was censored. ``time=None`` loads patients without an outcome (`y` is None)
+        unless there is a `target`.
+    target : str or None, default="auto"
+        Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` makes 1
+        short. A guessed one is used only where there is no time.
+    time_unit : {"auto", "days", "weeks", "months", "years"}, default="auto"
+        Unit of `time`; "auto" reads it from the column's name, months where the name has none.
+    horizon : float, default=12
+        Months. Progression at exactly the horizon is short PFS.
+    censored : {"drop", "weight"}, default="drop"
+        A patient censored before the horizon is of unknown class and always left out. With "weight" the others
+        get inverse-probability-of-censoring weights, which make up for them.
+    allow_after_therapy : sequence of str, default=()
+        Columns that may be predictors although their names say that they are known only after therapy.
+    sheet : int or str, default=0
+        Sheet of an Excel file.
+    root : path, default=None
+        Folder in which relative paths start; that of the table by default, the working folder for tables in
+        memory.
+    return_X_y : bool, default=False
+        Return ``(X, y)`` in place of the Bunch.
+    verbose : bool, default=True
+        Print on stderr what was taken as what.
+
+    Returns
+    -------
+    Bunch or tuple (X, y)
+        ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS), ``time``
+        (months) and ``event`` (None without a time), ``sample_weight`` (None, or the weights), ``roles``
+        (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
+        columns of the patients in `X`; no identifiers, files or unrecognised columns) and ``horizon``.
+
+    Raises
+    ------
+    LeakageError
+        If `lab` names a column that is known only after therapy.
+    CohortError
+        With everything that is wrong with the table and its files; no file is opened.
+    MissingDependencyError
+        If an Excel file is given without openpyxl.
+    TypeError, ValueError
+        If an argument is of the wrong kind or unknown.
+
+    Warns
+    -----
+    CensoredPatientsWarning
+        If patients were censored before the horizon.
+    CohortWarning
+        If there is no event column, an outcome is missing, or a column tells nothing.
+
+    Examples
+    --------
+    >>> X, y = load_cohort(
+    ...     {"patient_id": ["a", "b", "c"], "CgA [ug/L]": ["95", "> 5000", "1.200,5"], "pfs_months": [30, 4, 12],
+    ...      "progressed": [0, 1, 1]}, return_X_y=True, verbose=False)
+    >>> X["lab"]["CgA [ug/L]"].tolist(), y.tolist()
+    ([95.0, 5000.0, 1200.5], [1, 0, 0])
+    """  # fmt: skip
+    reading = _read(
+        source,
+        Options(
+            pet, ct, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
+            allow_after_therapy, sheet, root,
+        ),
+    )  # fmt: skip
+    if reading.roles.leaks:
+        raise LeakageError(reading.roles.leaks + reading.problems)
+    if reading.problems:
+        raise CohortError(reading.problems)
+    bunch = _bunch(reading, float(horizon))
+    if verbose:
+        _show(bunch)
+    _warn(reading, float(horizon))
+    return (bunch.X, bunch.y) if return_X_y else bunch
+
+
+def check_cohort(
+    source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
+    *,
+    pet: str | None = AUTO,
+    ct: str | None = AUTO,
+    lab: str | Sequence[str] | None = AUTO,
+    mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
+    patient_id: str | None = AUTO,
+    time: str | None = AUTO,
+    event: str | None = AUTO,
+    target: str | None = AUTO,
+    time_unit: str = AUTO,
+    horizon: float = 12,
+    censored: str = "drop",
+    allow_after_therapy: Sequence[str] = (),
+    sheet: int | str = 0,
+    root: str | os.PathLike[str] | None = None,
+) -> list[Problem]:
+    """Return everything that is wrong with a cohort table and the existence of its files, without raising.
+
+    Parameters are those of :func:`load_cohort`. Scans are not opened.
+
+    Returns
+    -------
+    list of Problem
+        Empty if :func:`load_cohort` would load the table.
+
+    Examples
+    --------
+    >>> for problem in check_cohort({"patient_id": ["a", "b"], "age": [61, 70], "pfs_months": [30, -1],
+    ...                              "progressed": [0, 1]}):
+    ...     print(problem)
+    patient b, pfs_months: time is negative (-1). Remedy: correct the time.
+    """  # fmt: skip
+    reading = _read(
+        source,
+        Options(
+            pet, ct, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
+            allow_after_therapy, sheet, root,
+        ),
+    )  # fmt: skip
+    return reading.roles.leaks + reading.problems
+
+
+def _read(source: Any, options: Options) -> _Reading:
+    table = read_table(source, options.sheet)
+    reading = _Reading(options.problems() + table.problems, frame=table.frame)
+    if not len(table.frame):
+        return reading
+    roles = reading.roles = assign_roles(table.frame, options)
+    notes, note_problems = note_rows(table.frame, roles)
+    frame = reading.frame = table.frame[~notes].reset_index(drop=True)
+    reading.problems += note_problems
+    reading.ids, id_problems = read_ids(frame, roles)
+    reading.problems += roles.problems + id_problems
+    outcome = reading.outcome = read_outcome(frame, roles, options, reading.ids)
+    reading.problems += outcome.problems
+    kept = reading.kept = np.flatnonzero(np.array([reason is None for reason in outcome.reasons], dtype=bool))
+    ids, rows = reading.ids[kept], frame.iloc[kept].reset_index(drop=True)
+
+    named = set(as_names(options.lab)) - {AUTO}
+    reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome)
+    reading.problems += reading.lab.problems
+    for name, note in reading.lab.notes.items():
+        roles.log[name] = ("lab", f"{roles.log[name][1]}; {note}")
+    roles.log |= reading.lab.log
+
+    columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
+    folder = options.folder or table.folder
+    reading.files = {name: resolve_paths(rows[name], folder) for name in columns}
+    reading.problems += file_problems(reading.files, ids, options.root is not None)
+    scans = {name: reading.files[name] for name in (roles.pet, roles.ct) if name is not None}
+    if not scans and not reading.lab.frame.shape[1] and not reading.lab.problems and not roles.leaks:
+        remedy = f"name them with pet=, ct= or lab=; the table has {', '.join(frame.columns)}"
+        reading.problems.append(Problem("no column is taken as PET, CT or predictor", remedy))
+    elif not reading.lab.problems:
+        reading.problems += modality_problems(scans, reading.lab.frame, ids)
+    if outcome.y is not None and not outcome.problems:
+        reading.problems += class_problems(outcome.y[kept], options.horizon, roles.target is not None)
+    return reading
+
+
+def _bunch(reading: _Reading, horizon: float) -> Bunch:
+    roles, outcome, kept = reading.roles, reading.outcome, reading.kept
+    if outcome is None:
+        raise RuntimeError("a table without problems has an outcome record")
+    data: dict[str, Any] = {
+        name: reading.files[column] for name, column in (("pet", roles.pet), ("ct", roles.ct)) if column is not None
+    }
+    if reading.lab.frame.shape[1]:
+        data["lab"] = reading.lab.frame
+    time = None if outcome.time is None else outcome.time[kept]
+    event = None if outcome.event is None else outcome.event[kept]
+    survival = None
+    if time is not None and event is not None and np.isfinite(time).all():
+        survival = np.empty(len(kept), dtype=[("event", bool), ("time", np.float64)])
+        survival["event"], survival["time"] = event, time
+    ids = reading.ids[kept]
+    masks = {name: reading.files[column] for name, column in roles.masks.items()}
+    out = [k for k, reason in enumerate(outcome.reasons) if reason is not None]
+    return Bunch(
+        X=Cohort(data, ids=ids, masks=masks, survival=survival),
+        y=None if outcome.y is None else outcome.y[kept].astype(np.int64),
+        time=time,
+        event=event,
+        sample_weight=None if outcome.weight is None else outcome.weight[kept],
+        roles=roles.table(),
+        excluded=pd.DataFrame({"patient_id": reading.ids[out], "reason": outcome.reasons[out]}),
+        frame=_carried(reading, ids),
+        horizon=horizon,
+    )
+
+
+def _carried(reading: _Reading, ids: np.ndarray) -> pd.DataFrame:
+    columns: dict[str, Any] = {}
+    for name, (role, _) in reading.roles.log.items():
+        if role not in CARRIED:
+            continue
+        if name in reading.lab.frame:
+            columns[name] = reading.lab.frame[name]
+            continue
+        cells = reading.frame[name].iloc[reading.kept].reset_index(drop=True)
+        read = read_numbers(cells)
+        plain = role != "patient_id" and not (read.text | read.ambiguous).any()
+        columns[name] = ids if role == "patient_id" else read.values if plain else cells
+    return pd.DataFrame(columns, index=pd.RangeIndex(len(ids)))
+
+
+def _show(bunch: Bunch) -> None:
+    console = Console(stderr=True)
+    table = RichTable(title="What was taken as what", title_justify="left")
+    for heading in ("column", "taken as", "reason"):
+        table.add_column(heading, overflow="fold")
+    used = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
+    for name, role, reason in bunch.roles.itertuples(index=False):
+        style = "bold" if role in ("pet", "ct", "lab") else None if role in used else "dim"
+        table.add_row(escape(name), role, escape(reason), style=style)
+    console.print(table)
+    counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
+    if "lab" in bunch.X:
+        counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
+    if bunch.y is not None:
+        counts.append(f"PFS long {int(bunch.y.sum())}, short {int((bunch.y == 0).sum())}")
+    console.print(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
+
+
+def _warn(reading: _Reading, horizon: float) -> None:
+    def tell(message: str, kind: type[Warning] = CohortWarning) -> None:
+        warnings.warn(message, kind, stacklevel=4)
+
+    outcome = reading.outcome
+    if outcome is None:
+        return
+    n = len(outcome.reasons)
+    for notice in reading.roles.notices:
+        tell(notice)
+    told = (
+        f"{outcome.n_censored} of {n} patients were censored before {horizon:g} months: their class is unknown, so "
+        "they are left out"
+    )
+    if outcome.n_censored and outcome.weight is None:
+        tell(f"{told}; censored='weight' gives weights that make up for them.", CensoredPatientsWarning)
+    elif outcome.n_censored:
+        tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
+    unknown = n - len(reading.kept) - outcome.n_censored
+    if unknown:
+        tell(f"{unknown} of {n} patients have no outcome in the table and are left out; see `excluded`.")
+    for name, (role, reason) in reading.lab.log.items():
+        tell(f"column {name!r} is left out ({role}): {reason}.")

@@ -1,0 +1,87 @@
+"""What a caller of `load_cohort` asked for, checked for kind."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prrt_estimators.exceptions import Problem
+
+AUTO = "auto"
+
+#: Months in one unit of time; a year has 365.25 days and 12 months.
+MONTHS = {"days": 12 / 365.25, "weeks": 84 / 365.25, "months": 1.0, "years": 12.0}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Arguments of `load_cohort` that say what the columns are and how the target is made."""
+
+    pet: str | None = AUTO
+    ct: str | None = AUTO
+    lab: str | Sequence[str] | None = AUTO
+    mask: str | Sequence[str] | Mapping[str, str] | None = AUTO
+    patient_id: str | None = AUTO
+    time: str | None = AUTO
+    event: str | None = AUTO
+    target: str | None = AUTO
+    time_unit: str = AUTO
+    horizon: float = 12.0
+    censored: str = "drop"
+    allow_after_therapy: Sequence[str] = ()
+    sheet: int | str = 0
+    root: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("pet", "ct", "patient_id", "time", "event", "target"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, str):
+                raise TypeError(f"`{name}` must be a column name, 'auto' or None; got {value!r}.")
+        for name in ("lab", "allow_after_therapy"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) or _is_name_list(value)):
+                raise TypeError(f"`{name}` must be column names; got {value!r}. Pass e.g. ['cga', 'ggt'].")
+        if self.mask is not None and not isinstance(self.mask, (str, Mapping)) and not _is_name_list(self.mask):
+            raise TypeError(f"`mask` must be a column name, several, or a dict name -> column; got {self.mask!r}.")
+        if isinstance(self.horizon, bool) or not isinstance(self.horizon, numbers.Real):
+            raise TypeError(f"`horizon` must be a positive number of months; got {self.horizon!r}. Pass e.g. 12.")
+        if self.time_unit not in (AUTO, *MONTHS):
+            raise ValueError(f"`time_unit` must be 'auto' or one of {', '.join(MONTHS)}; got {self.time_unit!r}.")
+        if self.censored not in ("drop", "weight"):
+            raise ValueError(f"`censored` must be 'drop' or 'weight'; got {self.censored!r}.")
+
+    @property
+    def folder(self) -> Path | None:
+        """`root` as a path."""
+        return None if self.root is None else Path(self.root)
+
+    @property
+    def allowed(self) -> tuple[str, ...]:
+        """`allow_after_therapy` as a tuple."""
+        return as_names(self.allow_after_therapy)
+
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the values, to be listed with the table's problems."""
+        found = []
+        if not (math.isfinite(self.horizon) and self.horizon > 0):
+            what = f"`horizon` must be a positive number of months; got {self.horizon:g}"
+            found.append(Problem(what, "pass e.g. horizon=12"))
+        if self.folder is not None and not self.folder.is_dir():
+            found.append(Problem("`root` is not a folder", "correct root=", file=str(self.folder)))
+        return found
+
+
+def as_names(value: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _is_name_list(value: Any) -> bool:
+    return not isinstance(value, Mapping) and hasattr(value, "__iter__") and all(isinstance(v, str) for v in value)

@@ -1,0 +1,293 @@
+"""Deciding what each column of a table is: the caller's word first, then the cells, then the name."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators._analytes import name_tokens
+from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._tables import empty_cells
+from prrt_estimators.datasets._words import Guess, file_kind, guess_name, says_censored, says_later, time_unit_in
+from prrt_estimators.exceptions import Problem
+
+_SCANNED = 500  # cells that are looked at to tell files, dates and names
+_FILE = re.compile(r"[/\\]|\.(nii|gz|dcm|dicom|ima|mha|mhd|nrrd|hdr|img|npy|npz|zip|tif|tiff|png|jpg)$", re.I)
+_DATE = re.compile(r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ].*)?$")
+_PERSON = re.compile(r"^[^\W\d_]{2,}(?:[,\s]+[^\W\d_][\w.'-]*)+$")
+_FILE_COLUMN = frozenset(["path", "paths", "file", "files", "filename", "datei", "pfad", "image", "img", "nifti"])
+_CLASS_WORDS = frozenset(["short", "long", "kurz", "lang"])
+
+_SINGLE = ("patient_id", "pet", "ct", "time", "event", "target")
+
+#: Roles whose columns may go into `Bunch.frame`; identifiers, files and what nobody recognised stay outside.
+CARRIED = ("patient_id", "time", "event", "target", "lab", "after_therapy", "constant")
+
+
+@dataclass
+class Roles:
+    """What each column is, and what is wrong with that."""
+
+    patient_id: str | None = None
+    pet: str | None = None
+    ct: str | None = None
+    masks: dict[str, str] = field(default_factory=dict)
+    time: str | None = None
+    event: str | None = None
+    target: str | None = None
+    lab: list[str] = field(default_factory=list)
+    time_unit: str | None = None
+    log: dict[str, tuple[str, str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    leaks: list[Problem] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def has_outcome(self) -> bool:
+        """Whether there is anything to learn from."""
+        return self.time is not None or self.target is not None
+
+    def table(self) -> pd.DataFrame:
+        """Return the roles as a table with the columns column, role and reason."""
+        return pd.DataFrame([(name, *said) for name, said in self.log.items()], columns=["column", "role", "reason"])
+
+
+def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
+    """Return the role of each column of `frame`."""
+    roles = Roles()
+    guesses = {name: _guess(name, frame[name]) for name in frame.columns}
+    for name, guess in guesses.items():
+        roles.log[name] = (guess.role, guess.reason)
+    asked = {role: getattr(options, role) for role in _SINGLE}
+    for role in _SINGLE:
+        # A column that the caller names for one role is no candidate for another.
+        taken = {name for other, name in asked.items() if other != role}
+        setattr(roles, role, _choose(role, asked[role], guesses, taken, roles))
+    roles.masks = _choose_masks(options, guesses, roles)
+    _settle_outcome(options, guesses, roles)
+    _refuse_double_use(roles)
+    _choose_labs(options, guesses, roles)
+    return roles
+
+
+def _guess(name: str, values: pd.Series) -> Guess:
+    empty = empty_cells(values)
+    cells = values[~empty].iloc[:_SCANNED]
+    if not len(cells):
+        said = guess_name(name)
+        # An empty column of a new patient's table still has its place among a model's inputs.
+        return said if said is not None else Guess("empty", "no cell is filled in")
+    texts = [cell if isinstance(cell, str) else str(cell) for cell in cells]
+    if _holds_files(name, cells, texts):
+        kind = file_kind(name)
+        if says_later(name):
+            return Guess("after_therapy", "files of a scan taken during or after therapy")
+        if kind is None:
+            return Guess("path", "holds files, but the name does not say PET, CT or mask")
+        return Guess(kind, f"holds files and is named like a {kind if kind == 'mask' else kind.upper()}", rank=int(
+            "".join(name_tokens(name)) != kind))  # fmt: skip
+    said = guess_name(name)
+    if said is not None and said.role == "identifier":
+        return said
+    if pd.api.types.is_datetime64_any_dtype(values.dtype) or _share(
+        [isinstance(cell, datetime.date) or _DATE.match(text) for cell, text in zip(cells, texts, strict=True)]
+    ) > 0.5:  # fmt: skip
+        return Guess("date", "holds dates: never a predictor")
+    if said is None:
+        if file_kind(name) in ("pet", "ct"):
+            return Guess("unrecognised", "named like a scan but holds no files; name it in lab= to use it")
+        return Guess("unrecognised", "meaning not recognised; name it in lab= to use it")
+    if said.role == "patient_id" and _share([_PERSON.match(text) for text in texts]) > 0.5:
+        return Guess("identifier", "holds names of persons: not carried")
+    if said.role == "time" and {text.lower() for text in texts} <= _CLASS_WORDS:
+        return Guess("target", "holds short and long", said.rank)
+    return said
+
+
+def _holds_files(name: str, cells: pd.Series, texts: list[str]) -> bool:
+    if not all(isinstance(cell, str) or hasattr(cell, "__fspath__") for cell in cells):
+        return False
+    if _share([_FILE.search(text) and not _DATE.match(text) for text in texts]) > 0.5:
+        return file_kind(name) is not None or _share([_is_nifti(text) for text in texts]) > 0.5
+    tokens = set(name_tokens(name))
+    # A column called "pet" or "ct_path" that holds words is a column of wrong paths, unless it says yes and no.
+    return bool(tokens & {"pet", "ct"}) and tokens <= {"pet", "ct", *_FILE_COLUMN} and len(set(texts)) > 2
+
+
+def _is_nifti(text: str) -> bool:
+    return text.lower().endswith((".nii", ".nii.gz"))
+
+
+def _share(flags: list) -> float:
+    return float(np.mean([bool(flag) for flag in flags])) if flags else 0.0
+
+
+def _choose(
+    role: str, asked: str | None, guesses: dict[str, Guess], taken: set[str | None], roles: Roles
+) -> str | None:
+    """Return the column for a role that one column at most can have."""
+    found = [name for name, guess in guesses.items() if guess.role == role and name not in taken]
+    found.sort(key=lambda name: guesses[name].rank)
+    chosen = None
+    if asked == AUTO:
+        best = [name for name in found if guesses[name].rank == guesses[found[0]].rank]
+        if len(best) > 1:
+            what = f"several columns look like {_title(role)}: {', '.join(best)}"
+            roles.problems.append(Problem(what, f"name the right one, e.g. {role}={best[0]!r}"))
+        chosen = best[0] if best else None
+    elif asked is not None:
+        chosen = _existing(asked, role, guesses, roles)
+        if chosen is not None:
+            roles.log[chosen] = (role, f"named by {role}=")
+    for name in found:
+        if name != chosen:
+            loser, why = _LOSERS.get(role, ("path", "not used"))
+            roles.log[name] = (loser, why if asked != AUTO or chosen is None else f"{why}; {chosen!r} is used")
+    return chosen
+
+
+_LOSERS = {
+    "patient_id": ("identifier", "another identifier"),
+    "time": ("after_therapy", "another outcome"),
+    "event": ("after_therapy", "another outcome"),
+    "target": ("after_therapy", "another outcome"),
+}
+
+
+def _title(role: str) -> str:
+    return {
+        "patient_id": "the patient id", "pet": "PET files", "ct": "CT files", "time": "the time to progression",
+        "event": "the progression event", "target": "the PFS class",
+    }.get(role, role)  # fmt: skip
+
+
+def _existing(name: str, argument: str, guesses: Mapping[str, Guess], roles: Roles) -> str | None:
+    """Return `name` if the table has it, and note a problem otherwise."""
+    if name in guesses:
+        return name
+    near = difflib.get_close_matches(name, guesses, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"the table has {', '.join(guesses)}"
+    roles.problems.append(
+        Problem(f"no such column in the table (named by {argument}=)", f"correct {argument}=; {hint}", column=name)
+    )
+    return None
+
+
+def _choose_masks(options: Options, guesses: dict[str, Guess], roles: Roles) -> dict[str, str]:
+    auto = [name for name, guess in guesses.items() if guess.role == "mask"]
+    if options.mask == AUTO:
+        return {name: name for name in auto}
+    asked = options.mask if isinstance(options.mask, Mapping) else {n: n for n in as_names(options.mask)}
+    chosen = {key: name for key, name in asked.items() if _existing(name, "mask", guesses, roles)}
+    for name in auto:
+        roles.log[name] = ("path", "a mask that is not used")
+    for name in chosen.values():
+        roles.log[name] = ("mask", "named by mask=")
+    return chosen
+
+
+def _settle_outcome(options: Options, guesses: dict[str, Guess], roles: Roles) -> None:
+    """Decide between a time and a ready class, and ask for the event where it is not certain."""
+    if roles.time is not None and roles.target is not None and options.target == AUTO:
+        roles.log[roles.target] = ("target", f"not used: the class is made from {roles.time!r}")
+        roles.target = None
+    if roles.time is None and roles.target is None and options.time == AUTO and options.target in (AUTO, None):
+        remedy = (
+            "name the column, e.g. time='pfs_months' or target='pfs_class'; for new patients without an outcome "
+            f"pass time=None. The table has {', '.join(guesses)}"
+        )
+        roles.problems.append(Problem("no column is recognised as the time to progression", remedy))
+    if roles.time is None:
+        if roles.event is not None:
+            roles.log[roles.event] = ("after_therapy", "an outcome; not used without a time")
+            roles.event = None
+        return
+    roles.time_unit = options.time_unit if options.time_unit != AUTO else time_unit_in(roles.time)
+    if roles.time in guesses:
+        role, reason = roles.log[roles.time]
+        roles.log[roles.time] = (role, f"{reason}, in {roles.time_unit or 'months (no unit named)'}")
+    if roles.event is not None and says_censored(roles.event):
+        roles.problems.append(_ask_for_event(roles.event))
+    if roles.event is None and options.event == AUTO and roles.target is None:
+        unclear = [name for name in guesses if says_censored(name) or "status" in name_tokens(name)]
+        unclear = [name for name in unclear if roles.log[name][0] == "after_therapy"]
+        if unclear:
+            roles.problems.append(_ask_for_event(unclear[0]))
+        else:
+            roles.notices.append(
+                f"no column is recognised as the progression event: every time in {roles.time!r} counts as a "
+                "progression. Name the event with event=, or pass event=None if nobody was censored."
+            )
+
+
+def _ask_for_event(name: str) -> Problem:
+    what = "might be the progression event, but what its values mean is not certain"
+    remedy = (
+        "add a column 'progressed' with 1 for progression seen and 0 for censored"
+        + ("" if says_censored(name) else f", pass event={name!r} if it is coded so")
+        + ", or pass event=None if nobody was censored"
+    )
+    return Problem(what, remedy, column=name)
+
+
+def _refuse_double_use(roles: Roles) -> None:
+    used: dict[str, list[str]] = {}
+    for role in _SINGLE:
+        name = getattr(roles, role)
+        if name is not None:
+            used.setdefault(name, []).append(role)
+    for name in set(roles.masks.values()):
+        used.setdefault(name, []).append("mask")
+    for name, several in used.items():
+        if len(several) > 1:
+            what = f"one column cannot be {' and '.join(several)}"
+            roles.problems.append(Problem(what, "name a column of its own for each", column=name))
+
+
+_REFUSED = {
+    "patient_id": ("identifies the patient and is never a predictor", "leave it out of lab="),
+    "identifier": ("identifies the patient and is never a predictor", "leave it out of lab=, or rename it"),
+    "date": ("holds dates, which are never predictors", "give an interval or an age in its place"),
+    "pet": ("holds files, not values", "leave it out of lab="),
+    "ct": ("holds files, not values", "leave it out of lab="),
+    "mask": ("holds files, not values", "leave it out of lab="),
+    "path": ("holds files, not values", "leave it out of lab="),
+}
+
+
+def _choose_labs(options: Options, guesses: dict[str, Guess], roles: Roles) -> None:
+    allowed = {n for n in options.allowed if _existing(n, "allow_after_therapy", guesses, roles)}
+    outcome = {roles.time, roles.event, roles.target}
+    names: list[str] = []
+    for name in as_names(options.lab):
+        if name == AUTO:
+            names += [n for n in guesses if roles.log[n][0] == "lab" or (n in allowed and n not in outcome)]
+        elif name not in names and _existing(name, "lab", guesses, roles):
+            names.append(name)
+    if AUTO not in as_names(options.lab):
+        for name, (role, reason) in roles.log.items():
+            if role == "lab" and name not in names:
+                roles.log[name] = ("unused", f"{reason}; not named in lab=")
+    for name in names:
+        role, reason = roles.log[name]
+        if name in outcome or (role in ("after_therapy", "time", "event", "target") and name not in allowed):
+            what = "is known only after therapy and would leak the outcome"
+            remedy = "leave it out of lab="
+            if name not in outcome:
+                remedy += f"; only if it was known before therapy, pass allow_after_therapy=[{name!r}]"
+            roles.leaks.append(Problem(what, remedy, column=name))
+        elif role in _REFUSED:
+            roles.problems.append(Problem(*_REFUSED[role], column=name))
+        else:
+            if role == "after_therapy":
+                reason = f"allowed by allow_after_therapy, though {reason}"
+            elif role != "lab":
+                reason = "named by lab="
+            roles.log[name] = ("lab", reason)
+            roles.lab.append(name)

@@ -1,0 +1,232 @@
+"""Reading a table as it is: every cell kept as written, nothing guessed about its meaning."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators._values import EMPTY
+from prrt_estimators.exceptions import MissingDependencyError, Problem
+
+_SEPARATORS = (";", "\t", ",", "|")
+_EXCEL = (".xlsx", ".xlsm")
+_TEXT = (".csv", ".tsv", ".txt", ".tab")
+
+
+@dataclass
+class Table:
+    """A table as read.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row a patient; columns from text files hold str, empty cells are NaN.
+    folder : Path or None
+        Where relative paths in the table start; None for tables in memory.
+    name : str or None
+        File name for messages.
+    problems : list of Problem
+        What is wrong with the table as such.
+    """
+
+    frame: pd.DataFrame
+    folder: Path | None = None
+    name: str | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_table(source: Any, sheet: int | str = 0) -> Table:
+    """Read a cohort table from a dict of columns, a DataFrame, a text file or an Excel file.
+
+    Raises
+    ------
+    TypeError
+        If `source` is none of these.
+    MissingDependencyError
+        If an Excel file is given and openpyxl is not installed.
+    """
+    if isinstance(source, pd.DataFrame):
+        table = _from_frame(source)
+    elif isinstance(source, Mapping):
+        table = _from_mapping(source)
+    elif isinstance(source, (str, os.PathLike)):
+        table = _from_file(Path(source), sheet)
+    else:
+        raise TypeError(
+            "`source` must be the path of a CSV or Excel file, a DataFrame or a dict of columns; "
+            f"got {type(source).__name__}."
+        )
+    if not table.problems and not len(table.frame):
+        table.problems.append(
+            Problem("the table holds no patient", "give one row a patient below the header", file=table.name)
+        )
+    return table
+
+
+def empty_cells(values: pd.Series) -> np.ndarray:
+    """Return a mask of the cells that hold nothing: NaN, blanks, or a word for nothing such as ``n/a``."""
+    missing = values.isna().to_numpy(dtype=bool)
+    if values.dtype != object and not isinstance(values.dtype, (pd.StringDtype, pd.CategoricalDtype)):
+        return missing
+    words = np.fromiter(
+        (isinstance(value, str) and value.strip().lower() in EMPTY for value in values), bool, len(values)
+    )
+    return missing | words
+
+
+def _from_mapping(source: Mapping[Any, Any]) -> Table:
+    columns: dict[str, Any] = {}
+    for name, values in source.items():
+        if isinstance(values, str) or not hasattr(values, "__len__"):
+            raise TypeError(f"column {name!r} must be a sequence with one value a patient; got {values!r}.")
+        if getattr(values, "ndim", 1) > 1:
+            raise TypeError(
+                f"column {name!r} must have one value a patient; got shape {np.shape(values)}. For voxels in "
+                "memory build Cohort({'pet': array, 'lab': table}) instead."
+            )
+        columns[str(name)] = list(values)
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        what = "columns differ in length: " + ", ".join(f"{name} {n}" for name, n in lengths.items())
+        return Table(pd.DataFrame(), problems=[Problem(what, "give every column one value a patient")])
+    return _from_frame(pd.DataFrame(columns))
+
+
+def _from_frame(frame: pd.DataFrame) -> Table:
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise TypeError("`source` must have one header row; got a DataFrame with a MultiIndex of columns.")
+    if frame.index.name is not None and frame.index.name not in frame.columns:
+        frame = frame.reset_index()
+    frame = frame.reset_index(drop=True)
+    names = [str(name).strip() for name in frame.columns]
+    frame, problems = _unique_columns(frame, names, None)
+    return Table(_without_blank_rows(frame), problems=problems)
+
+
+def _from_file(path: Path, sheet: int | str) -> Table:
+    suffix = path.suffix.lower()
+    remedy = None
+    if path.is_dir():
+        remedy, what = "give the table itself", "is a folder, expected a CSV or Excel file"
+    elif not path.is_file():
+        remedy, what = "correct the path of the table", "file does not exist"
+    elif suffix not in _TEXT + _EXCEL:
+        what = f"cannot read tables of type {suffix or 'unknown'!r}"
+        remedy = "save it as CSV or as .xlsx"
+    if remedy is not None:
+        return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
+    try:
+        rows = _excel_rows(path, sheet) if suffix in _EXCEL else _text_rows(path)
+    except (ValueError, KeyError, OSError, csv.Error, zipfile.BadZipFile) as error:
+        what, remedy = f"cannot be read as a table: {error}", "open it in a spreadsheet program and save it again"
+        return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
+    return _from_rows(rows, path)
+
+
+def _excel_rows(path: Path, sheet: int | str) -> list[list[Any]]:
+    try:
+        import openpyxl  # type: ignore[import-untyped]  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"reading {path.name} needs openpyxl: pip install 'prrt-estimators[excel]', or save the sheet as CSV."
+        ) from error
+    with pd.ExcelFile(path, engine="openpyxl") as book:
+        if sheet not in book.sheet_names and not (isinstance(sheet, int) and 0 <= sheet < len(book.sheet_names)):
+            raise ValueError(f"no sheet {sheet!r}; the file has {', '.join(map(repr, book.sheet_names))}")
+        frame = book.parse(sheet, header=None, dtype=object, keep_default_na=False, na_values=[""])
+    return [list(row) for row in frame.itertuples(index=False, name=None)]
+
+
+def _text_rows(path: Path) -> list[list[Any]]:
+    text = _decode(path.read_bytes())
+    return list(csv.reader(io.StringIO(text, newline=""), delimiter=sniff_separator(text)))
+
+
+def _decode(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
+
+
+def sniff_separator(text: str) -> str:
+    """Return the separator that splits the first lines into the most cells, equally many on each.
+
+    Examples
+    --------
+    >>> sniff_separator("id;pfs\\n1;3,5\\n2;4,5\\n"), sniff_separator("id,pfs\\n1,3.5\\n")
+    (';', ',')
+    """
+    best, score = ",", (0.0, 0)
+    head = [line for line in text[:65536].splitlines() if line.strip()][:20]
+    for separator in _SEPARATORS:
+        widths = [len(row) for row in csv.reader(head, delimiter=separator)]
+        if widths and widths[0] > 1:
+            equal = sum(width == widths[0] for width in widths) / len(widths)
+            if (equal, widths[0]) > score:
+                best, score = separator, (equal, widths[0])
+    return best
+
+
+def _from_rows(rows: Sequence[list[Any]], path: Path) -> Table:
+    """Make a table of rows whose first one that is not blank is the header."""
+    numbered = [(k, row) for k, row in enumerate(rows, 1) if not all(_blank(cell) for cell in row)]
+    problems: list[Problem] = []
+    if not numbered:
+        problems.append(Problem("the table is empty", "give a header and one row a patient", file=str(path)))
+        return Table(pd.DataFrame(), path.parent, path.name, problems)
+    header = ["" if _blank(cell) else str(cell).strip() for cell in numbered[0][1]]
+    cells = []
+    for k, row in numbered[1:]:
+        while len(row) > len(header) and _blank(row[-1]):
+            row = row[:-1]
+        if len(row) != len(header):  # which cell is missing cannot be known
+            what = f"line {k} has {len(row)} cells, the header has {len(header)}"
+            remedy = "quote cells that contain the separator, and write empty cells too"
+            problems.append(Problem(what, remedy, file=path.name))
+        cells.append([*row, *[None] * (len(header) - len(row))][: len(header)])
+    frame = pd.DataFrame(cells, columns=range(len(header)), dtype=object)
+    frame = frame.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
+    frame = frame.mask(frame == "", np.nan) if len(frame) else frame
+    used = [k for k, name in enumerate(header) if name or not frame[k].isna().all()]
+    frame, doubled = _unique_columns(frame[used], [header[k] or f"unnamed_{k + 1}" for k in used], path.name)
+    return Table(frame, path.parent, path.name, problems + doubled)
+
+
+def _blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, float) and np.isnan(cell)) or (isinstance(cell, str) and not cell.strip())
+
+
+def _unique_columns(frame: pd.DataFrame, names: list[str], file: str | None) -> tuple[pd.DataFrame, list[Problem]]:
+    """Keep the first column of each name, and say which names occur more than once."""
+    remedy = "rename or remove one of them"
+    problems = [
+        Problem(f"column name occurs {count} times", remedy, column=name, file=file)
+        for name, count in Counter(names).items()
+        if count > 1
+    ]
+    first = [k for k, name in enumerate(names) if name not in names[:k]]
+    frame = frame.iloc[:, first].copy()
+    frame.columns = pd.Index([names[k] for k in first], dtype=object)
+    return frame, problems
+
+
+def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    if not frame.shape[1]:
+        return frame
+    blank = np.logical_and.reduce([empty_cells(frame[name]) for name in frame.columns])
+    return frame[~blank].reset_index(drop=True)

@@ -1,0 +1,207 @@
+"""From time and event to long or short PFS, and to weights that make up for censoring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators.datasets._cells import number_problems, quote, read_numbers
+from prrt_estimators.datasets._options import MONTHS, Options
+from prrt_estimators.datasets._roles import Roles
+from prrt_estimators.datasets._tables import empty_cells
+from prrt_estimators.datasets._words import says_short
+from prrt_estimators.exceptions import Problem
+
+_YES = frozenset(["1", "yes", "y", "ja", "j", "true", "event", "progression", "progress", "progressed", "pd"])
+_NO = frozenset(["0", "no", "n", "nein", "false", "censored", "zensiert", "none", "progression-free"])
+_LONG, _SHORT = frozenset(["long", "lang"]), frozenset(["short", "kurz"])
+_SLIPS = 10  # more bad cells than this are another coding, not slips of the pen
+_LONGEST_MEDIAN = 120.0  # months; a cohort's median PFS beyond ten years is a time in another unit
+
+
+@dataclass
+class Outcome:
+    """What happened to each patient of the table, and who can be learnt from.
+
+    Attributes
+    ----------
+    y : ndarray of float, shape (n,), or None
+        1 long, 0 short, NaN unknown.
+    time, event : ndarray of shape (n,), or None
+        Months and whether progression was seen.
+    weight : ndarray of shape (n,), or None
+        Inverse-probability-of-censoring weights; 0 for a patient whose class is unknown.
+    reasons : ndarray of str or None, shape (n,)
+        Why a patient is left out.
+    """
+
+    y: np.ndarray | None
+    time: np.ndarray | None
+    event: np.ndarray | None
+    weight: np.ndarray | None
+    reasons: np.ndarray
+    n_censored: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.ndarray) -> Outcome:
+    """Return the class of each patient, from a ready class column or from time, event and horizon."""
+    outcome = Outcome(None, None, None, None, np.full(len(frame), None, dtype=object))
+    if roles.time is not None:
+        _read_times(frame, roles, ids, outcome)
+    if roles.target is not None:
+        outcome.y = _read_class(frame[roles.target], roles.target, ids, outcome.problems)
+        missing = empty_cells(frame[roles.target])
+        outcome.reasons[missing] = f"no PFS class in column {roles.target!r}"
+        if options.censored == "weight":
+            remedy = "pass target=None and name time= and event=, or use censored='drop'"
+            what = "censored='weight' needs times and events, not a ready class"
+            outcome.problems.append(Problem(what, remedy, column=roles.target))
+    elif outcome.time is not None and outcome.event is not None:
+        _classify(outcome, outcome.time, outcome.event, options, roles.time or "")
+    return outcome
+
+
+def classify(time: np.ndarray, event: np.ndarray, horizon: float) -> np.ndarray:
+    """Return 1 for progression-free beyond the horizon, 0 for progression up to it, NaN for censored before.
+
+    Examples
+    --------
+    >>> classify(np.array([12.0, 12.0, 12.1, 5.0]), np.array([True, False, True, False]), 12.0)
+    array([ 0.,  1.,  1., nan])
+    """
+    y = np.where(time > horizon, 1.0, np.where(event, 0.0, np.where(time < horizon, np.nan, 1.0)))
+    return np.where(np.isnan(time), np.nan, y)
+
+
+def censoring_weights(time: np.ndarray, event: np.ndarray, horizon: float) -> np.ndarray:
+    r"""Return inverse-probability-of-censoring weights for the class at a horizon.
+
+    A patient whose class is known counts :math:`1 / G(\min(t, h)-)`, where :math:`G(u-)` is the Kaplan-Meier
+    probability of not being censored before `u`; a patient censored before the horizon counts 0. The left limit
+    makes the weights sum to the number of patients, and the weighted share of long PFS equal the Kaplan-Meier
+    estimate :math:`S(h)`, ties included. Where nobody is censored exactly at `min(t, h)` it is :math:`G(\min(t, h))`.
+
+    Parameters
+    ----------
+    time : ndarray of shape (n,)
+        Months.
+    event : ndarray of bool, shape (n,)
+        Whether progression was seen; censoring at a time comes after the progressions at that time.
+    horizon : float
+        Months.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    References
+    ----------
+    Graf E et al. Assessment and comparison of prognostic classification schemes for survival data.
+    Statistics in Medicine 1999. https://doi.org/10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5
+
+    Examples
+    --------
+    >>> censoring_weights(np.array([3.0, 6.0, 9.0, 20.0]), np.array([True, False, True, True]), 12.0)
+    array([1. , 0. , 1.5, 1.5])
+    """
+    # lifelines' fit to inverted events takes progressions tied with a censoring as still at risk, which biases G.
+    moments = np.unique(time[~event])
+    ordered, progressed = np.sort(time), np.sort(time[event])
+    at_risk = len(time) - np.searchsorted(ordered, moments, "left")
+    at_risk -= np.searchsorted(progressed, moments, "right") - np.searchsorted(progressed, moments, "left")
+    lost = np.unique(time[~event], return_counts=True)[1]
+    stay = np.concatenate([[1.0], np.cumprod(1.0 - lost / np.maximum(at_risk, 1))])
+    before = stay[np.searchsorted(moments, np.minimum(time, horizon), "left")]
+    known = ~np.isnan(classify(time, event, horizon))
+    return np.divide(1.0, before, out=np.zeros(len(time)), where=known)
+
+
+def _classify(outcome: Outcome, time: np.ndarray, event: np.ndarray, options: Options, column: str) -> None:
+    outcome.y = classify(time, event, options.horizon)
+    untimed = np.isnan(time)
+    censored = np.isnan(outcome.y) & ~untimed
+    outcome.reasons[untimed] = f"no time in column {column!r}"
+    outcome.reasons[censored] = f"censored before {options.horizon:g} months: class unknown"
+    outcome.n_censored = int(censored.sum())
+    if options.censored == "weight":
+        outcome.weight = np.zeros(len(time))
+        outcome.weight[~untimed] = censoring_weights(time[~untimed], event[~untimed], options.horizon)
+
+
+def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome) -> None:
+    column = roles.time or ""
+    cells = frame[column]
+    read = read_numbers(cells)
+    outcome.problems += number_problems(read, cells, ids, column)
+    time = read.values * MONTHS[roles.time_unit or "months"]
+    for k in np.flatnonzero(time < 0):
+        what = f"time is negative ({read.values[k]:g})"
+        outcome.problems.append(Problem(what, "correct the time", patient=ids[k], column=column))
+    for k in np.flatnonzero(read.limited):
+        what = f"{quote(cells.iloc[k])} is a limit, expected a time"
+        remedy = "write the time of the last follow-up, and 0 in the event column"
+        outcome.problems.append(Problem(what, remedy, patient=ids[k], column=column))
+    filled = time[np.isfinite(time)]
+    if roles.time_unit is None and len(filled) and np.median(filled) > _LONGEST_MEDIAN:
+        what = f"the median time is {np.median(filled):g}, too long for months"
+        remedy = "name the unit, e.g. time_unit='days'"
+        outcome.problems.append(Problem(what, remedy, column=column))
+    if roles.target is None and len(filled) > 2 and set(filled) <= {0.0, 1.0}:
+        what = "holds only 0 and 1, like a class, not a time"
+        outcome.problems.append(Problem(what, f"pass time=None, target={column!r} if 1 means long PFS", column=column))
+    outcome.time = time
+    outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty)
+
+
+def _read_event(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome, timed: np.ndarray) -> np.ndarray:
+    if roles.event is None:
+        return np.ones(len(frame), dtype=bool)
+    cells = frame[roles.event]
+    known, empty = _binary(cells, _YES, _NO), empty_cells(cells)
+    remedy = "write 1 for progression seen and 0 for censored at the time given"
+    outcome.problems += _unread(cells, np.isnan(known) & ~empty, ids, roles.event, "expected 0 or 1", remedy)
+    outcome.problems += [
+        Problem("is empty, expected 0 or 1", remedy, patient=ids[k], column=roles.event)
+        for k in np.flatnonzero(empty & timed)
+    ]
+    return known == 1.0
+
+
+def _read_class(cells: pd.Series, column: str, ids: np.ndarray, problems: list[Problem]) -> np.ndarray:
+    yes, no = (_YES | _LONG, _NO | _SHORT)
+    if says_short(column):
+        yes, no = (_YES | _SHORT, _NO | _LONG)
+    known = _binary(cells, yes, no)
+    bad = np.isnan(known) & ~empty_cells(cells)
+    problems += _unread(cells, bad, ids, column, "expected 0/1 or short/long", "write 1 or long for long PFS")
+    return 1.0 - known if says_short(column) else known
+
+
+def _unread(
+    cells: pd.Series, bad: np.ndarray, ids: np.ndarray, column: str, expected: str, remedy: str
+) -> list[Problem]:
+    """Return a problem for each bad cell, or one for the column where the coding as a whole is another one."""
+    rows = np.flatnonzero(bad)
+    if len(rows) <= _SLIPS:
+        return [
+            Problem(f"holds {quote(cells.iloc[k])}, {expected}", remedy, patient=ids[k], column=column) for k in rows
+        ]
+    values = ", ".join(quote(value) for value in list(dict.fromkeys(cells.iloc[rows]))[:5])
+    what = f"holds {values} ({len(rows)} patients, this one first), {expected}"
+    return [Problem(what, remedy, patient=ids[rows[0]], column=column)]
+
+
+def _binary(cells: pd.Series, yes: frozenset[str], no: frozenset[str]) -> np.ndarray:
+    """Return 1, 0 or NaN for each cell."""
+    empty = empty_cells(cells)
+    result = np.full(len(cells), np.nan)
+    for k, cell in enumerate(cells):
+        if empty[k]:
+            continue
+        word = cell.strip().lower() if isinstance(cell, str) else str(cell).lower()
+        word = word.removesuffix(".0")
+        result[k] = 1.0 if word in yes else 0.0 if word in no else np.nan
+    return result

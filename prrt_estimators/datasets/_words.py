@@ -1,0 +1,252 @@
+"""What a column name says about the column, in English and German."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a name says: the role, why, and how sure (0 is the surest; ranks candidates for one role)."""
+
+    role: str
+    reason: str
+    rank: int = 0
+
+
+_TIME_UNITS = {
+    "days": ("d", "day", "days", "tag", "tage", "tagen"),
+    "weeks": ("w", "wk", "wks", "week", "weeks", "woche", "wochen"),
+    "months": ("m", "mo", "mon", "mth", "mths", "month", "months", "monat", "monate", "monaten"),
+    "years": ("y", "yr", "yrs", "year", "years", "jahr", "jahre", "jahren"),
+}
+
+
+def _keys(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_PATIENT_IDS = (
+    _keys("patientid patient pseudonym pseudonymid pseudoid patientpseudonym studyid subjectid subject"),
+    _keys(
+        "patid patno patnr patientno patientnr patientnumber patientennummer patientennr patientenid patienten "
+        "pid case caseid"
+    ),
+    _keys("id idnr nr no number nummer index rowid"),
+)
+_IDENTIFIERS = re.compile(
+    r"^(name|names|initials?|initialen|vorname|nachname|familienname|geburtsname|surname|(first|last|given|family|"
+    r"full|middle|patient|patients|patienten) ?name|patientenname|zuname|mrn|dob|geb|gebdat|geb dat|ssn|plz|zip|"
+    r"zip code|postcode|adresse|address|street|strasse|telefon|phone|e ?mail|fallnummer|fall ?nr|unnamed.*|"
+    r"row ?names?|row ?number|zeile)$"
+    r"|birth|geburts?|\bmrn\b|medical record|hospital (id|no|number)|accession|\buid\b|instance uid|versicherten"
+    r"|insurance|krankenkasse|health ?care number|nhs (no|number|id)|social security"
+)
+_DATES = re.compile(r"\b(date|datum|timestamp|zeitstempel|dates)\b|datum$|\bdatum")
+
+_MASK = re.compile(
+    r"\b(mask|masks|maske|seg|segmentation|segmentierung|label|labels|labelmap|roi|voi|gtv|contours?|kontur)\b"
+)
+_PET = re.compile(r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$")
+_CT = re.compile(r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$")
+
+_TIMES = (
+    _keys("pfs pfstime timepfs pfszeit pfsduration pfsdauer progressionfreesurvival progressionfreesurvivaltime "
+          "progressionsfreiesueberleben progressionsfreieueberlebenszeit timepfsevent pfst"),
+    _keys("timetoprogression timetoprogressionordeath ttp zeitbisprogress zeitbisprogression zeitbiszumprogress "
+          "progressionsfreieszeit progressionsfreiezeit tte timetoevent"),
+    _keys("time zeit"),
+)  # fmt: skip
+_EVENTS = (
+    _keys("pfsevent eventpfs pfsstatus pfsereignis progressed progression progress progressionevent "
+          "eventprogression progredient progressereignis progressionereignis pd diseaseprogression "
+          "krankheitsprogress pfse"),
+    _keys("event events ereignis eventobserved eventindicator"),
+)  # fmt: skip
+_TARGETS = (
+    _keys("pfsclass longpfs pfslong shortpfs pfsshort pfsgroup pfsklasse pfsgruppe langespfs kurzespfs langpfs "
+          "kurzpfs longshortpfs pfsbinary pfslabel"),
+    _keys("target ziel zielgroesse"),
+)  # fmt: skip
+
+#: Taken at some time after the start of therapy, whatever was taken.
+_LATER = re.compile(
+    r"\b(post|after|nach|followup|follow up|fu|verlauf|change|delta|diff|difference|veraenderung|nadir|restaging|"
+    r"subsequent|last|letzte[rs]?|eot|end of (treatment|therapy)|therapieende)\b|^nach(sorge|beobachtung|unter)"
+    r"|verlaufs|\b(cycle|zyklus|month|monat|week|woche)s? ?([2-9]|[1-9]\d+)\b|\b[mw] ?([3-9]|[1-9]\d)\b"
+)
+_TOXICITY = re.compile(r"toxic|toxiz|ctcae|adverse|nebenwirk")
+_COURSE = re.compile(
+    r"\bcycles?\b|zykl|cumulat|kumul|\bactivit|aktivitaet|administered|verabreicht|\bdosimetr|absorbed dose|"
+    r"energiedosis|kidney dose|nierendosis|gesamtdosis|total dose|discontinu|abbruch"
+)
+_OUTCOME = re.compile(
+    r"respon[sd]|\b(m?recist|bor|orr|dcr)\b|ansprechen|remission|death|\bdead\b|\bdied\b|deceased|^tod|\btod\b|"
+    r"verstorben|gestorben|mortal|exitus|\bstatus\b|\balive\b|\bvital|\bos\b|overall|surviv|ueberleb|outcome|"
+    r"ergebnis|endpoint|endpunkt|recurr|rezidiv|relapse|metasta|\bmets?\b|lungmets|progress|progred|\bpfs|\bttp\b|"
+    r"\befs\b|\bdfs\b|\bttd\b|censor|zensier|next line|folgetherapie|hospice|event|ereignis"
+)
+#: Known before therapy: what makes a therapy a prior one, and a metastasis one that was there already.
+_BEFORE = re.compile(
+    r"\b(prior|previous|previously|history|anamnese|baseline|initial|at diagnosis|bei diagnose|synchron(ous)?|"
+    r"pretherapeutic|praetherapeutisch|frueher\w*|vorherige\w*|pre|planned|geplant\w*)\b"
+    r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|zustand nach|^z n\b|pretreat|vorbehandelt"
+)
+_THERAPY = re.compile(
+    r"therap|treat|behandl|chemo|surger|resect|operat|\bop\b|^vorop|prrt|tace|\btae\b|sirt|\brfa\b|\bssa\b|analog|"
+    r"everolimus|sunitinib|radio|bestrahl|interferon|\blines?\b|ablation"
+)
+_PERFORMANCE = re.compile(r"\b(ecog|karnofsky|kps|who ps|performance status|allgemeinzustand)\b")
+
+#: Whole names of predictors that are no laboratory values; a title for the reason, then the alternatives.
+_DEMOGRAPHICS = {
+    title: re.compile("|".join(alternatives))
+    for title, alternatives in {
+        "age": ("(patient )?age( years?| at .*)?", "alter( bei .*| jahre?)?", "patientenalter", "lebensalter"),
+        "sex": ("(patient )?(sex|gender)", "geschlecht"),
+        "body size": (
+            "bmi( kg m2?)?", "body mass index", "body ?weight( kg)?", "weight( kg)?", "(koerper)?gewicht( kg)?",
+            "(body ?)?height( c?m)?", "(koerper)?groesse( c?m)?", "bsa( m2)?", "body surface area",
+            "koerperoberflaeche",
+        ),
+        "grade": (
+            "((who|enets|tumou?r|histological) )?grade", "grading", "tumou?rgrad", "differenzierung",
+            "differentiation", "who grad",
+        ),
+        "Ki-67": (r"(.* )?ki ?67( .*)?", r"(.* )?mib ?1( .*)?", r"mitotic\w*( .*)?", r"mitoserate"),
+        "primary tumour": (
+            "primary( (tumou?r|site|location|organ|tumou?r (site|location)))?", "primaertumor.*",
+            "primaerlokalisation", "primarius", r"site of (the )?primary.*", "tumou?r (origin|site|location)",
+        ),
+        "histology": (
+            r"histolog\w*( (group|type|subtype|typ|gruppe))?", "histotype", "tumou?rtyp", "tumou?r (type|entity)",
+            "entitaet", "net type",
+        ),
+        "stage": (
+            "((tumou?r|uicc|ajcc|enets|disease) )?stage", "(tumou?r)?stadium", "uicc", "ajcc", "tnm",
+            "[tnm] (stage|category|stadium)", "staging",
+        ),
+        "receptor expression": (
+            r"krenning( .*)?", r"sstr\w*( (score|status|expression|grade))?", r"somatostatin recept.*",
+            "rezeptorexpression",
+        ),
+        "tumour burden": (
+            r"((liver|hepatic|total|bone) )?tumou?r (burden|load|volume)", "hepatic burden", "(leber)?tumou?rlast",
+        ),
+        "hormonal activity": (
+            "functional( status)?", "functioning", "funktionell", "hormon(e|al)? (active|activity)",
+            "carcinoid( syndrome)?", "karzinoid(syndrom)?", r"hormonaktiv\w*",
+        ),
+        "disease history": (
+            "time since (first )?diagnosis.*", "disease duration.*", "erkrankungsdauer.*", "duration of disease",
+            "zeit seit (erst)?diagnose.*", "diabetes( mellitus)?", "hypertension", "hypertonie",
+            r"smok\w*( status)?", "raucher", r"comorbidit\w*", "charlson.*",
+        ),
+        "derived laboratory value": (
+            "de ritis( ratio| quotient)?", "ast alt( ratio)?", "nlr", "neutrophil lymphocyte ratio",
+            "crp albumin( ratio)?",
+        ),
+    }.items()
+}  # fmt: skip
+
+#: Demographic columns that hold numbers; text there is a slip of the pen.
+NUMERIC = re.compile(
+    r"^(age|alter|bmi|body|weight|height|gewicht|groesse|koerper|bsa|lebensalter|patient age)|ki ?67|mib ?1"
+)
+
+
+def time_unit_in(name: str) -> str | None:
+    """Return the unit of time that a column name ends with or holds as a word of its own."""
+    for token in reversed(name_tokens(name)):
+        for unit, spellings in _TIME_UNITS.items():
+            if token in spellings:
+                return unit
+    return None
+
+
+def file_kind(name: str) -> str | None:
+    """Return ``"mask"``, ``"pet"`` or ``"ct"`` if the name of a column of files says so."""
+    text = " ".join(name_tokens(name))
+    if _MASK.search(text):
+        return "mask"
+    kinds = [kind for kind, pattern in (("pet", _PET), ("ct", _CT)) if pattern.search(text)]
+    return kinds[0] if len(kinds) == 1 else None  # "PET/CT" says neither
+
+
+def says_date(name: str) -> bool:
+    """Tell whether the name says that the column holds dates."""
+    return _DATES.search(" ".join(name_tokens(name))) is not None
+
+
+def says_censored(name: str) -> bool:
+    """Tell whether the name is that of an inverted event column, in which 1 may mean censored."""
+    return re.match(r"(censor|zensier)", "".join(name_tokens(name))) is not None
+
+
+def says_later(name: str) -> bool:
+    """Tell whether the name says that something was taken during or after therapy."""
+    return _LATER.search(" ".join(name_tokens(name))) is not None
+
+
+def says_short(name: str) -> bool:
+    """Tell whether a class column's name makes 1 mean short PFS."""
+    text = "".join(name_tokens(name))
+    return bool(re.search(r"short|kurz", text)) and not re.search(r"long|lang", text)
+
+
+def guess_name(name: str) -> Guess | None:
+    """Return what a column name says about the role of the column, None if it says nothing.
+
+    Examples
+    --------
+    >>> [guess_name(n).role for n in ("Patienten-ID", "PFS [Monate]", "GGT_u_l", "Anzahl Zyklen", "Nachname")]
+    ['patient_id', 'time', 'lab', 'after_therapy', 'identifier']
+    """
+    tokens = name_tokens(name)
+    text, key = " ".join(tokens), "".join(tokens)
+    for rank, keys in enumerate(_PATIENT_IDS):
+        if key in keys:
+            return Guess("patient_id", "named like a patient id", rank)
+    if _IDENTIFIERS.search(text):
+        return Guess("identifier", "named like an identifier: never a predictor")
+    words = tuple(t for t in tokens if not any(t in spellings for spellings in _TIME_UNITS.values())) or tokens
+    for role, ranks, reason in (
+        ("time", _TIMES, "named like the time to progression"),
+        ("event", _EVENTS, "named like the progression event"),
+        ("target", _TARGETS, "named like a PFS class"),
+    ):
+        for rank, keys in enumerate(ranks):
+            if "".join(words) in keys:
+                return Guess(role, reason, rank)
+    if says_date(name):
+        return Guess("date", "named like a date: never a predictor")
+    return _guess_clinical(name, text)
+
+
+def _guess_clinical(name: str, text: str) -> Guess | None:
+    """Return lab, after_therapy or None: when a thing was measured weighs more than what was measured."""
+    if _LATER.search(text):
+        return Guess("after_therapy", "the name says it was taken during or after therapy")
+    if _TOXICITY.search(text):
+        return Guess("after_therapy", "toxicity is known only after therapy")
+    if _PERFORMANCE.search(text):
+        return Guess("lab", "performance status")
+    analyte = find_analyte(name)
+    if analyte is not None:
+        return Guess("lab", f"{analyte.title}, {split_unit(name)[1] or analyte.unit}")
+    for title, pattern in _DEMOGRAPHICS.items():
+        if pattern.fullmatch(text):
+            return Guess("lab", title)
+    if _BEFORE.search(text):
+        if _THERAPY.search(text) or _COURSE.search(text):
+            return Guess("lab", "prior or planned therapy")
+        if _OUTCOME.search(text):
+            return Guess("lab", "named as known before therapy")
+    if _COURSE.search(text):
+        return Guess("after_therapy", "course of therapy: known only afterwards")
+    if _OUTCOME.search(text):
+        return Guess("after_therapy", "named like an outcome: known only after therapy")
+    return None
