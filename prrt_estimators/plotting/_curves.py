@@ -1,0 +1,308 @@
+"""ROC and precision-recall curves of several models on the same test patients."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from sklearn import metrics
+from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+
+from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
+
+
+class _CurvesDisplay:
+    """What ROC and precision-recall displays share: where the numbers come from, and how curves are drawn."""
+
+    ax_: Axes
+    figure_: Figure
+    _score_name: ClassVar[str]
+
+    def __init__(self, curves: Mapping[str, Any], *, prevalence: float, title: str = ""):
+        self.curves = curves
+        self.prevalence = prevalence
+        self.title = title
+
+    @classmethod
+    def from_predictions(
+        cls, y_true: ArrayLike, p_long: ArrayLike | Mapping[str, ArrayLike], *, name: str = "model", title: str = ""
+    ) -> Self:
+        """Curves of probabilities for the same patients.
+
+        Parameters
+        ----------
+        y_true : array-like of shape (n,)
+            1 = long PFS, 0 = short PFS.
+        p_long : array-like of shape (n,), or mapping of model name to such arrays
+            Probability of long PFS.
+        name : str, default="model"
+            Name of the model, if `p_long` is one array.
+        title : str, default=""
+            Title of the axes.
+
+        Raises
+        ------
+        ValueError
+            If `y_true` holds one class only, or lengths differ.
+        """
+        y = np.asarray(y_true)
+        if set(np.unique(y).tolist()) != {0, 1}:
+            raise ValueError(
+                "`y_true` must hold both classes, 1 (long PFS) and 0 (short PFS); got "
+                f"{sorted({str(value) for value in y.tolist()})[:5]}. Choose a test fold with both."
+            )
+        named = p_long if isinstance(p_long, Mapping) else {name: p_long}
+        curves = {}
+        for model, values in named.items():
+            p = np.asarray(values, dtype=np.float64)
+            if p.shape != y.shape:
+                raise ValueError(
+                    f"model {model}: `p_long` must have one value for each of {len(y)} patients; got shape {p.shape}."
+                )
+            curves[str(model)] = cls._curve(y, p)
+        return cls(curves, prevalence=float(y.mean()), title=title)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: Any, y: ArrayLike, *, name: str | None = None, title: str = "") -> Self:
+        """Curves of fitted classifiers on patients they were not fitted on.
+
+        Parameters
+        ----------
+        estimator : fitted classifier, or mapping of model name to such
+            With ``predict_proba``.
+        X : Cohort or array-like of shape (n, ...)
+            Test patients.
+        y : array-like of shape (n,)
+            1 = long PFS, 0 = short PFS.
+        name : str, default=None
+            Name of the model, if there is one; the name of its class by default.
+        title : str, default=""
+            Title of the axes.
+        """
+        named = estimator if isinstance(estimator, Mapping) else {name or type(estimator).__name__: estimator}
+        return cls.from_predictions(y, {key: model.predict_proba(X)[:, 1] for key, model in named.items()}, title=title)
+
+    @classmethod
+    def from_fold(
+        cls, predictions: pd.DataFrame, *, repeat: int, fold: int, models: Iterable[str] | None = None
+    ) -> Self:
+        """Curves of the models of a comparison on one of its test folds.
+
+        Parameters
+        ----------
+        predictions : DataFrame
+            Columns ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true``, ``p_long``, as in
+            ``predictions.csv``.
+        repeat, fold : int
+            The fold, e.g. from :func:`representative_fold`.
+        models : iterable of str, default=None
+            Models to draw, in this order; ``None`` draws all.
+
+        Raises
+        ------
+        ValueError
+            If a model has no predictions on the fold, or models were tested on different patients.
+        """
+        here = predictions.loc[(predictions["repeat"] == repeat) & (predictions["fold"] == fold)]
+        table = here.pivot(index="patient_id", columns="model", values="p_long")
+        names = list(dict.fromkeys(here["model"])) if models is None else list(models)
+        absent = [name for name in names if name not in table.columns]
+        if absent or not names:
+            raise ValueError(
+                f"no predictions of {', '.join(map(str, absent)) or 'any model'} in repeat {repeat}, fold {fold}; "
+                f"models there: {', '.join(map(str, table.columns)) or 'none'}."
+            )
+        if table[names].isna().any(axis=None):
+            patient = table.index[table[names].isna().any(axis=1)][0]
+            raise ValueError(
+                f"patient {patient}: not predicted by every model of repeat {repeat}, fold {fold}. Curves are "
+                "comparable on the same patients only; draw such models apart."
+            )
+        y = here.drop_duplicates("patient_id").set_index("patient_id")["y_true"].loc[table.index]
+        return cls.from_predictions(
+            y.to_numpy(),
+            {name: table[name].to_numpy() for name in names},
+            title=f"Repeat {repeat}, fold {fold}: {len(y)} test patients",
+        )
+
+    @classmethod
+    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def _score(curve: Any) -> float:
+        raise NotImplementedError
+
+    def _draw_chance(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+    def _dress(self, ax: Axes) -> None:
+        raise NotImplementedError
+
+    def plot(self, ax: Axes | None = None) -> Self:
+        """Draw the curves, with their areas in the legend.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; ``None`` makes a figure that belongs to no window.
+
+        Returns
+        -------
+        Display
+            Itself, with ``ax_`` and ``figure_``.
+        """
+        with style_context():
+            if ax is None:
+                ax = new_axes((7.2, 3.6))
+            self._draw_chance(ax)
+            for index, (name, curve) in enumerate(self.curves.items()):
+                before = len(ax.lines)
+                curve.plot(ax=ax)
+                # scikit-learn draws the curve; its lines are dressed here, as its style arguments vary by version.
+                # A score stays whole where a long name makes the label break.
+                label = f"{model_label(name)}, {self._score_name}\N{NO-BREAK SPACE}{self._score(curve):.2f}"
+                ax.lines[before].set(**line_style(index), label=textwrap.fill(label, 44))
+            self._dress(ax)
+            ax.set_title(self.title, loc="left")
+            ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
+        self.ax_ = ax
+        self.figure_ = figure_of(ax)
+        return self
+
+
+class RocDisplay(_CurvesDisplay):
+    """ROC curves of several models on the same test patients; long PFS is the positive class.
+
+    Make it with :meth:`from_predictions`, :meth:`from_estimator` or :meth:`from_fold`.
+
+    Parameters
+    ----------
+    curves : mapping of str to sklearn.metrics.RocCurveDisplay
+        Curve by model name.
+    prevalence : float
+        Share of long PFS among the test patients.
+    title : str, default=""
+        Title of the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> display = RocDisplay.from_predictions([0, 1, 1], {"lab": [0.2, 0.6, 0.7], "pet": [0.5, 0.4, 0.6]})
+    >>> display.frame().groupby("model")["auroc"].first().to_dict()
+    {'lab': 1.0, 'pet': 0.5}
+    >>> figure = display.plot().figure_
+    """
+
+    _score_name = "AUROC"
+
+    @classmethod
+    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
+        fpr, tpr, _ = roc_curve(y, p)
+        return metrics.RocCurveDisplay(fpr=fpr, tpr=tpr, roc_auc=auc(fpr, tpr))
+
+    @staticmethod
+    def _score(curve: Any) -> float:
+        return float(np.ravel(curve.roc_auc)[0])
+
+    def _draw_chance(self, ax: Axes) -> None:
+        ax.plot((0, 1), (0, 1), color="0.6", linestyle="-", linewidth=1, label="Chance, AUROC 0.50")
+
+    def _dress(self, ax: Axes) -> None:
+        ax.set(xlabel="1 - specificity", ylabel="Sensitivity for long PFS")
+
+    def frame(self) -> pd.DataFrame:
+        """Return the points drawn: ``model``, ``false_positive_rate``, ``true_positive_rate``, ``auroc``."""
+        return pd.concat(
+            [
+                pd.DataFrame(
+                    {
+                        "model": name,
+                        "false_positive_rate": np.ravel(curve.fpr),
+                        "true_positive_rate": np.ravel(curve.tpr),
+                        "auroc": self._score(curve),
+                    }
+                )
+                for name, curve in self.curves.items()
+            ],
+            ignore_index=True,
+        )
+
+
+class PrecisionRecallDisplay(_CurvesDisplay):
+    """Precision-recall curves of several models on the same test patients; long PFS is the positive class.
+
+    Make it with :meth:`from_predictions`, :meth:`from_estimator` or :meth:`from_fold`.
+
+    Parameters
+    ----------
+    curves : mapping of str to sklearn.metrics.PrecisionRecallDisplay
+        Curve by model name.
+    prevalence : float
+        Share of long PFS among the test patients: the precision of chance.
+    title : str, default=""
+        Title of the axes.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> display = PrecisionRecallDisplay.from_predictions([0, 1, 1], [0.2, 0.6, 0.7], name="lab")
+    >>> display.frame().groupby("model")["auprc"].first().to_dict(), round(display.prevalence, 2)
+    ({'lab': 1.0}, 0.67)
+    >>> figure = display.plot().figure_
+    """
+
+    _score_name = "AUPRC"
+
+    @classmethod
+    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
+        precision, recall, _ = precision_recall_curve(y, p)
+        return metrics.PrecisionRecallDisplay(
+            precision=precision, recall=recall, average_precision=average_precision_score(y, p)
+        )
+
+    @staticmethod
+    def _score(curve: Any) -> float:
+        return float(np.ravel(curve.average_precision)[0])
+
+    def _draw_chance(self, ax: Axes) -> None:
+        label = f"Chance, AUPRC {self.prevalence:.2f} (prevalence)"
+        ax.plot((0, 1), (self.prevalence,) * 2, color="0.6", linestyle="-", linewidth=1, label=label)
+
+    def _dress(self, ax: Axes) -> None:
+        ax.set(xlabel="Recall of long PFS", ylabel="Precision for long PFS")
+
+    def frame(self) -> pd.DataFrame:
+        """Return the points drawn: ``model``, ``recall``, ``precision``, ``auprc``."""
+        return pd.concat(
+            [
+                pd.DataFrame(
+                    {
+                        "model": name,
+                        "recall": np.ravel(curve.recall),
+                        "precision": np.ravel(curve.precision),
+                        "auprc": self._score(curve),
+                    }
+                )
+                for name, curve in self.curves.items()
+            ],
+            ignore_index=True,
+        )

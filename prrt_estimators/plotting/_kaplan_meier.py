@@ -1,0 +1,298 @@
+"""Kaplan-Meier curves of a cohort, whole or by predicted class."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lifelines import KaplanMeierFitter
+from lifelines.statistics import logrank_test
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+
+_SHORT, _LONG = "predicted short PFS", "predicted long PFS"
+_COLOURS = {_SHORT: OKABE_ITO["vermillion"], _LONG: OKABE_ITO["blue"]}
+
+
+class KaplanMeierDisplay:
+    """Kaplan-Meier curves with the horizon, 95 % bands, marks of censoring and numbers at risk.
+
+    Make it with :meth:`from_survival` or :meth:`from_predictions`. There is no ``from_estimator``: a fitted model
+    separates its own training patients however little it knows, so groups come from out-of-fold predictions.
+
+    Parameters
+    ----------
+    curves : mapping of str to DataFrame
+        By group: ``time``, ``survival``, ``lower``, ``upper``, ``at_risk``, ``events``, ``censored``.
+    horizon : float or None
+        Months that divide short from long PFS.
+    logrank_p : float, default=NaN
+        Descriptive log-rank p value of two groups.
+
+    Attributes
+    ----------
+    at_risk_ : DataFrame of shape (groups, ticks)
+        Numbers printed under the plot, by month.
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> survival = np.array([(True, 5.0), (True, 14.0), (False, 20.0)], dtype=[("event", bool), ("time", float)])
+    >>> display = KaplanMeierDisplay.from_survival(survival)
+    >>> display.frame()[["time", "survival", "at_risk"]].round(2)
+       time  survival  at_risk
+    0   0.0      1.00        3
+    1   5.0      0.67        3
+    2  14.0      0.33        2
+    3  20.0      0.33        1
+    >>> figure = display.plot().figure_
+    """
+
+    at_risk_: pd.DataFrame
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, curves: Mapping[str, pd.DataFrame], *, horizon: float | None, logrank_p: float = float("nan")):
+        self.curves = curves
+        self.horizon = horizon
+        self.logrank_p = logrank_p
+
+    @classmethod
+    def from_survival(
+        cls, survival: np.ndarray, *, horizon: float | None = 12.0, name: str = "all patients"
+    ) -> KaplanMeierDisplay:
+        """Curve of the whole cohort.
+
+        Parameters
+        ----------
+        survival : structured array of shape (n,)
+            Fields ``event`` (progression seen) and ``time`` (months), e.g. ``X.survival``.
+        horizon : float, default=12.0
+            Months that divide short from long PFS; ``None`` draws no line.
+        name : str, default="all patients"
+            Name of the group.
+
+        Returns
+        -------
+        KaplanMeierDisplay
+
+        Raises
+        ------
+        TypeError
+            If `survival` is no structured array.
+        ValueError
+            If it is empty, or a time is missing or negative.
+        """
+        event, time = _check_survival(survival)
+        return cls({name: _curve(time, event)}, horizon=_check_horizon(horizon))
+
+    @classmethod
+    def from_predictions(
+        cls,
+        survival: np.ndarray,
+        p_long: ArrayLike,
+        *,
+        threshold: float = 0.5,
+        horizon: float | None = 12.0,
+    ) -> KaplanMeierDisplay:
+        """Curves of the patients predicted short and predicted long.
+
+        Parameters
+        ----------
+        survival : structured array of shape (n,)
+            Fields ``event`` (progression seen) and ``time`` (months), e.g. ``X.survival``.
+        p_long : array-like of shape (n,)
+            *Out-of-fold* probability of long PFS, patients in the same order. Probabilities from a model fitted on
+            the same patients make any model look good.
+        threshold : float, default=0.5
+            Patients with ``p_long >= threshold`` are predicted long.
+        horizon : float, default=12.0
+            Months that divide short from long PFS; ``None`` draws no line.
+
+        Returns
+        -------
+        KaplanMeierDisplay
+            With ``logrank_p``, NaN if all patients are predicted alike. It is descriptive: the threshold and the model
+            were made for this very outcome.
+
+        Raises
+        ------
+        TypeError
+            If `survival` is no structured array.
+        ValueError
+            If lengths differ, a probability is not within 0..1, or a time is missing or negative.
+        """
+        event, time = _check_survival(survival)
+        p = np.asarray(p_long, dtype=np.float64)
+        if p.shape != time.shape or not ((p >= 0) & (p <= 1)).all():
+            raise ValueError(
+                f"`p_long` must hold a probability for each of {len(time)} patients; got shape {p.shape} with "
+                f"{int((~((p >= 0) & (p <= 1))).sum())} values outside 0..1. Leave out patients without a prediction."
+            )
+        long = p >= threshold
+        groups = {_LONG: long, _SHORT: ~long}
+        curves = {name: _curve(time[member], event[member]) for name, member in groups.items() if member.any()}
+        logrank_p = float("nan")
+        if len(curves) == 2:
+            logrank_p = float(logrank_test(time[long], time[~long], event[long], event[~long]).p_value)
+        return cls(curves, horizon=_check_horizon(horizon), logrank_p=logrank_p)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the steps drawn.
+
+        Returns
+        -------
+        DataFrame
+            ``group``, ``time`` (months), ``survival`` with 95 % limits ``lower`` and ``upper``, and at each time the
+            patients ``at_risk`` just before, ``events`` and ``censored``.
+        """
+        tables = [curve.assign(group=name) for name, curve in self.curves.items()]
+        table = pd.concat(tables, ignore_index=True)
+        return table[["group", *table.columns.drop("group")]]
+
+    def survival_at(self, time: float) -> pd.Series:
+        """Return the progression-free share of each group at `time` months; NaN beyond the last follow-up."""
+        return pd.Series({name: _at(curve, time) for name, curve in self.curves.items()}, name="survival")
+
+    def plot(self, ax: Axes | None = None) -> KaplanMeierDisplay:
+        """Draw the curves, with the numbers at risk below.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; ``None`` makes a figure that belongs to no window.
+
+        Returns
+        -------
+        KaplanMeierDisplay
+            Itself, with ``ax_``, ``figure_`` and ``at_risk_``.
+        """
+        with style_context():
+            if ax is None:
+                ax = new_axes((5.6, 3.6 + 0.34 * len(self.curves)))
+            last = max(curve["time"].iloc[-1] for curve in self.curves.values())
+            n = max(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
+            ticks = _ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
+            for name, curve in self.curves.items():
+                self._draw_curve(ax, name, curve)
+            if self.horizon is not None:
+                style: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
+                ax.axvline(self.horizon, zorder=0.5, label=f"horizon, {self.horizon:g} months", **style)
+            ax.set(xlim=(0, ticks[-1]), ylim=(0, 1.02), xlabel="Time (months)", ylabel="Progression-free survival")
+            ax.set_xticks(ticks)
+            # Above the plot, where no curve can run through it.
+            legend = ax.legend(
+                title=self._verdict() or None, loc="lower left", bbox_to_anchor=(0, 1.0), title_fontsize=8
+            )
+            legend.set_alignment("left")
+            self._print_at_risk(ax, ticks)
+        self.ax_ = ax
+        self.figure_ = figure_of(ax)
+        return self
+
+    def _draw_curve(self, ax: Axes, name: str, curve: pd.DataFrame) -> None:
+        colour = _COLOURS.get(name, OKABE_ITO["blue"])
+        n = int(curve["at_risk"].iloc[0])
+        label = f"{name} (n = {n})"
+        if self.horizon is not None:
+            share = _at(curve, self.horizon)
+            label = f"{name} (n = {n}; {self.horizon:g}-month PFS {100 * share:.0f} %)" if np.isfinite(share) else label
+        ax.step(curve["time"], curve["survival"], where="post", color=colour, label=label)
+        ax.fill_between(
+            curve["time"], curve["lower"], curve["upper"], step="post", color=colour, alpha=0.15, linewidth=0
+        )
+        censored = curve[curve["censored"] > 0]
+        ax.plot(censored["time"], censored["survival"], "|", color=colour, markersize=6, markeredgewidth=1)
+
+    def _verdict(self) -> str:
+        if np.isfinite(self.logrank_p):
+            value = "< 0.001" if self.logrank_p < 0.001 else f"= {self.logrank_p:.3f}"
+            return f"log-rank p {value} (descriptive)"
+        if len(self.curves) == 1 and next(iter(self.curves)) in _COLOURS:
+            return "one predicted class only: no log-rank test"
+        return ""
+
+    def _print_at_risk(self, ax: Axes, ticks: np.ndarray) -> None:
+        self.at_risk_ = pd.DataFrame(
+            {month: {name: _at_risk(curve, month) for name, curve in self.curves.items()} for month in ticks}
+        )
+        below: dict[str, Any] = {"textcoords": "offset points", "va": "top", "fontsize": 8, "annotation_clip": False}
+        # Clear of the first number, which is centred at month 0 and as wide as the cohort is large.
+        left = -8 - 3 * len(str(self.at_risk_.to_numpy().max()))
+        ax.annotate("Number at risk", (0, 0), (left, -34), xycoords="axes fraction", ha="right", **below)
+        for line, name in enumerate(self.curves):
+            y = -46 - 12 * line
+            colour = _COLOURS.get(name, OKABE_ITO["blue"])
+            ax.annotate(name, (0, 0), (left, y), xycoords="axes fraction", ha="right", color=colour, **below)
+            for month in ticks:
+                number = str(self.at_risk_.loc[name, month])
+                ax.annotate(number, (month, 0), (0, y), xycoords=("data", "axes fraction"), ha="center", **below)
+
+
+def _curve(time: np.ndarray, event: np.ndarray) -> pd.DataFrame:
+    fitter = KaplanMeierFitter().fit(time, event)
+    limits, counts = fitter.confidence_interval_, fitter.event_table
+    return pd.DataFrame(
+        {
+            "time": counts.index.to_numpy(dtype=np.float64),
+            "survival": fitter.survival_function_.iloc[:, 0].to_numpy(),
+            "lower": limits.iloc[:, 0].to_numpy(),
+            "upper": limits.iloc[:, 1].to_numpy(),
+            "at_risk": counts["at_risk"].to_numpy(dtype=np.int64),
+            "events": counts["observed"].to_numpy(dtype=np.int64),
+            "censored": counts["censored"].to_numpy(dtype=np.int64),
+        }
+    )
+
+
+def _at(curve: pd.DataFrame, time: float) -> float:
+    if time > curve["time"].iloc[-1] and curve["survival"].iloc[-1] > 0:
+        return float("nan")
+    return float(curve["survival"][curve["time"] <= time].iloc[-1])
+
+
+def _at_risk(curve: pd.DataFrame, time: float) -> int:
+    """Patients still followed and free of progression just before `time`."""
+    left = curve[curve["time"] < time]
+    return int(curve["at_risk"].iloc[0] - (left["events"] + left["censored"]).sum())
+
+
+def _ticks(last: float, intervals: int) -> np.ndarray:
+    """Return ticks from 0 beyond `last`, in at most `intervals` steps of months, for as many numbers to fit below."""
+    steps = (0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 36, 60, 120)
+    step = next((step for step in steps if last <= intervals * step), 120 * math.ceil(last / intervals / 120))
+    return np.arange(0, np.ceil(last / step) * step + step / 2, step)
+
+
+def _check_survival(survival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    names = getattr(getattr(survival, "dtype", None), "names", None)
+    if names is None or not {"event", "time"} <= set(names):
+        raise TypeError(
+            "`survival` must be a structured array with fields 'event' (bool) and 'time' (months), as X.survival; "
+            f"got {type(survival).__name__}."
+        )
+    event, time = survival["event"].astype(bool), survival["time"].astype(np.float64)
+    if len(time) == 0:
+        raise ValueError("`survival` is empty; a Kaplan-Meier curve needs at least one patient.")
+    wrong = np.flatnonzero(~(np.isfinite(time) & (time >= 0)))
+    if len(wrong):
+        raise ValueError(
+            f"`survival` must hold times of 0 months or more; row {wrong[0]} has {time[wrong[0]]}. "
+            "Correct it, or leave the patient out."
+        )
+    return event, time
+
+
+def _check_horizon(horizon: float | None) -> float | None:
+    if horizon is not None and not horizon > 0:
+        raise ValueError(f"`horizon` must be a positive number of months; got {horizon}. Pass e.g. 12.")
+    return horizon
