@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table as RichTable
 from sklearn.utils import Bunch
 
 from prrt_estimators.cohort import Cohort
@@ -29,13 +25,8 @@ from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles
 from prrt_estimators.datasets._tables import read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
-from prrt_estimators.exceptions import (
-    CensoredPatientsWarning,
-    CohortError,
-    CohortWarning,
-    LeakageError,
-    Problem,
-)
+from prrt_estimators.datasets._tell import show_roles, warn_about
+from prrt_estimators.exceptions import CohortError, LeakageError, Problem
 
 
 @dataclass
@@ -165,8 +156,9 @@ def load_cohort(
         raise CohortError(reading.problems)
     bunch = _bunch(reading, float(horizon))
     if verbose:
-        _show(bunch)
-    _warn(reading, float(horizon))
+        show_roles(bunch)
+    if reading.outcome is not None:
+        warn_about(reading.roles, reading.outcome, reading.lab, float(horizon))
     return (bunch.X, bunch.y) if return_X_y else bunch
 
 
@@ -296,46 +288,3 @@ def _carried(reading: _Reading, ids: np.ndarray) -> pd.DataFrame:
         plain = role != "patient_id" and not (read.text | read.ambiguous).any()
         columns[name] = ids if role == "patient_id" else read.values if plain else cells
     return pd.DataFrame(columns, index=pd.RangeIndex(len(ids)))
-
-
-def _show(bunch: Bunch) -> None:
-    console = Console(stderr=True)
-    table = RichTable(title="What was taken as what", title_justify="left")
-    for heading in ("column", "taken as", "reason"):
-        table.add_column(heading, overflow="fold")
-    used = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
-    for name, role, reason in bunch.roles.itertuples(index=False):
-        style = "bold" if role in ("pet", "ct", "lab") else None if role in used else "dim"
-        table.add_row(escape(name), role, escape(reason), style=style)
-    console.print(table)
-    counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
-    if "lab" in bunch.X:
-        counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
-    if bunch.y is not None:
-        counts.append(f"PFS long {int(bunch.y.sum())}, short {int((bunch.y == 0).sum())}")
-    console.print(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
-
-
-def _warn(reading: _Reading, horizon: float) -> None:
-    def tell(message: str, kind: type[Warning] = CohortWarning) -> None:
-        warnings.warn(message, kind, stacklevel=4)
-
-    outcome = reading.outcome
-    if outcome is None:
-        return
-    n = len(outcome.reasons)
-    for notice in reading.roles.notices:
-        tell(notice)
-    told = (
-        f"{outcome.n_censored} of {n} patients were censored before {horizon:g} months: their class is unknown, so "
-        "they are left out"
-    )
-    if outcome.n_censored and outcome.weight is None:
-        tell(f"{told}; censored='weight' gives weights that make up for them.", CensoredPatientsWarning)
-    elif outcome.n_censored:
-        tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
-    unknown = n - len(reading.kept) - outcome.n_censored
-    if unknown:
-        tell(f"{unknown} of {n} patients have no outcome in the table and are left out; see `excluded`.")
-    for name, (role, reason) in reading.lab.log.items():
-        tell(f"column {name!r} is left out ({role}): {reason}.")

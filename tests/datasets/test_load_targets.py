@@ -165,11 +165,11 @@ def test_patients_without_outcome_are_left_out_aloud():
 
 
 def test_new_patients_need_no_outcome_and_keep_every_column():
-    table = {"patient_id": ["new"], "age": [61], "sex": ["m"], "cga": [None]}
+    table = {"patient_id": ["new", "newer"], "age": [61, 61], "sex": ["m", "m"], "cga": [None, None]}
     b = load(table, time=None)
     assert b.y is None
     assert b.time is None
-    assert len(b.X) == 1
+    assert len(b.X) == 2
     assert list(b.X["lab"].columns) == ["age", "sex", "cga"]
     assert load(table, time=None, return_X_y=True)[1] is None
 

@@ -1,0 +1,58 @@
+"""What the user is told about a loaded cohort."""
+
+from __future__ import annotations
+
+import warnings
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from sklearn.utils import Bunch
+
+from prrt_estimators.datasets._cells import LabTable
+from prrt_estimators.datasets._roles import Roles
+from prrt_estimators.datasets._targets import Outcome
+from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
+
+
+def show_roles(bunch: Bunch) -> None:
+    """Print on stderr what was taken as what."""
+    console = Console(stderr=True)
+    table = Table(title="What was taken as what", title_justify="left")
+    for heading in ("column", "taken as", "reason"):
+        table.add_column(heading, overflow="fold")
+    used = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
+    for name, role, reason in bunch.roles.itertuples(index=False):
+        style = "bold" if role in ("pet", "ct", "lab") else None if role in used else "dim"
+        table.add_row(escape(name), role, escape(reason), style=style)
+    console.print(table)
+    counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
+    if "lab" in bunch.X:
+        counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
+    if bunch.y is not None:
+        counts.append(f"PFS long {int(bunch.y.sum())}, short {int((bunch.y == 0).sum())}")
+    console.print(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
+
+
+def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) -> None:
+    """Warn about patients and columns that were left out; the caller of our caller is named as the place."""
+
+    def tell(message: str, kind: type[Warning] = CohortWarning) -> None:
+        warnings.warn(message, kind, stacklevel=4)
+
+    n = len(outcome.reasons)
+    for notice in roles.notices:
+        tell(notice)
+    told = (
+        f"{outcome.n_censored} of {n} patients were censored before {horizon:g} months: their class is unknown, so "
+        "they are left out"
+    )
+    if outcome.n_censored and outcome.weight is None:
+        tell(f"{told}; censored='weight' gives weights that make up for them.", CensoredPatientsWarning)
+    elif outcome.n_censored:
+        tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
+    unknown = sum(reason is not None for reason in outcome.reasons) - outcome.n_censored
+    if unknown:
+        tell(f"{unknown} of {n} patients have no outcome in the table and are left out; see `excluded`.")
+    for name, (role, reason) in lab.log.items():
+        tell(f"column {name!r} is left out ({role}): {reason}.")
