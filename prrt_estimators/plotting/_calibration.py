@@ -176,6 +176,8 @@ class CalibrationDisplay:
         with style_context():
             if ax is None:
                 ax = new_axes((6.0, 3.6))
+                # The square stays left, so that all room that is over is the legend's.
+                ax.set_anchor("W")
             ax.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="Ideal")
             ax.plot(self.smooth["predicted"], self.smooth["observed"], color=colour, label="Smooth (loess)")
             observed = self.groups["observed"]

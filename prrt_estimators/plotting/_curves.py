@@ -161,6 +161,8 @@ class _CurvesDisplay:
         with style_context():
             if ax is None:
                 ax = new_axes((7.2, 3.6))
+                # The square stays left, so that all room that is over is the legend's.
+                ax.set_anchor("W")
             self._draw_chance(ax)
             for index, (name, curve) in enumerate(self.curves.items()):
                 before = len(ax.lines)
