@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
 from ._factors import Patient
-from ._shapes import Ellipsoid, Grid, Solid, fill, ramp, times, tube
+from ._shapes import Curve, Ellipsoid, Grid, Solid, fill, ramp, times, tube
 
 # Trunk outline of a person of 175 cm without fat: half-width and half-depth in mm at heights above L1/L2.
 _LEVELS = np.array([-330.0, -230, -120, -20, 80, 180, 250, 290, 330])
@@ -86,6 +85,14 @@ class Anatomy:
     def spine_y(self, z: np.ndarray) -> np.ndarray:
         """Return the y of the vertebral bodies at heights z in mm."""
         return self.scale * np.interp(z / self.scale, _SPINE_LEVELS, _SPINE_Y)
+
+    def psoas_y(self, z: np.ndarray) -> np.ndarray:
+        """Return the y of the psoas muscles at heights z in mm."""
+        return self.spine_y(z) + self.scale * np.interp(z / self.scale, [-190.0, -60, 20], [70, 16, 6])
+
+    def back_y(self, z: np.ndarray) -> np.ndarray:
+        """Return the y of the paraspinal muscles at heights z in mm."""
+        return self.spine_y(z) - 33 * self.scale
 
     def depth(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         """Return the depth under the skin in mm (approximate, negative outside) at broadcastable coordinates."""
@@ -167,8 +174,8 @@ class Trunk:
     def vertebrae(self, shrink: float = 0.0) -> Solid:
         """Voxelise the column of vertebral bodies."""
         a = self.anatomy
-        width = partial(_taper, a.scale, 24.0 - shrink, 15.0 - shrink)
-        depth = partial(_taper, a.scale, 19.0 - shrink, 13.0 - shrink)
+        width = _curve(a.scale, [-120.0, 300.0], [24.0 - shrink, 15.0 - shrink])
+        depth = _curve(a.scale, [-120.0, 300.0], [19.0 - shrink, 13.0 - shrink])
         return tube(self.grid, 0.0, a.spine_y, width, depth, -125 * a.scale, 330 * a.scale)
 
     def vessel(self, name: str) -> Solid:
@@ -187,42 +194,29 @@ class Trunk:
         )
 
     def back_muscles(self) -> list[Solid]:
-        """Voxelise the psoas and the paraspinal muscles of both sides."""
+        """Voxelise psoas, paraspinal, gluteal and iliac muscles of both sides."""
         a = self.anatomy
-        s, thick = a.scale, np.sqrt(a.muscle)
+        s = a.scale
+        thick = s * float(np.sqrt(a.muscle))
+        lumbar, back = [-190.0, -80, 20], [-150.0, 40, 280]
         solids = []
         for side in (-1.0, 1.0):
-            solids.append(
-                tube(
-                    self.grid,
-                    lambda z, side=side: side * s * np.interp(z / s, [-190.0, 20], [78, 34]),
-                    lambda z: a.spine_y(z) + s * np.interp(z / s, [-190.0, -60, 20], [70, 16, 6]),
-                    lambda z: s * thick * np.interp(z / s, [-190.0, -80, 20], [17, 20, 9]),
-                    lambda z: s * thick * np.interp(z / s, [-190.0, -80, 20], [17, 22, 9]),
-                    -190 * s,
-                    20 * s,
-                )
-            )
-            solids.append(
-                tube(
-                    self.grid,
-                    side * 31.0 * s,
-                    lambda z: a.spine_y(z) - 33 * s,
-                    lambda z: s * thick * np.interp(z / s, [-150.0, 40, 280], [27, 25, 17]),
-                    lambda z: s * thick * np.interp(z / s, [-150.0, 40, 280], [18, 19, 13]),
-                    -160 * s,
-                    300 * s,
-                )
-            )
-            # Gluteal and iliac muscles on both faces of the iliac wing.
-            for x, y, z, radii in ((104, -46, -188, (26, 34, 62)), (76, -2, -160, (15, 36, 50))):
-                radii = tuple(r * s * thick for r in radii)
-                solids.append(fill(self.grid, Ellipsoid((side * x * s, y * s, z * s), radii, -28 * side)))
+            psoas = (_curve(s, lumbar, [side * 78, side * 54, side * 34]), a.psoas_y)
+            radii = (_curve(s, lumbar, [17, 20, 9], thick), _curve(s, lumbar, [17, 22, 9], thick))
+            solids.append(tube(self.grid, *psoas, *radii, -190 * s, 20 * s))
+            radii = (_curve(s, back, [27, 25, 17], thick), _curve(s, back, [18, 19, 13], thick))
+            solids.append(tube(self.grid, side * 31 * s, a.back_y, *radii, -160 * s, 300 * s))
+            # On both faces of the iliac wing.
+            for x, y, z, size in ((104, -46, -188, (26, 34, 62)), (76, -2, -160, (15, 36, 50))):
+                centre, (u, v, w) = (side * x * s, y * s, z * s), size
+                wing = Ellipsoid(centre, (u * thick, v * thick, w * thick), yaw=-28 * side)
+                solids.append(fill(self.grid, wing))
         return [times(solid, self.muscle) for solid in solids]
 
 
-def _taper(scale: float, low: float, high: float, z: np.ndarray) -> np.ndarray:
-    return scale * np.interp(z / scale, [-120.0, 300.0], [low, high])
+def _curve(scale: float, levels: list[float], values: list[float], factor: float | None = None) -> Curve:
+    """Return a function of z in mm that interpolates values given at the levels of a 175 cm person."""
+    return lambda z: (scale if factor is None else factor) * np.interp(z / scale, levels, values)
 
 
 def build_anatomy(patient: Patient, bowel: bool = True) -> Anatomy:
@@ -253,9 +247,9 @@ def build_anatomy(patient: Patient, bowel: bool = True) -> Anatomy:
 def _bowel(rng: np.random.Generator, s: float) -> list[tuple[Ellipsoid, str]]:
     """Colon as a frame, small bowel as loops in the middle."""
     loops: list[tuple[Ellipsoid, str]] = []
-    frame = [(104.0, 6.0, z) for z in range(-130, -60, 22)]
-    frame += [(x, 52.0 - 0.0016 * x * x, -58.0 - 0.001 * x * x) for x in range(-90, 100, 24)]
-    frame += [(-110.0, -4.0, z) for z in range(-140, 0, 22)]
+    frame = [(104.0, 6.0, float(z)) for z in range(-130, -60, 22)]
+    frame += [(float(x), 52.0 - 0.0016 * x * x, -58.0 - 0.001 * x * x) for x in range(-90, 100, 24)]
+    frame += [(-110.0, -4.0, float(z)) for z in range(-140, 0, 22)]
     for x, y, z in frame:
         centre = np.array([x, y, z]) + rng.normal(0.0, 4.0, 3)
         kind = ("gas", "stool", "stool", "wall")[rng.integers(4)]

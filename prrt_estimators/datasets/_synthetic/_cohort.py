@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from numbers import Integral, Real
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -84,7 +83,7 @@ def make_prrt_cohort(  # type: ignore[misc]
     bunch : Bunch
         X : Cohort of n patients
             ``"pet"`` (SUVbw) and ``"ct"`` (HU) of shape (n, 1, \\*volume_shape), float32, all NaN for a patient
-            without that scan; ``"lab"``, a DataFrame with age, sex and 17 analytes. ``X.masks["lesion"]`` is 1 where a
+            without that scan; ``"lab"``, a DataFrame with sex, age and 17 analytes. ``X.masks["lesion"]`` is 1 where a
             lesion is on PET or CT; ``X.survival`` holds `event` and `time`.
         y : ndarray of int, shape (n,)
             1 = PFS over 12 months, 0 = at most 12 months, -1 = unknown (censored before).
@@ -141,9 +140,7 @@ def make_prrt_cohort(  # type: ignore[misc]
     patients = [draw_patient(entropy, k, int(n_centres)) for k in range(n_patients)]
     bunch = tables(patients, float(signal), float(censoring), int(n_centres), float(missing_labs))
     lacks = absent(patients, float(missing_modalities))
-    lab = bunch.pop("lab")
-    lab.loc[lacks == "lab", :] = np.nan
-    data: dict[str, Any] = {"lab": lab}
+    data: dict[str, Any] = {"lab": lab_without(bunch.pop("lab"), lacks)}
     masks = {}
     grids = [patient_grid(patient, shape, voxel) for patient in patients]
     bunch.spacing = np.array([grid.spacing for grid in grids])
@@ -177,9 +174,7 @@ def make_prrt_cohort(  # type: ignore[misc]
     return bunch
 
 
-def tables(
-    patients: Sequence[Patient], signal: float, censoring: float, n_centres: int, missing_labs: float
-) -> Bunch:
+def tables(patients: Sequence[Patient], signal: float, censoring: float, n_centres: int, missing_labs: float) -> Bunch:
     """Return everything about the patients but their scans; ``lab`` is the table of laboratory values."""
     lab, exact, flags = draw_labs(patients, missing_labs)
     factors = np.array([[patient.factors[name] for name in FACTORS] for patient in patients])
@@ -228,8 +223,13 @@ def absent(patients: Sequence[Patient], share: float) -> np.ndarray:
     return np.array([_MODALITIES[int(which * 3)] if draw < share else "" for draw, which in draws], dtype=object)
 
 
+def lab_without(lab: pd.DataFrame, lacks: np.ndarray) -> pd.DataFrame:
+    """Return the table with empty rows for patients who lack the modality."""
+    return lab.mask(pd.Series(lacks == "lab", index=lab.index), axis=0)
+
+
 def _entropy(random_state: Any) -> int:
-    if isinstance(random_state, Integral):
+    if isinstance(random_state, (int, np.integer)):
         if random_state < 0:
             raise ValueError(f"`random_state` must not be negative; got {random_state}. Pass e.g. 0.")
         return int(random_state)
@@ -259,7 +259,7 @@ def check_options(
         ("missing_labs", missing_labs, 0.3),
         ("missing_modalities", missing_modalities, 1.0),
     ):
-        if not isinstance(value, Real) or isinstance(value, bool):
+        if not isinstance(value, (float, int, np.floating, np.integer)) or isinstance(value, bool):
             raise TypeError(f"`{name}` must be a number; got {type(value).__name__}. Pass e.g. 0.1.")
         if not 0 <= value <= high:
             raise ValueError(f"`{name}` must lie between 0 and {high:g}; got {value}. Pass e.g. 0.1.")
@@ -270,7 +270,7 @@ def check_options(
         return shape, None
     size = _triple("spacing", spacing)
     for value in size:
-        if not isinstance(value, Real):
+        if not isinstance(value, (float, int)):
             raise TypeError(f"`spacing` must be voxel sizes in mm; got {value!r}. Pass e.g. (4.0, 4.0, 4.0).")
         if not 0.5 <= value <= 100:
             raise ValueError(f"`spacing` must lie between 0.5 and 100 mm; got {value}. Pass e.g. 4.0.")
@@ -278,7 +278,7 @@ def check_options(
 
 
 def _triple(name: str, value: Any) -> tuple[Any, Any, Any]:
-    if isinstance(value, Real):
+    if isinstance(value, (float, int, np.floating, np.integer)):
         return (value, value, value)
     try:
         parts = tuple(np.asarray(value).tolist())
@@ -290,7 +290,7 @@ def _triple(name: str, value: Any) -> tuple[Any, Any, Any]:
 
 
 def _whole(name: str, value: Any, low: int, high: int | None) -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
         raise TypeError(f"`{name}` must be a whole number; got {value!r} of type {type(value).__name__}.")
     if value < low or (high is not None and value > high):
         limits = f"at least {low}" if high is None else f"between {low} and {high}"

@@ -88,7 +88,19 @@ CENTRES = (
     Centre(0.0, 1.10, 8.0, 1.9, 1.0, 0.90, "LPI"),
 )
 
-_STREAMS = ("factors", "survival", "labs", "anatomy", "lesions", "pet_noise", "ct_noise", "gaps", "scan", "absent", "bowel")
+_STREAMS = (
+    "factors",
+    "survival",
+    "labs",
+    "anatomy",
+    "lesions",
+    "pet_noise",
+    "ct_noise",
+    "gaps",
+    "scan",
+    "absent",
+    "bowel",
+)
 
 
 @dataclass(frozen=True)

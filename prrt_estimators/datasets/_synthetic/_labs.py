@@ -103,7 +103,7 @@ def draw_labs(patients: Sequence[Patient], missing: float) -> tuple[pd.DataFrame
     Returns
     -------
     table : DataFrame, shape (n, 2 + analytes)
-        ``age``, ``sex`` (``"F"``, ``"M"``) and the values; a value below the limit of detection is half the
+        ``sex`` (``"F"``, ``"M"``), ``age`` and the values; a value below the limit of detection is half the
         limit, as `parse_number` reads it, one above the highest reading is that reading.
     exact : ndarray, shape (n, len(PANEL))
         Deviation of each value from its sex-specific centre (natural log where the analyte is on that scale),
@@ -118,7 +118,7 @@ def draw_labs(patients: Sequence[Patient], missing: float) -> tuple[pd.DataFrame
         for name, draw in zip(COLUMNS, patient.rng("gaps").random(len(COLUMNS)), strict=True):
             if draw < gaps[name]:
                 row[name], flag[name] = np.nan, "gap"
-        rows.append({"age": patient.age, "sex": patient.sex, **{name: row[name] for name in COLUMNS}})
+        rows.append({"sex": patient.sex, "age": patient.age, **{name: row[name] for name in COLUMNS}})
         flags.append(flag)
     ids = [patient.id for patient in patients]
     return (

@@ -11,14 +11,14 @@ from ._factors import Patient
 from ._shapes import Ellipsoid, Grid
 
 ORGANS = ("liver", "bone", "node")
-_MOST = 32
+_MOST = 40
 _FEWEST = 3
-_TYPICAL_COUNT = 9.0
+_TYPICAL_COUNT = 12.0
 _COUNT_SPREAD = 0.42
 _RADIUS_MM = {"liver": 16.0, "bone": 12.5, "node": 13.0}
 #: Volume of one typical lesion over 4/3 pi, in mm3: counts differ from patient to patient in whole lesions, the total
 #: volume follows the burden exactly.
-_CUBE = 14.0**3
+_CUBE = 15.5**3
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def place_lesions(patient: Patient, anatomy: Anatomy) -> list[Lesion]:
                 avid=bool(on_pet[k]),
                 pet_factor=float(to_pet / to_ct),
                 suv=float(suv[k]),
-                core=float(np.clip(0.30 + 0.22 * ct["dedifferentiation"], 0.0, 0.9)),
+                core=float(np.clip(0.35 + 0.25 * ct["dedifferentiation"], 0.0, 0.9)),
                 pet_core=float(np.clip(0.30 + 0.20 * pet["heterogeneity"], 0.0, 0.9)),
                 contrast_hu=_density(organ, ct["dedifferentiation"]),
                 breath_mm=anatomy.breath_mm * (BREATHING["liver_right"] if organ == "liver" else 0.0),
@@ -129,10 +129,10 @@ def _uptakes(draws: np.ndarray, avid: np.ndarray, expression: float, heterogenei
 def _density(organ: str, dedifferentiation: float) -> float:
     """Return the contrast to the liver, else the own density, in HU: dedifferentiated tissue is poorer in vessels."""
     if organ == "liver":
-        return float(-42.0 - 17.0 * dedifferentiation)
+        return float(-48.0 - 22.0 * dedifferentiation)
     if organ == "bone":
-        return float(520.0 - 130.0 * dedifferentiation)
-    return float(72.0 - 16.0 * dedifferentiation)
+        return float(540.0 - 160.0 * dedifferentiation)
+    return float(78.0 - 20.0 * dedifferentiation)
 
 
 class _Spots:
@@ -174,9 +174,7 @@ class _Spots:
             ],
             axis=1,
         )
-        pelvis = [
-            self.anatomy.organs[name].points(rng, 4, 0.85) for name in ("ilium_right", "ilium_left", "sacrum")
-        ]
+        pelvis = [self.anatomy.organs[name].points(rng, 4, 0.85) for name in ("ilium_right", "ilium_left", "sacrum")]
         return rng.permutation(np.concatenate([column, *pelvis]))
 
     def _node(self) -> np.ndarray:
@@ -190,9 +188,7 @@ class _Spots:
             ],
             axis=1,
         )
-        mesentery = s * np.stack(
-            [rng.uniform(-50, 50, 8), rng.uniform(20, 58, 8), rng.uniform(-120, -45, 8)], axis=1
-        )
+        mesentery = s * np.stack([rng.uniform(-50, 50, 8), rng.uniform(20, 58, 8), rng.uniform(-120, -45, 8)], axis=1)
         return rng.permutation(np.concatenate([near_aorta, mesentery]))
 
 

@@ -23,8 +23,8 @@ def render_pet(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[n
     usual = dict(
         zip(
             ("liver", "spleen", "kidney", "bladder", "bowel", "stomach", "adrenal", "pancreas", "blood", "soft"),
-            np.array([5.5, 20.0, 17.0, 34.0, 2.4, 2.6, 9.0, 3.6, 1.5, 0.75])
-            * np.exp(rng.standard_normal(10) * [0.22, 0.35, 0.28, 0.55, 0.3, 0.3, 0.25, 0.3, 0.2, 0.15]),
+            np.array([5.5, 18.0, 16.0, 30.0, 2.4, 2.6, 9.0, 3.6, 1.5, 0.75])
+            * np.exp(rng.standard_normal(10) * [0.18, 0.25, 0.20, 0.45, 0.25, 0.25, 0.25, 0.25, 0.2, 0.12]),
             strict=True,
         )
     )

@@ -31,16 +31,13 @@ class Scans:
     ct_signal: np.ndarray
 
 
-def patient_grid(
-    patient: Patient, shape: tuple[int, int, int], spacing: tuple[float, float, float] | None
-) -> Grid:
+def patient_grid(patient: Patient, shape: tuple[int, int, int], spacing: tuple[float, float, float] | None) -> Grid:
     """Return the grid of a patient, who never lies exactly in the middle of the scanner."""
     size = tuple(f / n for f, n in zip(FIELD_MM, shape, strict=True)) if spacing is None else spacing
     size = tuple(v * CENTRES[patient.centre].grid_factor for v in size)
     shift = np.clip(patient.rng("scan").normal(0.0, (3.0, 3.0, 6.0)), -9, 9)
     origin = tuple(
-        float(np.round(m + d - v * (n - 1) / 2, 3))
-        for m, d, v, n in zip(_MIDDLE_MM, shift, size, shape, strict=True)
+        float(np.round(m + d - v * (n - 1) / 2, 3)) for m, d, v, n in zip(_MIDDLE_MM, shift, size, shape, strict=True)
     )
     return Grid(shape, size, origin)  # type: ignore[arg-type]
 

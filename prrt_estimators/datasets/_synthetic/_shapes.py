@@ -118,11 +118,11 @@ class Ellipsoid:
             return np.sqrt(((x - a) / u) ** 2 + ((y - b) / v) ** 2 + ((z - c) / w) ** 2)
         matrix = self.rotation() / np.asarray(self.radii)[:, None]
         d = (x - self.centre[0], y - self.centre[1], z - self.centre[2])
-        total: np.ndarray | None = None
+        squares = []
         for row in matrix.astype(np.float32):
             part = row[0] * d[0] + row[1] * d[1] + row[2] * d[2]
-            total = part * part if total is None else total + part * part
-        return np.sqrt(total)
+            squares.append(part * part)
+        return np.sqrt(squares[0] + squares[1] + squares[2])
 
     def points(self, rng: np.random.Generator, n: int, fill: float = 0.8) -> np.ndarray:
         """Draw positions uniformly inside the ellipsoid scaled by `fill`, shape (n, 3)."""

@@ -140,7 +140,7 @@ def lab_signal(signal: float) -> pd.DataFrame:
         name: float(row @ weights / (np.sqrt(row @ row + psi) * total)) if total else 0.0
         for name, row, psi in zip(PANEL, loadings, noise, strict=True)
     }
-    correlation = {name: known.get(name, np.nan) for name in ("age", "sex", *COLUMNS)}
+    correlation = {name: known.get(name, np.nan) for name in ("sex", "age", *COLUMNS)}
     correlation["age"] = correlation["sex"] = 0.0
     carries = {
         name: any(abs(known[source]) > 1e-9 for source in DERIVED.get(name, (name,)) if source in known)
