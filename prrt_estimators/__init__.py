@@ -1,1 +1,74 @@
 """Predict progression-free survival before 177Lu PRRT from labs, PET and CT with scikit-learn estimators."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .cohort import Cohort, Volumes
+    from .datasets import check_cohort, load_cohort, make_prrt_cohort
+    from .estimators import (
+        CTPFSClassifier,
+        FusionPFSClassifier,
+        LabBaselineClassifier,
+        LabPFSClassifier,
+        PETBaselineClassifier,
+        PETPFSClassifier,
+    )
+    from .model_selection import cohort_table, compare_models, load_comparison, paper_models
+    from .persistence import load_model, save_model
+
+# Torch takes seconds to import and a help text does not need it, so names are fetched when they are asked for.
+_HOMES = {
+    "CTPFSClassifier": "estimators",
+    "Cohort": "cohort",
+    "FusionPFSClassifier": "estimators",
+    "LabBaselineClassifier": "estimators",
+    "LabPFSClassifier": "estimators",
+    "PETBaselineClassifier": "estimators",
+    "PETPFSClassifier": "estimators",
+    "Volumes": "cohort",
+    "check_cohort": "datasets",
+    "cohort_table": "model_selection",
+    "compare_models": "model_selection",
+    "load_cohort": "datasets",
+    "load_comparison": "model_selection",
+    "load_model": "persistence",
+    "make_prrt_cohort": "datasets",
+    "paper_models": "model_selection",
+    "save_model": "persistence",
+}
+
+__all__ = [
+    "CTPFSClassifier",
+    "Cohort",
+    "FusionPFSClassifier",
+    "LabBaselineClassifier",
+    "LabPFSClassifier",
+    "PETBaselineClassifier",
+    "PETPFSClassifier",
+    "Volumes",
+    "__version__",
+    "check_cohort",
+    "cohort_table",
+    "compare_models",
+    "load_cohort",
+    "load_comparison",
+    "load_model",
+    "make_prrt_cohort",
+    "paper_models",
+    "save_model",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

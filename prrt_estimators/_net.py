@@ -295,6 +295,14 @@ def train(
     return net
 
 
+def wrap(module: FusionNet, *, batch_size: int) -> PFSNet:
+    """Return the net of a module that is trained already."""
+    net = PFSNet(module, criterion=WeightedBCE, batch_size=batch_size, train_split=None, verbose=0, device="cpu")
+    net.initialize()
+    net.optimizer_ = None
+    return net
+
+
 def _rest(net: PFSNet, module: nn.Module) -> None:
     """Leave nothing on the GPU: a search keeps every fitted clone."""
     module.to("cpu")

@@ -233,7 +233,14 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             goal[:, 1] /= goal[:, 1].mean()
         return _net.PatientDataset(volumes, table, present, self.modalities_, shapes, goal, hold=hold)
 
-    def _build(self, shapes: Mapping[str, tuple[int, ...]], lab_features: int) -> FusionNet:
+    def _restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Build the network anew and fill in trained weights."""
+        table = len(self.preprocessor_.get_feature_names_out()) if "lab" in self.modalities_ else 0
+        module = self._build(self.shapes_, table, pretrained=False)
+        module.load_state_dict(state)
+        self.net_ = _net.wrap(module, batch_size=self.batch_size)
+
+    def _build(self, shapes: Mapping[str, tuple[int, ...]], lab_features: int, *, pretrained: bool = True) -> FusionNet:
         encoders: dict[str, Encoder] = {}
         windows = {}
         for name in self.modalities_:
@@ -242,7 +249,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             encoder, params, window, weights = self._branch(name)
             encoders[name] = build_encoder(encoder, params, shapes[name])
             windows[name] = check_window(window, f"{name}_window")
-            if weights is not None:
+            if weights is not None and pretrained:
                 load_weights(encoders[name].network, weights, parameter=f"{name}_weights")
         return FusionNet(
             encoders,
