@@ -309,7 +309,7 @@ def test_bad_tables_name_patient_column_and_remedy(folder, kind):
 
 
 def test_notes_below_the_table_are_one_problem(folder):
-    (problem,) = check_cohort(table(**BAD["notes below the table"][0]), root=folder)
+    (problem,) = check_cohort(table(**BAD["notes below the table"][0]), root=folder, time=None)
     assert problem.column == "patient_id"
 
 
