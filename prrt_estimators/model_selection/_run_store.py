@@ -22,7 +22,7 @@ from prrt_estimators.model_selection._fold import Split, read_record
 _UNFINISHED = re.compile(r"\.(scores|predictions|summary|patients|run|splits|\d+-\d+)-\w+\.(csv|json)")
 
 
-class RunInProgressError(RuntimeError):
+class RunInProgressError(OSError):
     """Another process is writing to the results folder."""
 
 

@@ -85,3 +85,53 @@ def _tests(
             table.loc[model, names[:4]] = [test.mean, test.low, test.high, test.pvalue]
     table["p_holm"] = holm(table["p_value"].to_numpy(dtype=float))
     return table
+
+
+def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
+    """Turn a summary into text cells for print: ``comparison.summary().pipe(format_summary)``.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        From :meth:`ModelComparison.summary`.
+
+    Returns
+    -------
+    DataFrame
+        Text columns: ``model``; each metric as mean and SD over repeats, AUPRC with the value of chance in its
+        title; ``AUROC 95 % CI`` of the probabilities averaged over repeats; the difference from the reference with
+        its corrected p value, adjusted by Holm. Models without a result show their status.
+    """
+    titles = {"auroc": "AUROC", "auprc": "AUPRC long", "auprc_short": "AUPRC short", "brier": "Brier"}
+    chance = {"auprc": "prevalence_long", "auprc_short": "prevalence_short"}
+    text = pd.DataFrame({"model": summary.index.astype(str)})
+    for metric in (name.removesuffix("_mean") for name in summary.columns if name.endswith("_mean")):
+        title = titles.get(metric, metric)
+        if metric in chance:
+            title += f" (chance {summary[chance[metric]].iloc[0]:.2f})"
+        text[title] = [
+            _with_spread(mean, sd) for mean, sd in zip(summary[f"{metric}_mean"], summary[f"{metric}_sd"], strict=True)
+        ]
+        if metric == "auroc":
+            pairs = zip(summary["auroc_low"], summary["auroc_high"], strict=True)
+            text["AUROC 95 % CI"] = ["" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in pairs]
+    if summary["p_value"].notna().any():
+        reference = summary["reference"].iloc[0]
+        column = next(name for name in summary.columns if name.endswith("_difference"))
+        values = zip(summary[column], summary["p_holm"], strict=True)
+        text[f"difference from {reference}"] = [
+            "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
+        ]
+    stopped = (summary["status"] != "ok").to_numpy()
+    text.iloc[stopped, 1] = summary["status"][stopped].to_numpy()
+    return text
+
+
+def _with_spread(mean: float, sd: float) -> str:
+    if np.isnan(mean):
+        return ""
+    return f"{mean:.3f}" if np.isnan(sd) else f"{mean:.3f} ± {sd:.3f}"
+
+
+def _p_text(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,121 @@
+"""``prrt check``: everything that is wrong with a table and its scans, at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+
+
+@reported
+@o.takes_table
+def check(
+    cohort: o.CohortFile,
+    size: o.Size = None,
+    spacing: o.Spacing = None,
+    folds: o.Folds = 3,
+    cache_dir: o.CacheDir = None,
+    quiet: o.Quiet = False,
+    *,
+    table: dict[str, Any],
+) -> int | None:
+    """List everything that is wrong with a cohort table and its scans, with patient and remedy.
+
+    Scans are opened and brought to the box of --size and --spacing, so that a comparison with the same box finds
+    them prepared.
+
+    Exit code: 0 nothing is wrong, 1 problems were found, 2 the table cannot be read.
+    """
+    from prrt_estimators.datasets import check_cohort, load_cohort
+
+    boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
+    options = {name: value for name, value in boxes.items() if value is not None} | {"cache_dir": cache_dir}
+    problems = check_cohort(cohort, **table)
+    if problems:
+        X = _scans_only(cohort, table)
+    else:
+        data = load_cohort(cohort, verbose=not quiet, **table)
+        X = data.X
+        problems = _class_problems(data, folds)
+    problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet)]))
+    if not problems:
+        say(f"Nothing is wrong with the {len(X)} patients of {cohort}.")
+        return OK
+    print_table(_as_table(problems), title=f"{len(problems)} problem(s) in {cohort.name}")
+    return MODEL_FAILED
+
+
+def _class_problems(data: Any, folds: int) -> list[Any]:
+    from prrt_estimators.exceptions import Problem
+
+    if data.y is None:
+        return []
+    found = []
+    for name, count in (("short", int((data.y == 0).sum())), ("long", int((data.y == 1).sum()))):
+        if count < folds:
+            what = f"{count} patients have {name} PFS, too few for {folds} folds"
+            found.append(Problem(what, "use fewer folds (--folds), another --horizon, or more patients"))
+    return found
+
+
+def _scans_only(cohort: Any, table: dict[str, Any]) -> Any:
+    """Cohort of the scans that exist, whatever else is wrong with the table; None if there is none."""
+    import os
+
+    import numpy as np
+
+    from prrt_estimators.cohort import Cohort
+    from prrt_estimators.datasets._checks import read_ids, resolve_paths
+    from prrt_estimators.datasets._options import Options
+    from prrt_estimators.datasets._roles import assign_roles
+    from prrt_estimators.datasets._tables import read_table
+
+    options = Options(**table)
+    read = read_table(cohort, options.sheet)
+    if not len(read.frame):
+        return None
+    roles = assign_roles(read.frame, options)
+    ids, _ = read_ids(read.frame, roles)
+    scans = {}
+    for name, column in (("pet", roles.pet), ("ct", roles.ct)):
+        if column is not None:
+            paths = resolve_paths(read.frame[column], options.folder or read.folder)
+            scans[name] = [path if path is not None and os.path.isfile(path) else None for path in paths]
+    return Cohort(scans, ids=np.asarray(ids, dtype=object)) if scans else None
+
+
+def _scan_problems(X: Any, options: dict[str, Any], quiet: bool) -> list[Any]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from prrt_estimators.exceptions import CohortError
+    from prrt_estimators.preprocessing import prepare_volumes
+
+    if X is None or not {"pet", "ct"} & set(X):
+        return []
+    console = Console(stderr=True)
+    with Progress(console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("scans", total=len(X))
+        try:
+            prepare_volumes(X, progress=lambda done, _: bar.update(task, completed=done), **options)
+        except CohortError as error:
+            return list(error.problems)
+    return []
+
+
+def _as_table(problems: list[Any]) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "patient": one.patient or "",
+                "column": one.column or "",
+                "file": one.file or "",
+                "problem": one.what,
+                "remedy": one.remedy,
+            }
+            for one in problems
+        ]
+    )

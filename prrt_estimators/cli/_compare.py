@@ -1,0 +1,150 @@
+"""``prrt compare``: the comparison of all models, on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+
+
+@reported
+@o.takes_table
+def compare(
+    cohort: o.CohortFile,
+    out: Annotated[Path, typer.Option(help="Folder of results; the same command again goes on.", show_default=False)],
+    models: o.Models = "all",
+    repeats: o.Repeats = 10,
+    folds: o.Folds = 3,
+    epochs: o.Epochs = None,
+    size: o.Size = None,
+    spacing: o.Spacing = None,
+    batch_size: o.BatchSize = None,
+    ct_weights: o.CtWeights = None,
+    device: o.Device = "auto",
+    jobs: o.Jobs = None,
+    seed: o.Seed = 0,
+    cache_dir: o.CacheDir = None,
+    no_report: o.NoReport = False,
+    quiet: o.Quiet = False,
+    *,
+    table: dict[str, Any],
+) -> int | None:
+    """Cross-validate every model on the same splits; write tables, figures and a report.
+
+    Killed at any moment, the same command goes on where it stopped and ends with the same numbers.
+
+    Exit code: 0 all models ran or were skipped, 1 a model failed, 2 wrong usage or input, 130 interrupted.
+    """
+    from prrt_estimators.datasets import load_cohort
+
+    boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
+    chosen = _chosen(models)
+    data = load_cohort(cohort, verbose=not quiet, **table)
+    return run_comparison(
+        data,
+        out,
+        models=chosen,
+        model_options=boxes
+        | {
+            "max_epochs": epochs,
+            "batch_size": batch_size,
+            "ct_weights": ct_weights,
+            "device": device,
+            "cache_dir": None if cache_dir is None else str(cache_dir),
+        },
+        repeats=repeats,
+        folds=folds,
+        jobs=jobs,
+        seed=seed,
+        report=not no_report,
+        verbose=not quiet,
+    )
+
+
+def _chosen(models: str) -> list[str] | None:
+    from prrt_estimators.model_selection import MODEL_NAMES
+
+    found = o.split_names(models)
+    unknown = [name for name in found if name not in MODEL_NAMES and found != ["all"]]
+    if unknown or not found:
+        raise typer.BadParameter(
+            f"unknown: {', '.join(unknown) or 'none given'}; choose from all, {', '.join(MODEL_NAMES)}.",
+            param_hint="--models",
+        )
+    return None if found == ["all"] else found
+
+
+def run_comparison(
+    data: Any,
+    out: Path,
+    *,
+    models: list[str] | None,
+    model_options: dict[str, Any],
+    repeats: int,
+    folds: int,
+    jobs: int | None,
+    seed: int,
+    report: bool,
+    verbose: bool,
+) -> int:
+    """Compare, write, print; return the exit code."""
+    from sklearn.model_selection import RepeatedStratifiedKFold
+
+    from prrt_estimators.model_selection import compare_models, format_summary, paper_models
+
+    if data.y is None:
+        raise ValueError("the table has no outcome to compare models by; name its columns with --time and --event.")
+    comparison = compare_models(
+        paper_models(include=models, **model_options),
+        data.X,
+        data.y,
+        cv=RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed),
+        sample_weight=data.sample_weight,
+        n_jobs=_default_jobs(model_options["device"]) if jobs is None else jobs,
+        random_state=seed,
+        out=out,
+        verbose=int(verbose),
+    )
+    print_table(comparison.summary().pipe(format_summary), title="Mean and standard deviation over repeats")
+    for row in comparison.status.itertuples(index=False):
+        if row.status != "ok":
+            say(f"{row.model}: {row.status}: {row.reason}")
+    if report:
+        _write_pages(comparison, data, out)
+    if verbose:
+        say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
+    return MODEL_FAILED if (comparison.status["status"] == "failed").any() else OK
+
+
+def _default_jobs(device: str) -> int:
+    """Folds at once: small networks gain more from processes than from threads, and one GPU is not shared."""
+    import joblib
+    import torch
+
+    gpu = device not in ("auto", "cpu") or (device == "auto" and torch.accelerator.is_available())
+    return 1 if gpu else min(4, joblib.cpu_count())
+
+
+def _write_pages(comparison: Any, data: Any, out: Path) -> None:
+    from prrt_estimators._io import atomic_write
+    from prrt_estimators.model_selection import cohort_table
+    from prrt_estimators.report import write_report
+
+    figures = comparison.figures(horizon=data.horizon)
+    comparison.save_figures(figures=figures)
+    described = cohort_table(data.X, data.y)
+    with atomic_write(out / "cohort_table.csv") as temporary:
+        described.to_csv(temporary, index=False, lineterminator="\n")
+    write_report(
+        comparison,
+        out,
+        cohort_table=described,
+        excluded=data.excluded,
+        roles=data.roles,
+        horizon=data.horizon,
+        figures=figures,
+    )

@@ -1,0 +1,61 @@
+"""``prrt fit``: one model on all patients, saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import reported, say
+
+
+@reported
+@o.takes_table
+def fit(
+    cohort: o.CohortFile,
+    out: Annotated[Path, typer.Option(help="File or folder of the saved model.", show_default=False)],
+    model: Annotated[str, typer.Option(help="Model to fit, by its name in a comparison.")] = "pet_ct_lab",
+    epochs: o.Epochs = None,
+    size: o.Size = None,
+    spacing: o.Spacing = None,
+    batch_size: o.BatchSize = None,
+    ct_weights: o.CtWeights = None,
+    device: o.Device = "auto",
+    seed: o.Seed = 0,
+    cache_dir: o.CacheDir = None,
+    quiet: o.Quiet = False,
+    *,
+    table: dict[str, Any],
+) -> int | None:
+    """Fit one model on every patient of a table and save it.
+
+    How well it does must come from a comparison: scores on the patients it was fitted on mean nothing.
+    """
+    from prrt_estimators.datasets import load_cohort
+    from prrt_estimators.model_selection import Skipped, paper_models
+    from prrt_estimators.persistence import save_model
+
+    models = paper_models(
+        include=[model],
+        max_epochs=epochs,
+        size=o.three(size, int, "--size"),
+        spacing=o.three(spacing, float, "--spacing"),
+        batch_size=batch_size,
+        ct_weights=ct_weights,
+        device=device,
+        random_state=seed,
+        cache_dir=None if cache_dir is None else str(cache_dir),
+        verbose=0 if quiet else 1,
+    )
+    estimator = models[model]
+    if isinstance(estimator, Skipped):
+        raise ValueError(f"{model} {estimator.reason}.")
+    data = load_cohort(cohort, verbose=not quiet, **table)
+    if data.y is None:
+        raise ValueError("the table has no outcome to learn from; name its columns with --time and --event.")
+    estimator.fit(data.X, data.y, sample_weight=data.sample_weight)
+    save_model(estimator, out)
+    say(f"{model}, fitted on {len(data.y)} patients, is saved in {out}.")
+    return None

@@ -1,0 +1,75 @@
+"""``prrt predict``: probabilities for new patients."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import print_table, reported, say
+
+
+@reported
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by prrt fit.", show_default=False)],
+    cohort: o.CohortFile,
+    out: Annotated[Path | None, typer.Option(help="CSV file; printed if not given.", show_default=False)] = None,
+    pet: Annotated[str, typer.Option(help="Column with the PET files; 'none' leaves PET out.")] = "auto",
+    ct: Annotated[str, typer.Option(help="Column with the CT files; 'none' leaves CT out.")] = "auto",
+    patient_id: Annotated[str, typer.Option(help="Column with pseudonymous patient ids.")] = "auto",
+    sheet: Annotated[str, typer.Option(help="Sheet of an Excel file, by number or name.")] = "0",
+    cache_dir: o.CacheDir = None,
+    quiet: o.Quiet = False,
+) -> int | None:
+    """Predict long or short PFS for every patient of a table, with or without known outcome.
+
+    The predictors are the columns that the model was fitted on.
+    """
+    import pandas as pd
+
+    from prrt_estimators._io import atomic_write
+    from prrt_estimators.datasets import load_cohort
+    from prrt_estimators.persistence import load_model
+
+    estimator = load_model(model)
+    if cache_dir is not None and "cache_dir" in estimator.get_params():
+        estimator.set_params(cache_dir=str(cache_dir))
+    data = load_cohort(
+        cohort,
+        pet=None if pet == "none" else pet,
+        ct=None if ct == "none" else ct,
+        lab=_columns(estimator),
+        patient_id=patient_id,
+        time=None,
+        event=None,
+        target=None,
+        mask=None,
+        sheet=int(sheet) if sheet.isdigit() else sheet,
+        verbose=not quiet,
+    )
+    p_long = estimator.predict_proba(data.X)[:, 1]
+    table = pd.DataFrame(
+        {
+            "patient_id": data.X.ids,
+            "p_long": p_long,
+            "predicted": ["long" if one >= 0.5 else "short" for one in p_long],
+        }
+    )
+    if out is None:
+        print_table(table.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
+        return None
+    with atomic_write(out) as temporary:
+        table.to_csv(temporary, index=False, lineterminator="\n")
+    if not quiet:
+        say(f"{len(table)} predictions are in {out}.")
+    return None
+
+
+def _columns(estimator: Any) -> Any:
+    """Columns of laboratory values that a model was fitted on; what is recognised where it does not say."""
+    if "lab" not in getattr(estimator, "modalities_", ("lab",)):
+        return None
+    names = getattr(estimator, "feature_names_in_", None)
+    return "auto" if names is None else [str(name) for name in names]
