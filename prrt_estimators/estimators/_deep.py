@@ -20,7 +20,7 @@ from .. import _net
 from .._validation import check_modalities
 from ..cohort import IMAGING, Cohort
 from ..exceptions import MissingModalityError
-from ..modules import Encoder, FusionNet, RandomAugment, build_encoder, load_weights
+from ..modules import AUGMENTATIONS, Encoder, FusionNet, RandomAugment, build_encoder, load_weights
 from ..preprocessing import LabPreprocessor, prepare_volumes
 from ..preprocessing._volumes import BoxReader
 from ..preprocessing._windows import check_window
@@ -30,7 +30,7 @@ from ._base import BasePFSClassifier, class_weights
 NET_CONSTRAINTS: dict[str, list[Any]] = {
     "size": ["array-like", Integral],
     "spacing": ["array-like", Real],
-    "augment": ["boolean"],
+    "augment": [StrOptions(set(AUGMENTATIONS)), None],
     "embedding": [Interval(Integral, 1, None, closed="left")],
     "hidden": [Interval(Integral, 1, None, closed="left")],
     "dropout": [Interval(Real, 0, 1, closed="left")],
@@ -258,7 +258,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             embedding=self.embedding,
             hidden=self.hidden,
             dropout=self.dropout,
-            augment=RandomAugment() if self.augment and encoders else None,
+            augment=RandomAugment(**AUGMENTATIONS[self.augment]) if self.augment and encoders else None,
             **self._joining(),
         )
 

@@ -45,8 +45,9 @@ class PETPFSClassifier(_ImagePFSClassifier):
         Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
     spacing : float or three floats, default=8.0
         Millimetres between the box's voxels; 48 of 8 mm show 38 cm of the trunk.
-    augment : bool, default=True
-        Whether volumes are turned, zoomed, shifted and changed in intensity a little, anew in each epoch.
+    augment : {"light", "affine"} or None, default="light"
+        Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
+        little, "affine" also turns and zooms them (twice the time on a CPU).
     embedding, hidden : int, default=32
         Width of a modality's embedding and of the fully connected layer.
     dropout : float, default=0.2
@@ -125,7 +126,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
         weights: Any = None,
         size: Any = 48,
         spacing: Any = 8.0,
-        augment: bool = True,
+        augment: str | None = "light",
         embedding: int = 32,
         hidden: int = 32,
         dropout: float = 0.2,
@@ -190,8 +191,9 @@ class CTPFSClassifier(_ImagePFSClassifier):
         Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
     spacing : float or three floats, default=8.0
         Millimetres between the box's voxels; 48 of 8 mm show 38 cm of the trunk.
-    augment : bool, default=True
-        Whether volumes are turned, zoomed, shifted and changed in intensity a little, anew in each epoch.
+    augment : {"light", "affine"} or None, default="light"
+        Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
+        little, "affine" also turns and zooms them (twice the time on a CPU).
     embedding, hidden : int, default=32
         Width of a modality's embedding and of the fully connected layer.
     dropout : float, default=0.2
@@ -270,7 +272,7 @@ class CTPFSClassifier(_ImagePFSClassifier):
         weights: Any = None,
         size: Any = 48,
         spacing: Any = 8.0,
-        augment: bool = True,
+        augment: str | None = "light",
         embedding: int = 32,
         hidden: int = 32,
         dropout: float = 0.2,

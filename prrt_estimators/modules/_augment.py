@@ -7,44 +7,67 @@ from collections.abc import Mapping
 import torch
 from monai.networks.layers import AffineTransform
 from torch import nn
+from torch.nn import functional as F
 
 
 class RandomAugment(nn.Module):
-    """Small rotations, zooms and shifts, and a change of intensity, on the device and for the whole batch at once.
+    """Small shifts and changes of intensity, and turns and zooms if asked for, on the device.
 
     PET and CT of a patient move together; intensities change for each on its own. Every patient of every batch draws
     its own numbers from torch's generator. Mirroring is left out: the liver is on the right.
 
     Parameters
     ----------
-    rotation : float, default=10.0
-        Greatest angle about each axis, degrees.
-    zoom : float, default=0.1
-        Greatest relative change of size.
     shift : float, default=0.05
-        Greatest shift along each axis, as a part of the box.
+        Greatest shift along each axis, as a part of the box; whole voxels, edges are repeated.
     gain : float, default=0.1
         Greatest relative change of intensity (after windowing).
+    noise : float, default=0.02
+        Standard deviation of added noise (after windowing).
+    rotation : float, default=0.0
+        Greatest angle about each axis, degrees.
+    zoom : float, default=0.0
+        Greatest relative change of size.
     """
 
-    def __init__(self, rotation: float = 10.0, zoom: float = 0.1, shift: float = 0.05, gain: float = 0.1):
+    def __init__(
+        self, shift: float = 0.05, gain: float = 0.1, noise: float = 0.02, rotation: float = 0.0, zoom: float = 0.0
+    ):
         super().__init__()
-        self.rotation, self.zoom, self.shift, self.gain = rotation, zoom, shift, gain
-        self.resample = AffineTransform(
-            normalized=True, mode="bilinear", padding_mode="border", align_corners=False, reverse_indexing=False
+        self.shift, self.gain, self.noise, self.rotation, self.zoom = shift, gain, noise, rotation, zoom
+        # Interpolating every voxel anew costs a CPU as much as training on it, so it is done on demand only.
+        self.resample = (
+            AffineTransform(
+                normalized=True, mode="bilinear", padding_mode="border", align_corners=False, reverse_indexing=False
+            )
+            if rotation or zoom
+            else None
         )
 
     def forward(self, volumes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return changed volumes, each of shape (n, 1, D, H, W)."""
-        # As channels of one tensor PET and CT share the sampling grid, which is half of the work.
+        # As channels of one tensor PET and CT move together.
         stacked = torch.cat(list(volumes.values()), dim=1)
         n, channels = stacked.shape[:2]
-        moved = self.resample(stacked, self._draw(n, stacked.device))
+        if self.resample is not None:
+            stacked = self.resample(stacked, self._draw_affine(n, stacked.device))
+        stacked = self._shifted(stacked)
         gains = 1 + self.gain * _uniform(n, channels, stacked.device)
-        moved = moved * gains.view(n, channels, 1, 1, 1)
-        return {name: moved[:, k : k + 1] for k, name in enumerate(volumes)}
+        stacked = stacked * gains.view(n, channels, 1, 1, 1) + self.noise * torch.randn_like(stacked)
+        return {name: stacked[:, k : k + 1] for k, name in enumerate(volumes)}
 
-    def _draw(self, n: int, device: torch.device) -> torch.Tensor:
+    def _shifted(self, stacked: torch.Tensor) -> torch.Tensor:
+        reach = [int(self.shift * size) for size in stacked.shape[2:]]
+        if not any(reach):
+            return stacked
+        padded = F.pad(
+            stacked, [r for reach_of_axis in reversed(reach) for r in (reach_of_axis, reach_of_axis)], "replicate"
+        )
+        starts = torch.stack([torch.randint(0, 2 * r + 1, (len(stacked),)) for r in reach], dim=1).tolist()
+        d, h, w = stacked.shape[2:]
+        return torch.stack([padded[k, :, i : i + d, j : j + h, m : m + w] for k, (i, j, m) in enumerate(starts)])
+
+    def _draw_affine(self, n: int, device: torch.device) -> torch.Tensor:
         """Return n affine matrices of shape (n, 4, 4) in normalised coordinates."""
         angles = torch.deg2rad(self.rotation * _uniform(n, 3, device))
         theta = torch.eye(4, device=device).repeat(n, 1, 1)
@@ -55,9 +78,12 @@ class RandomAugment(nn.Module):
             turn[:, i, i], turn[:, i, j], turn[:, j, i], turn[:, j, j] = cosine, -sine, sine, cosine
             theta = theta @ turn
         theta[:, :3, :3] *= (1 + self.zoom * _uniform(n, 1, device)).view(-1, 1, 1)
-        theta[:, :3, 3] = 2 * self.shift * _uniform(n, 3, device)
         return theta
 
 
 def _uniform(n: int, k: int, device: torch.device) -> torch.Tensor:
     return 2 * torch.rand(n, k, device=device) - 1
+
+
+#: Settings by the name that the estimators take.
+AUGMENTATIONS: Mapping[str, dict[str, float]] = {"light": {}, "affine": {"rotation": 10.0, "zoom": 0.1}}

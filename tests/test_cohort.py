@@ -1,0 +1,136 @@
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.utils import _safe_indexing, indexable
+
+from prrt_estimators import Cohort, Volumes
+
+
+@pytest.fixture
+def cohort():
+    survival = np.array([(True, 3.0), (False, 30.0), (True, 9.0), (True, 20.0)], dtype=[("event", "?"), ("time", "f8")])
+    return Cohort(
+        {
+            "lab": pd.DataFrame({"age": [50, 60, 70, 80]}),
+            "pet": ["a.nii", None, "c.nii", "d.nii"],
+            "ct": np.arange(4 * 8, dtype=np.float32).reshape(4, 1, 2, 2, 2),
+        },
+        ids=["A", "B", "C", "D"],
+        masks={"lesion": ["ma.nii", "mb.nii", None, "md.nii"]},
+        survival=survival,
+    )
+
+
+def test_counts_patients_and_lists_modalities_in_one_order(cohort):
+    assert len(cohort) == 4
+    assert cohort.shape == (4,)
+    assert cohort.modalities == tuple(cohort) == ("pet", "ct", "lab")
+    assert dict(cohort)["lab"] is cohort["lab"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [[2, 0], np.array([2, 0]), np.array([True, False, True, False]), slice(0, 3, 2), [True, False, True, False]],
+)
+def test_every_kind_of_index_takes_the_same_rows_of_every_part(cohort, key):
+    rows = np.arange(4)[key]
+    part = cohort[key]
+    assert part.ids.tolist() == [["A", "B", "C", "D"][r] for r in rows]
+    assert part["lab"]["age"].tolist() == [[50, 60, 70, 80][r] for r in rows]
+    assert part["pet"].paths.tolist() == [["a.nii", None, "c.nii", "d.nii"][r] for r in rows]
+    assert part["ct"].array[:, 0, 0, 0, 0].tolist() == [8.0 * r for r in rows]
+    assert part.masks["lesion"].paths.tolist() == [["ma.nii", "mb.nii", None, "md.nii"][r] for r in rows]
+    assert part.survival["time"].tolist() == [[3.0, 30.0, 9.0, 20.0][r] for r in rows]
+
+
+def test_one_patient_and_no_patient(cohort):
+    assert cohort[-1].ids.tolist() == ["D"]
+    assert cohort[np.int64(1)]["pet"].present.tolist() == [False]
+    assert len(cohort[[]]) == len(cohort[0:0]) == 0
+
+
+def test_scikit_learn_indexes_and_splits_it(cohort):
+    assert _safe_indexing(cohort, np.array([3, 1])).ids.tolist() == ["D", "B"]
+    assert indexable(cohort, [0, 1, 0, 1])[0] is cohort
+    train, test = next(StratifiedKFold(2).split(cohort, [0, 0, 1, 1]))
+    assert sorted([*train, *test]) == [0, 1, 2, 3]
+    left, right = train_test_split(cohort, random_state=0)
+    assert sorted([*left.ids, *right.ids]) == ["A", "B", "C", "D"]
+
+
+def test_select_keeps_what_rides_along(cohort):
+    part = cohort.select("lab")
+    assert part.modalities == ("lab",)
+    assert part.ids.tolist() == cohort.ids.tolist()
+    assert part.survival["time"].tolist() == cohort.survival["time"].tolist()
+    with pytest.raises(KeyError, match="it has lab"):
+        part.select("pet")
+    with pytest.raises(KeyError, match="no 'ct'; it has lab"):
+        part["ct"]
+
+
+def test_pickle_of_paths_is_small_and_whole():
+    n = 10_000
+    X = Cohort(
+        {
+            "pet": [f"/some/long/folder/of/a/hospital/patient-{i:05d}/PET_suvbw.nii.gz" for i in range(n)],
+            "ct": [
+                None if i % 7 == 0 else f"/some/long/folder/of/a/hospital/patient-{i:05d}/CT.nii.gz" for i in range(n)
+            ],
+            "lab": pd.DataFrame(np.random.default_rng(0).normal(size=(n, 17)).astype(np.float64)),
+        },
+        ids=[f"patient-{i:05d}" for i in range(n)],
+    )
+    raw = pickle.dumps(X)
+    assert len(raw) < 2_000_000
+    back = pickle.loads(raw)
+    assert back["pet"].paths.tolist() == X["pet"].paths.tolist()
+    assert back["ct"].present.tolist() == X["ct"].present.tolist()
+    pd.testing.assert_frame_equal(back["lab"], X["lab"])
+
+
+def test_pickle_of_arrays_and_of_nobody():
+    X = Cohort({"pet": np.ones((2, 1, 2, 2, 2))})
+    assert pickle.loads(pickle.dumps(X))["pet"].array.tolist() == X["pet"].array.tolist()
+    assert len(pickle.loads(pickle.dumps(Cohort({"pet": []})))) == 0
+
+
+def test_a_patient_whose_voxels_are_all_nan_has_no_scan_but_a_damaged_one_has():
+    array = np.ones((3, 1, 2, 2, 2))
+    array[0] = np.nan
+    array[1, 0, 0, 0, 0] = np.nan
+    assert Volumes(array).present.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("empty", [None, np.nan, "", " ", "NA", "none", pd.NA])
+def test_empty_cells_are_absent_scans(empty):
+    assert Volumes(["a.nii", empty]).present.tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "message"),
+    [
+        ({"mri": ["a"]}, ValueError, "at least one of the modalities"),
+        ({}, ValueError, "at least one of the modalities"),
+        ([1, 2], TypeError, "mapping"),
+        (pd.DataFrame({"pet": ["a"]}), TypeError, "load_cohort"),
+        ({"pet": ["a"], "lab": np.ones((2, 1))}, ValueError, "'pet': 1, 'lab': 2"),
+        ({"pet": np.ones((2, 2))}, ValueError, r"\(n_patients, 1, D, H, W\)"),
+        ({"pet": np.full((2, 1, 2, 2, 2), "a")}, TypeError, "hold numbers"),
+        ({"pet": [1, 2]}, TypeError, "paths"),
+        ({"lab": np.ones(3)}, ValueError, "table of shape"),
+    ],
+)
+def test_wrong_data_are_refused_by_name(data, kind, message):
+    with pytest.raises(kind, match=message):
+        Cohort(data)
+
+
+def test_riders_must_fit():
+    with pytest.raises(ValueError, match="'ids': 1"):
+        Cohort({"lab": np.ones((2, 1))}, ids=["A"])
+    with pytest.raises(TypeError, match="'event'"):
+        Cohort({"lab": np.ones((2, 1))}, survival=np.ones(2))
