@@ -215,7 +215,7 @@ class _ProgressBar(Callback):
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         if self.bar_ is not None:
             self.bar_.stop()
-        self.bar_ = self.task_ = None
+        self.bar_ = None
 
 
 def train(

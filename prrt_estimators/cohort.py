@@ -47,6 +47,8 @@ class Volumes(Sequence):
     (3, [True, False, True], ['a.nii.gz', 'c.nii.gz'])
     """
 
+    present: np.ndarray
+
     def __init__(self, items: Any):
         self.paths: np.ndarray | None = None
         self.array: np.ndarray | None = None
@@ -162,6 +164,10 @@ class Cohort(Mapping):
     >>> X[[True, False, True]]["pet"].paths.tolist()
     ['p0.nii.gz', 'p2.nii.gz']
     """
+
+    ids: np.ndarray
+    masks: dict[str, Volumes]
+    survival: np.ndarray | None
 
     def __init__(
         self,

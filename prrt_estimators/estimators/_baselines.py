@@ -121,14 +121,12 @@ class LabBaselineClassifier(BasePFSClassifier):
         return self.finder_.transform(table) if self.markers_ else table
 
     def _note_columns(self, table: Any) -> None:
-        if isinstance(table, pd.DataFrame):
-            self.n_features_in_ = table.shape[1]
-            if self.markers_:
-                self.feature_names_in_ = np.asarray(table.columns, dtype=object)
-                return
-        self.n_features_in_ = getattr(self, "n_features_in_", self.preprocessor_.n_features_in_)
-        if hasattr(self.preprocessor_, "feature_names_in_"):
-            self.feature_names_in_ = self.preprocessor_.feature_names_in_
+        """Keep what scikit-learn wants to know of the columns given, not of the markers made from them."""
+        source = table if self.markers_ else self.preprocessor_
+        self.n_features_in_ = table.shape[1] if self.markers_ else self.preprocessor_.n_features_in_
+        names = source.columns if self.markers_ else getattr(source, "feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = np.asarray(names, dtype=object)
 
 
 class PETBaselineClassifier(BasePFSClassifier):

@@ -35,7 +35,8 @@ def _resnet(**options: Any) -> nn.Module:
 def _medicalnet(name: str) -> Callable[..., nn.Module]:
     def build(**options: Any) -> nn.Module:
         # MedicalNet's 18- and 34-layer networks use the parameter-free shortcut; its weights then fit.
-        settings = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False, "bias_downsample": False}
+        settings: dict[str, Any] = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False}
+        settings["bias_downsample"] = False
         settings["shortcut_type"] = "A" if name in ("resnet18", "resnet34") else "B"
         return getattr(nets, name)(pretrained=False, **(settings | options))
 

@@ -105,7 +105,8 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             If a column mixes numbers with text, or a value is infinite.
         """
         table = self._table(X, reset=True)
-        self.numeric_, self.categorical_ = [], []
+        self.numeric_: list[Any] = []
+        self.categorical_: list[Any] = []
         for name in table.columns:
             (self.categorical_ if _is_categorical(table[name]) else self.numeric_).append(name)
         self.logged_ = [name for name in self.numeric_ if self._wants_log(name)]
@@ -174,7 +175,9 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             return X.reset_index(drop=True)
         if isinstance(X, pd.DataFrame):
             X = X.to_numpy()
-        text = isinstance(getattr(X, "dtype", None), np.dtypes.ObjectDType) and any(isinstance(cell, str) for cell in np.ravel(X))
+        text = isinstance(getattr(X, "dtype", None), np.dtypes.ObjectDType) and any(
+            isinstance(cell, str) for cell in np.ravel(X)
+        )
         array = validate_data(
             self,
             X,

@@ -52,7 +52,7 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
         self
         """
         table = self._named(X)
-        self.columns_ = {}
+        self.columns_: dict[str, str] = {}
         for name in table.columns:
             analyte = find_analyte(name)
             if analyte is not None and analyte.name in ("cga", "ast", "alt", "creatinine"):

@@ -27,11 +27,11 @@ LEAST_OVERLAP = 0.1
 
 def box_parameters(size: Any, spacing: Any) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
     """Return `size` and `spacing` as triples, one number standing for all three axes."""
-    sizes = (size,) * 3 if isinstance(size, Integral) else tuple(size)
-    spacings = (spacing,) * 3 if isinstance(spacing, Real) else tuple(spacing)
-    if len(sizes) != 3 or not all(isinstance(n, Integral) and n >= 1 for n in sizes):
+    sizes: tuple[Any, ...] = (size,) * 3 if isinstance(size, Integral) else tuple(size)
+    spacings: tuple[Any, ...] = (spacing,) * 3 if isinstance(spacing, Real) else tuple(spacing)
+    if len(sizes) != 3 or not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
         raise ValueError(f"`size` must be a positive number of voxels or three of them; got {size!r}. Pass e.g. 48.")
-    if len(spacings) != 3 or not all(isinstance(s, Real) and 0 < s < np.inf for s in spacings):
+    if len(spacings) != 3 or not all(isinstance(s, Real) and 0 < float(s) < np.inf for s in spacings):
         raise ValueError(f"`spacing` must be a positive number of mm or three of them; got {spacing!r}. Pass e.g. 8.")
     a, b, c = (int(n) for n in sizes)
     x, y, z = (float(s) for s in spacings)
