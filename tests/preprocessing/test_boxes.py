@@ -79,6 +79,7 @@ def test_field_of_view_and_overlap_by_hand():
     low, high = field_of_view((10, 10, 10), np.diag([2.0, 2, 2, 1]))
     assert low.tolist() == [-1, -1, -1]
     assert high.tolist() == [19, 19, 19]
-    moved = (low + [10, 0, 0], high + [10, 0, 0])
+    shift = np.array([10, 0, 0])
+    moved = (low + shift, high + shift)
     assert overlap((low, high), moved) == pytest.approx(0.5)
     assert overlap((low, high), (low + 100, high + 100)) == 0.0
