@@ -104,9 +104,8 @@ class Anatomy:
         return (1 - radius ** (1 / power)) * np.sqrt(half_width * half_depth)
 
     def wall(self, z: np.ndarray) -> np.ndarray:
-        """Return the thickness of the muscle wall of the trunk at heights z in mm."""
-        thickness = self.scale * np.interp(z / self.scale, _WALL_LEVELS, _WALL)
-        return (thickness * self.muscle).astype(np.float32)
+        """Return the thickness of the wall of the trunk without subcutaneous fat at heights z in mm."""
+        return (self.scale * np.interp(z / self.scale, _WALL_LEVELS, _WALL)).astype(np.float32)
 
     def diaphragm(self, x: np.ndarray, y: np.ndarray, dz: float = 0.0) -> np.ndarray:
         """Return the height of the diaphragm in mm."""
@@ -144,10 +143,12 @@ class Trunk:
         soft = grid.softness
         s = np.float32(anatomy.scale)
         depth = anatomy.depth(x, y, z)
-        inner = depth - np.float32(anatomy.fat_mm)
-        cavity = inner - anatomy.wall(z)
+        wall = anatomy.wall(z)
+        cavity = depth - np.float32(anatomy.fat_mm) - wall
+        # Muscle takes its room from the fat, so that neither outline nor organs, which PET sees, depend on it.
+        fat = np.maximum(np.float32(anatomy.fat_mm) + wall * np.float32(1 - anatomy.muscle), 2)
         self.body = ramp(depth, soft)
-        self.muscle = ramp(inner, soft)
+        self.muscle = ramp(depth - fat, soft)
         self.cavity = ramp(cavity, soft)
         above = ramp(z - anatomy.diaphragm(x, y, dz), max(soft, 6.0))
         # Mediastinum: wide at the spine, narrow behind the sternum, closed above the apices.

@@ -14,7 +14,7 @@ from ...cohort import Cohort
 from ...exceptions import CensoredPatientsWarning
 from ._factors import CENTRES, FACTORS, LOG_HAZARD_RATIOS, Patient, draw_patient, hazard_weights
 from ._labs import draw_labs
-from ._phantom import lesion_table, patient_grid, render
+from ._phantom import lesion_tables, patient_grid, render
 from ._survival import HORIZON, LONGEST_MONTHS, calibrate, censoring_rate, progression_time
 from ._truth import attainable, best_probabilities, lab_signal
 
@@ -100,7 +100,7 @@ def make_prrt_cohort(  # type: ignore[misc]
             `best_probability` (n rows, a column a configuration: the probability of long PFS that such a model would
             state), `factors` (n rows), `log_hazard` (n,), `log_hazard_ratios`, `time` (n, before censoring),
             `lab_signal` (which columns carry signal), `lab_flags` (n rows: ``"<"``, ``">"``, ``"gap"``),
-            `lesions` (one row a lesion), `shape`, `scale`; and with volumes `pet_signal` and `ct_signal`, the voxels
+            `shape`, `scale`; and with volumes `lesions` (one row a lesion), `pet_signal` and `ct_signal`, the voxels
             that carry signal, bool, shape (n, \\*volume_shape).
 
     Raises
@@ -146,6 +146,7 @@ def make_prrt_cohort(  # type: ignore[misc]
     bunch.spacing = np.array([grid.spacing for grid in grids])
     bunch.affines = np.array([grid.affine for grid in grids])
     if volumes:
+        bunch.truth.lesions = lesion_tables(patients)
         for name in ("pet", "ct"):
             data[name] = np.empty((n_patients, 1, *shape), dtype=np.float32)
         masks["lesion"] = np.empty((n_patients, 1, *shape), dtype=np.float32)
@@ -200,7 +201,6 @@ def tables(patients: Sequence[Patient], signal: float, censoring: float, n_centr
         time=progressed_at,
         lab_signal=lab_signal(signal),
         lab_flags=flags,
-        lesions=pd.concat([lesion_table(patient) for patient in patients], ignore_index=True),
         shape=shape,
         scale=scale,
     )

@@ -11,6 +11,7 @@ from ._cohort import absent, check_options, lab_without, tables
 from ._dicom import write_dicom
 from ._factors import draw_patient
 from ._nifti import write_nifti
+from ._phantom import lesion_tables
 from ._studies import rendered
 
 
@@ -71,6 +72,7 @@ def make_cohort_folder(
     ct_voxels = None if ct_shape is None else check_options(n_patients, ct_shape, spacing, *common)[0]
     patients = [draw_patient(int(random_state), k, int(n_centres)) for k in range(n_patients)]
     bunch = tables(patients, float(signal), float(censoring), int(n_centres), float(missing_labs))
+    bunch.truth.lesions = lesion_tables(patients)
     lacks = absent(patients, float(missing_modalities))
     ids = [patient.id for patient in patients]
     bunch.X = Cohort({"lab": lab_without(bunch.lab, lacks)}, ids=ids)

@@ -89,7 +89,7 @@ def ckd_epi_2021(creatinine_mg_dl: float, age: float, female: bool) -> float:
     Examples
     --------
     >>> round(ckd_epi_2021(1.0, 50, female=False), 1)
-    91.8
+    91.7
     """
     kappa, alpha = (0.7, -0.241) if female else (0.9, -0.302)
     ratio = creatinine_mg_dl / kappa

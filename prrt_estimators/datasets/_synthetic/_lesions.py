@@ -161,6 +161,7 @@ class _Spots:
         points = rng.permutation(np.concatenate([right, left]))
         x, y, z = points.T
         inside = (self.anatomy.cavity_depth(x, y, z) > 9) & (z < self.anatomy.diaphragm(x, y) - 10)
+        inside &= organs["kidney_right"].radius_at(x, y, z) > 1.4
         return points[inside] if inside.any() else points
 
     def _bone(self) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,12 @@ def lesion_mask(grid: Grid, lesions: list[Lesion]) -> np.ndarray:
     return mask
 
 
-def lesion_table(patient: Patient) -> pd.DataFrame:
-    """Return the lesions of a patient, one a row, positions in mm towards Right, Anterior, Superior."""
+def lesion_tables(patients: Sequence[Patient]) -> pd.DataFrame:
+    """Return the lesions of several patients, one a row, positions in mm towards Right, Anterior, Superior."""
+    return pd.concat([_lesion_table(patient) for patient in patients], ignore_index=True)
+
+
+def _lesion_table(patient: Patient) -> pd.DataFrame:
     rows = [
         {
             "patient_id": patient.id,
