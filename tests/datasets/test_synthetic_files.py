@@ -2,6 +2,7 @@
 
 import hashlib
 import sys
+import zipfile
 from datetime import datetime
 
 import nibabel as nib
@@ -165,6 +166,13 @@ def test_same_cohort_same_bytes(cohort, tmp_path, write):
     write(cohort, tmp_path / "b")
     assert len(digests(tmp_path / "a")) > 10
     assert digests(tmp_path / "a") == digests(tmp_path / "b")
+    # Two runs within a second would agree by chance: no file carries the time of writing.
+    for path in (tmp_path / "a").rglob("*.gz"):
+        assert path.read_bytes()[4:8] == bytes(4)
+    for path in (tmp_path / "a").rglob("*.xlsx"):
+        with zipfile.ZipFile(path) as book:
+            assert {item.date_time[0] for item in book.infolist()} == {2020}
+            assert book.read("docProps/core.xml").count(b"2020-01-01T00:00:00Z") == 2
 
 
 def test_a_folder_is_the_cohort_written_without_holding_it(cohort, tmp_path):
