@@ -31,6 +31,8 @@ def check(
 
     boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     options = {name: value for name, value in boxes.items() if value is not None} | {"cache_dir": cache_dir}
+    if not cohort.is_file():
+        raise FileNotFoundError(f"the table {cohort} does not exist. Name a CSV or Excel file.")
     problems = check_cohort(cohort, **table)
     if problems:
         X = _scans_only(cohort, table)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import os
+import threading
+import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -35,7 +39,7 @@ def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iter
     def calls() -> Iterator[Any]:
         for task in list(open_tasks.values()):
             if task.model not in given_up:
-                yield delayed(_numbered)(task, data)
+                yield delayed(_numbered)(task, data, os.getpid())
 
     try:
         for number, record in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls()):
@@ -56,8 +60,22 @@ def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iter
         yield record
 
 
-def _numbered(task: Task, data: tuple[Any, ...]) -> tuple[int, dict[str, Any]]:
+def _numbered(task: Task, data: tuple[Any, ...], parent: int) -> tuple[int, dict[str, Any]]:
+    if os.getpid() != parent and os.name == "posix":
+        _end_with(parent)
     return task.split.number, run_fold(task, *data)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """Let this worker end with the process that started it, which may be killed without a word to its workers."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run_alone(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:

@@ -1,0 +1,214 @@
+"""The commands as a user meets them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from prrt_estimators import model_selection
+from prrt_estimators.cli import app
+from prrt_estimators.cli._options import three
+
+COMMANDS = ("demo", "compare", "check", "fit", "predict", "make-cohort", "cache")
+
+
+def prrt(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table of laboratory values with a planted signal."""
+    rng = np.random.default_rng(0)
+    n = 36
+    pfs = rng.uniform(2, 30, n)
+    frame = pd.DataFrame(
+        {
+            "patient_id": [f"P{k:02d}" for k in range(n)],
+            "CgA [ug/L]": np.round(4000 / pfs + rng.uniform(0, 50, n), 1),
+            "GGT [U/L]": np.round(rng.lognormal(4, 0.5, n), 1),
+            "age": rng.integers(40, 80, n),
+            "pfs_months": np.round(pfs, 1),
+            "progressed": 1,
+        }
+    )
+    path = tmp_path / "cohort.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+def compare(table, out, *more):
+    return prrt("compare", table, "--out", out, "--models", "baseline_lab", "--repeats", 2, "--jobs", 1, *more)
+
+
+def test_help_is_quick_and_names_every_command():
+    code = (
+        "import sys; from prrt_estimators.cli import app; print([m for m in ('torch', 'sklearn') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    answer = prrt("--help")
+    assert answer.exit_code == 0
+    assert all(name in answer.stdout for name in COMMANDS)
+    for name in COMMANDS[:-1]:
+        assert "--debug" in prrt(name, "--help").stdout
+
+
+def test_version():
+    answer = prrt("--version")
+    assert answer.exit_code == 0
+    assert answer.stdout.startswith("prrt-estimators ")
+
+
+def test_compare_writes_everything_and_prints_a_table(table, tmp_path):
+    out = tmp_path / "results"
+    answer = compare(table, out)
+    assert answer.exit_code == 0, answer.output
+    header, row = answer.stdout.splitlines()
+    assert header.split("\t")[:3] == ["model", "AUROC", "AUROC 95 % CI"]
+    assert row.startswith("baseline_lab\t")
+    assert "\x1b" not in answer.output
+    assert "baseline_lab: auroc" in answer.stderr
+    names = {path.name for path in out.iterdir()}
+    assert {"scores.csv", "predictions.csv", "summary.csv", "run.json", "report.html", "figures"} <= names
+    figures = {path.name for path in (out / "figures").iterdir()}
+    for stem in ("auroc_auprc", "roc", "precision_recall", "kaplan_meier_cohort", "kaplan_meier_baseline_lab"):
+        assert {f"{stem}.png", f"{stem}.svg"} <= figures
+    summary = pd.read_csv(out / "summary.csv")
+    assert summary["auroc_mean"].item() > 0.7
+    assert (summary["n_repeats"].item(), summary["n_folds"].item()) == (2, 6)
+
+
+def test_compare_again_runs_nothing(table, tmp_path):
+    out = tmp_path / "results"
+    assert compare(table, out, "--no-report", "-q").exit_code == 0
+    before = {path: path.stat().st_mtime_ns for path in out.glob("folds/*/*.json")}
+    again = compare(table, out, "--no-report")
+    assert again.exit_code == 0
+    assert "6 finished folds are kept" in again.stderr
+    assert before == {path: path.stat().st_mtime_ns for path in out.glob("folds/*/*.json")}
+    assert not (out / "report.html").exists()
+
+
+def test_compare_says_which_models_are_skipped(table, tmp_path):
+    answer = prrt(
+        "compare", table, "--out", tmp_path / "r", "--models", "baseline_lab,pet,pet_ct_lab_pretrained", "--folds", 2,
+        "--repeats", 1, "--no-report", "--jobs", 1,
+    )  # fmt: skip
+    assert answer.exit_code == 0, answer.output
+    assert "pet: skipped: " in answer.stderr
+    assert "needs a weight file" in answer.stderr
+    assert [line.split("\t")[1] for line in answer.stdout.splitlines()[2:]] != []
+    assert "skipped" in answer.stdout
+
+
+def test_a_failed_model_is_exit_code_1(table, tmp_path, monkeypatch):
+    from prrt_estimators.estimators import LabBaselineClassifier
+
+    def refuse(self, X, y, sample_weight=None):
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(LabBaselineClassifier, "fit", refuse)
+    answer = compare(table, tmp_path / "r", "--no-report")
+    assert answer.exit_code == 1
+    assert "baseline_lab: failed: RuntimeError: no such luck" in answer.stderr
+
+
+def test_interruption_is_exit_code_130(table, tmp_path, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_selection, "compare_models", interrupt)
+    answer = compare(table, tmp_path / "r")
+    assert answer.exit_code == 130
+    assert "Interrupted" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare", "missing.csv", "--out", "OUT"], "missing.csv"),
+        (["compare", "TABLE", "--out", "OUT", "--models", "mri"], "unknown: mri"),
+        (["compare", "TABLE", "--out", "OUT", "--size", "4x4"], "--size"),
+        (["compare", "TABLE", "--out", "OUT", "--time", "nowhere"], "nowhere"),
+        (["compare", "TABLE", "--out", "OUT", "--models", "baseline_lab", "--folds", "30"], "no more folds"),
+        (["compare", "TABLE"], "--out"),
+        (["compare", "TABLE", "--out", "TABLE", "--models", "baseline_lab"], "is a file"),
+        (["fit", "TABLE", "--out", "OUT", "--model", "mri"], "mri"),
+        (["fit", "TABLE", "--out", "OUT", "--model", "pet_ct_lab_pretrained"], "needs a weight file"),
+        (["check", "missing.csv"], "missing.csv"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_bad_input_is_one_message_and_exit_code_2(words, said, table, tmp_path):
+    places = {"TABLE": table, "OUT": tmp_path / "out"}
+    answer = prrt(*(places.get(word, word) for word in words))
+    assert answer.exit_code == 2, answer.output
+    assert said in answer.stderr
+    assert "Traceback" not in answer.output
+    assert answer.stdout == ""
+
+
+def test_debug_shows_where(table, tmp_path):
+    answer = prrt("compare", table, "--out", tmp_path, "--models", "baseline_lab", "--folds", 30, "--debug")
+    assert isinstance(answer.exception, ValueError)
+
+
+def test_check_lists_problems_of_table_and_scans_at_once(table, tmp_path):
+    frame = pd.read_csv(table)
+    (tmp_path / "broken.nii.gz").write_bytes(b"not an image")
+    frame["pet"] = ["broken.nii.gz", "gone.nii.gz"] + [None] * (len(frame) - 2)
+    frame.loc[3, "pfs_months"] = -4
+    frame.to_csv(table, index=False)
+    answer = prrt("check", table)
+    assert answer.exit_code == 1, answer.output
+    header, *rows = [line.split("\t") for line in answer.stdout.splitlines()]
+    assert header == ["patient", "column", "file", "problem", "remedy"]
+    assert {row[0] for row in rows} == {"P00", "P01", "P03"}
+    assert all(row[4] for row in rows)
+
+
+def test_check_of_a_good_table(table):
+    answer = prrt("check", table, "--quiet")
+    assert (answer.exit_code, answer.stdout) == (0, "")
+    assert "Nothing is wrong with the 36 patients" in answer.stderr
+    assert prrt("check", table, "--folds", 30).exit_code == 1
+
+
+def test_columns_and_horizon_are_passed_on(table, tmp_path):
+    out = tmp_path / "r"
+    answer = compare(table, out, "--no-report", "--lab", "age,GGT [U/L]", "--horizon", 10, "--event", "none")
+    assert answer.exit_code == 0, answer.output
+    run = json.loads((out / "run.json").read_text())
+    assert run["data"]["columns"] == ["age", "GGT [U/L]"]
+    assert run["data"]["n_long"] == int((pd.read_csv(table)["pfs_months"] > 10).sum())
+
+
+def test_boxes():
+    assert three("48", int, "--size") == 48
+    assert three("48x40x64", int, "--size") == (48, 40, 64)
+    assert three("8,8,4.5", float, "--spacing") == (8.0, 8.0, 4.5)
+    assert three(None, int, "--size") is None
+
+
+def test_cache_commands(tmp_path):
+    box = tmp_path / "cache" / "boxes" / "ab" / "cd.npy"
+    box.parent.mkdir(parents=True)
+    box.write_bytes(b"12345")
+    answer = prrt("cache", "info", "--cache-dir", tmp_path / "cache")
+    assert "volumes\t1" in answer.stdout
+    assert "bytes\t5" in answer.stdout
+    assert prrt("cache", "clear", "--cache-dir", tmp_path / "cache").stdout == "1 prepared scans deleted\n"
+    assert not box.exists()
+
+
+def test_make_cohort_then_compare(tmp_path):
+    answer = prrt("make-cohort", tmp_path / "c", "--patients", 12, "--size", 8)
+    assert answer.exit_code == 0, answer.output
+    assert len(pd.read_csv(tmp_path / "c" / "cohort.csv")) == 12
+    assert prrt("make-cohort", tmp_path / "c", "--patients", 12, "--size", 8).exit_code == 2

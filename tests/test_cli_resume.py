@@ -1,0 +1,89 @@
+"""A comparison that is killed at any moment ends with the same bytes as one that is left in peace."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+
+REPEATS, FOLDS, MODELS = 2, 2, "lab,baseline_lab"
+TABLES = ("scores.csv", "predictions.csv", "summary.csv")
+
+
+@pytest.fixture
+def table(tmp_path):
+    rng = np.random.default_rng(0)
+    pfs = rng.uniform(2, 30, 30)
+    frame = pd.DataFrame(
+        {"patient_id": [f"P{k}" for k in range(30)], "CgA": 4000 / pfs, "GGT": rng.lognormal(4, 1, 30)}
+    )
+    frame.assign(pfs_months=pfs, progressed=1).to_csv(tmp_path / "cohort.csv", index=False)
+    return tmp_path / "cohort.csv"
+
+
+def start(table, out):
+    words = [
+        "compare", table, "--out", out, "--models", MODELS, "--repeats", REPEATS, "--folds", FOLDS, "--jobs", 2,
+        "--no-report", "--quiet",
+    ]  # fmt: skip
+    code = "from prrt_estimators.cli import main; main()"
+    with (table.parent / "stderr.txt").open("w") as said:
+        return subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code, *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=said,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+        )
+
+
+def end(process, table):
+    process.wait(timeout=120)
+    return (table.parent / "stderr.txt").read_text()
+
+
+def records(out):
+    return {path: path.stat().st_mtime_ns for path in out.glob("folds/*/[0-9]*.json")}
+
+
+def test_killed_three_times(table, tmp_path):
+    undisturbed = start(table, tmp_path / "once")
+    said = end(undisturbed, table)
+    assert undisturbed.returncode == 0, said
+    out = tmp_path / "killed"
+    moments = sorted(random.sample(range(1, REPEATS * FOLDS * 2), 3))
+    for moment in moments:
+        process = start(table, out)
+        before = records(out)
+        while process.poll() is None and len(records(out)) < moment:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=0.005)
+        process.kill()
+        end(process, table)
+        now = records(out)
+        assert before.items() <= now.items(), f"folds were run again, killed at {moments}"
+    last = start(table, out)
+    said = end(last, table)
+    assert last.returncode == 0, said
+    for name in TABLES:
+        assert (out / name).read_bytes() == (tmp_path / "once" / name).read_bytes(), f"{name}, killed at {moments}"
+
+
+def test_interrupted_from_the_keyboard(table, tmp_path):
+    out = tmp_path / "results"
+    process = start(table, out)
+    while process.poll() is None and not records(out):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.005)
+    process.send_signal(signal.SIGINT)
+    said = end(process, table)
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
