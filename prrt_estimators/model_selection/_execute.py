@@ -7,12 +7,19 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from pickle import PicklingError
 from typing import Any
 
 from joblib import Parallel, delayed
-from joblib.externals.loky import BrokenProcessPool, get_reusable_executor
 
 from prrt_estimators.model_selection._fold import Task, run_fold
+
+try:
+    from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+except ImportError:  # a joblib that no longer carries its own copy
+    from loky import BrokenProcessPool, ProcessPoolExecutor  # type: ignore[no-redef]
+    from loky.process_executor import TerminatedWorkerError  # type: ignore[no-redef]
 
 _DIED = (
     "the process that trained this model ended without an answer, most often because memory ran out. Use fewer "
@@ -48,16 +55,22 @@ def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iter
                 given_up.add(record["model"])
             yield record
         return
-    except BrokenProcessPool:
+    except (BrokenProcessPool, PicklingError):
         pass
     # Which fold it was cannot be told from a broken pool: the rest run one at a time, each answering for itself.
-    for task in open_tasks.values():
-        if task.model in given_up:
-            continue
-        record = _run_alone(task, data)
-        if record["status"] != "ok":
-            given_up.add(task.model)
-        yield record
+    pool = ProcessPoolExecutor(max_workers=1)
+    try:
+        for task in open_tasks.values():
+            if task.model in given_up:
+                continue
+            record = _run_alone(pool, task, data)
+            if record["status"] != "ok":
+                given_up.add(task.model)
+                pool.shutdown(wait=False, kill_workers=True)
+                pool = ProcessPoolExecutor(max_workers=1)
+            yield record
+    finally:
+        pool.shutdown(wait=False, kill_workers=True)
 
 
 def _numbered(task: Task, data: tuple[Any, ...], parent: int) -> tuple[int, dict[str, Any]]:
@@ -78,12 +91,16 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _run_alone(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
-    executor = get_reusable_executor(max_workers=1)
+def _run_alone(pool: ProcessPoolExecutor, task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
     try:
-        return executor.submit(run_fold, task, *data).result()
-    except BrokenProcessPool:
-        return {
-            "key": task.key, "model": task.model, "repeat": task.split.repeat, "fold": task.split.fold,
-            "seed": task.seed, "threads": task.threads, "status": "failed", "reason": _DIED, "warnings": [],
-        }  # fmt: skip
+        return pool.submit(_numbered, task, data, os.getpid()).result()[1]
+    except TerminatedWorkerError:
+        reason = _DIED
+    except (BrokenProcessPool, PicklingError) as error:
+        # The cause is the text of a traceback in quotation marks; its last line says what it was.
+        said = str(error.__cause__ or error).strip('\n"').splitlines()
+        reason = f"the model cannot be sent to a worker process ({said[-1] if said else error}). Use one job."
+    return {
+        "key": task.key, "model": task.model, "repeat": task.split.repeat, "fold": task.split.fold,
+        "seed": task.seed, "threads": task.threads, "status": "failed", "reason": reason, "warnings": [],
+    }  # fmt: skip

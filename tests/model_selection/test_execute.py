@@ -1,0 +1,93 @@
+"""Workers: many at once give the same numbers as one, and a dead one is not the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import cloudpickle
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from prrt_estimators.exceptions import ResultsWarning
+from prrt_estimators.model_selection import compare_models
+from prrt_estimators.model_selection._environment import fixed_threads
+
+
+class Unsendable(LogisticRegression):
+    """Cannot travel to a worker."""
+
+    def __reduce__(self):
+        raise TypeError("holds a lock")
+
+
+class Deadly(ClassifierMixin, BaseEstimator):
+    """Takes its process along, as running out of memory does."""
+
+    def fit(self, X, y):
+        if os.environ.get("LOKY_WORKER_NUMBER") is None and os.getpid() == PARENT:
+            raise RuntimeError("this test would end the test run")
+        os._exit(1)
+
+    def predict_proba(self, X):
+        raise NotImplementedError
+
+
+PARENT = os.getpid()
+# Workers cannot import this file.
+cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1, 1], 15)
+    return rng.normal(size=(45, 3)) + y[:, None], y
+
+
+def test_two_jobs_give_what_one_gives(data):
+    models = {"a": RandomForestClassifier(n_estimators=5), "b": LogisticRegression()}
+    one, two = (compare_models(models, *data, cv=3, n_jobs=n_jobs, verbose=0) for n_jobs in (1, 2))
+    pd.testing.assert_frame_equal(one.scores, two.scores, check_exact=True)
+    pd.testing.assert_frame_equal(one.predictions, two.predictions, check_exact=True)
+    assert (one.run["n_jobs"], two.run["n_jobs"]) == (1, 2)
+
+
+def test_a_worker_that_dies_costs_its_own_model_only(data, tmp_path):
+    models = {"a": LogisticRegression(), "deadly": Deadly(), "b": LogisticRegression(C=0.1)}
+    comparison = compare_models(models, *data, cv=3, n_jobs=2, out=tmp_path, verbose=0)
+    assert comparison.status["status"].tolist() == ["ok", "failed", "ok"]
+    assert "memory" in comparison.status["reason"][1]
+    assert comparison.scores["model"].tolist() == ["a"] * 3 + ["b"] * 3
+
+
+def test_a_model_that_cannot_be_sent_costs_its_own_folds_only(data):
+    models = {"a": LogisticRegression(), "unsendable": Unsendable(), "b": LogisticRegression(C=0.1)}
+    comparison = compare_models(models, *data, cv=3, n_jobs=2, verbose=0)
+    assert comparison.status["status"].tolist() == ["ok", "failed", "ok"]
+    assert "cannot be sent to a worker process (TypeError: holds a lock)" in comparison.status["reason"][1]
+
+
+def test_resuming_with_other_jobs_warns_where_threads_differ(data, tmp_path):
+    compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=1, out=tmp_path, verbose=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        again = compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=64, out=tmp_path, verbose=0)
+    first = again.run["models"]["a"]["folds"][0]["threads"]
+    differ = first != again.run["threads_per_fold"]
+    assert any(one.category is ResultsWarning for one in caught) == differ
+
+
+def test_threads_are_fixed_and_given_back():
+    import torch
+
+    before = torch.get_num_threads()
+    with fixed_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        assert os.environ["OMP_NUM_THREADS"] == str(before + 1)
+    assert torch.get_num_threads() == before

@@ -1,0 +1,83 @@
+"""The configurations of the study by name."""
+
+from __future__ import annotations
+
+import pytest
+from sklearn.base import clone
+
+from prrt_estimators.estimators import (
+    CTPFSClassifier,
+    FusionPFSClassifier,
+    LabBaselineClassifier,
+    LabPFSClassifier,
+    PETBaselineClassifier,
+    PETPFSClassifier,
+)
+from prrt_estimators.model_selection import BASELINES, CONFIGURATIONS, Skipped, paper_models
+
+PAPER = ["lab", "pet", "ct", "pet_ct", "pet_lab", "ct_lab", "pet_ct_lab", "pet_ct_lab_pretrained"]
+
+
+def test_eight_configurations_in_order_and_two_baselines():
+    assert list(CONFIGURATIONS) == PAPER
+    assert list(paper_models()) == [*PAPER, "baseline_lab", "baseline_pet"] == [*CONFIGURATIONS, *BASELINES]
+    assert list(paper_models(baselines=False)) == PAPER
+
+
+def test_each_is_what_its_name_says():
+    models = paper_models(ct_weights="weights.safetensors")
+    single = {
+        "lab": LabPFSClassifier,
+        "pet": PETPFSClassifier,
+        "ct": CTPFSClassifier,
+        "baseline_lab": LabBaselineClassifier,
+        "baseline_pet": PETBaselineClassifier,
+    }
+    for name, model in models.items():
+        assert type(model) is single.get(name, FusionPFSClassifier)
+        if name not in single:
+            assert tuple(model.modalities) == tuple(name.removesuffix("_pretrained").split("_"))
+        clone(model)
+    assert models["lab"].model == "random_forest"
+    assert models["pet_ct_lab_pretrained"].ct_weights == "weights.safetensors"
+    assert models["pet_ct_lab"].ct_weights is None
+
+
+def test_without_weights_the_pretrained_one_is_skipped():
+    model = paper_models()["pet_ct_lab_pretrained"]
+    assert isinstance(model, Skipped)
+    assert "ct_weights" in model.reason
+
+
+def test_none_means_the_estimators_own_defaults():
+    fusion = FusionPFSClassifier().get_params()
+    assert paper_models()["pet_ct_lab"].get_params() == fusion | {"modalities": ("pet", "ct", "lab")}
+
+
+def test_what_is_given_reaches_every_model_that_has_it():
+    given = {
+        "max_epochs": 3,
+        "size": (16, 16, 24),
+        "spacing": 12.0,
+        "batch_size": 4,
+        "device": "cpu",
+        "random_state": 5,
+        "cache_dir": "somewhere",
+        "verbose": 1,
+    }
+    for name, model in paper_models(ct_weights="w.pt", **given).items():
+        params = model.get_params()
+        shared = {key: value for key, value in given.items() if key in params}
+        assert {key: params[key] for key in shared} == shared, name
+        if name not in ("lab", "baseline_lab", "baseline_pet"):
+            assert set(shared) == set(given), name
+    assert paper_models(size=16)["baseline_pet"].size == 16
+
+
+def test_include():
+    assert list(paper_models(include=["baseline_pet", "ct_lab", "lab"])) == ["lab", "ct_lab", "baseline_pet"]
+    assert list(paper_models(include=["baseline_lab"], baselines=False)) == ["baseline_lab"]
+    assert list(paper_models(include="pet")) == ["pet"]
+    for wrong in (["mri"], []):
+        with pytest.raises(ValueError, match="models must be some of lab, pet"):
+            paper_models(include=wrong)

@@ -1,0 +1,141 @@
+"""The page says what the numbers show, needs nothing else, and trusts no text."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from prrt_estimators.cohort import Cohort
+from prrt_estimators.model_selection import Skipped, cohort_table, compare_models
+from prrt_estimators.report import write_report
+from prrt_estimators.report._words import answer, flow, reading
+
+
+class Tags(HTMLParser):
+    """Elements that need an end, and every address."""
+
+    VOID = ("meta", "img", "br", "link", "input", "hr")
+
+    def __init__(self):
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "action")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+class OnLabs(LogisticRegression):
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(X["lab"].to_numpy(), y, sample_weight)
+
+    def predict_proba(self, X):
+        return super().predict_proba(X["lab"].to_numpy())
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1, 1], 12)
+    survival = np.array([(True, 20.0 if one else 5.0) for one in y], dtype=[("event", bool), ("time", float)])
+    lab = pd.DataFrame({"CgA <b>": rng.normal(size=36) - 2 * y, "age": rng.normal(60, 9, 36)})
+    X = Cohort({"lab": lab}, survival=survival)
+    models = {"baseline_lab": OnLabs(), "<script>alert(1)</script>": OnLabs(C=0.5), "ct": Skipped("no scans & none")}
+    comparison = compare_models(models, X, y, cv=3, verbose=0)
+    excluded = pd.DataFrame({"patient_id": ["P8", "P9"], "reason": ["censored before 12 months: class unknown"] * 2})
+    folder = tmp_path_factory.mktemp("report")
+    write_report(comparison, folder, cohort_table=cohort_table(X, y), excluded=excluded)
+    return comparison, (folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_page_is_whole_and_needs_nothing_else(page):
+    _, text = page
+    tags = Tags()
+    tags.feed(text)
+    assert tags.open == []
+    assert not {"script", "link", "iframe", "object"} & set(tags.seen)
+    assert len(tags.addresses) == 5
+    assert all(address.startswith("data:image/svg+xml;base64,") for address in tags.addresses)
+    assert not re.search(r"https?:|//[a-z]+\.|url\(", text)
+    assert 'name="viewport"' in text
+    assert "@media print" in text
+
+
+def test_texts_are_escaped(page):
+    _, text = page
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "CgA &lt;b&gt;" in text
+    assert "no scans &amp; none" in text
+
+
+def test_page_tells_who_was_left_out_and_what_came_out(page):
+    comparison, text = page
+    plain = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
+    assert "patients in the table 38" in plain
+    assert "left out: censored before 12 months: class unknown 2" in plain
+    assert "patients compared 36" in plain
+    assert f"{comparison.summary().loc['baseline_lab', 'auroc_mean']:.3f}" in plain
+    assert "CT , skipped: no scans" in plain
+    assert "flatters it" in plain
+    assert "research software" in plain
+    assert comparison.run["versions"]["scikit-learn"] in plain
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "difference", "words"),
+    [
+        (0.4, 0.6, np.nan, np.nan, ["includes 0.5: not shown to be better than chance"]),
+        (0.5, 0.7, np.nan, np.nan, ["includes 0.5"]),
+        (0.55, 0.7, 0.01, 0.1, ["above 0.5", "Higher than Baseline: labs"]),
+        (0.55, 0.7, 0.04, -0.1, ["Lower than Baseline: labs"]),
+        (0.3, 0.45, 0.2, -0.1, ["worse than chance", "No difference from Baseline: labs was shown"]),
+        (np.nan, np.nan, np.nan, np.nan, ["No interval"]),
+    ],
+)
+def test_reading(low, high, p, difference, words):
+    row = pd.Series(
+        {
+            "status": "ok",
+            "auroc_low": low,
+            "auroc_high": high,
+            "p_holm": p,
+            "auroc_difference": difference,
+            "reference": "baseline_lab",
+        }
+    )
+    assert all(word in reading(row) for word in words)
+    assert reading(row | {"status": "failed"} if isinstance(row, dict) else row.replace("ok", "failed")) == (
+        "No result: failed."
+    )
+
+
+def test_answer_when_nothing_ran():
+    X, y = np.zeros((30, 2)), np.tile([0, 1], 15)
+    comparison = compare_models({"a": Skipped("none")}, X, y, cv=3, verbose=0)
+    assert answer(comparison, comparison.summary()) == ["No model has a result."]
+
+
+def test_report_when_nothing_ran(tmp_path):
+    X, y = np.zeros((30, 2)), np.tile([0, 1], 15)
+    comparison = compare_models({"a": Skipped("none")}, X, y, cv=3, out=tmp_path / "run", verbose=0)
+    assert "No model has a result." in write_report(comparison, tmp_path).read_text()
+
+
+def test_flow():
+    excluded = pd.DataFrame({"patient_id": ["a", "b", "c"], "reason": ["no time", "censored", "no time"]})
+    steps = flow(10, 4, 6, excluded)
+    assert steps[:3] == [("patients in the table", 13), ("left out: no time", 2), ("left out: censored", 1)]
+    assert flow(10, 4, 6, None)[0] == ("patients compared", 10)
