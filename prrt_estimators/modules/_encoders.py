@@ -22,14 +22,22 @@ def _compact(**options: Any) -> nn.Module:
         "block_inplanes": [16, 32, 64, 128],
         "conv1_t_size": 3,
         "conv1_t_stride": 2,
-        "norm": ("group", {"num_groups": 8}),
+        "spatial_dims": 3,
+        "n_input_channels": 1,
+        "feed_forward": False,
     }
-    return _resnet(**(settings | options))
+    network = nets.ResNet(**(settings | options))
+    _group_normalised(network, groups=8)
+    return network
 
 
-def _resnet(**options: Any) -> nn.Module:
-    settings = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False}
-    return nets.ResNet(**(settings | options))
+def _group_normalised(module: nn.Module, groups: int) -> None:
+    """Replace batch by group normalisation; MONAI's ResNet (1.6) hands its `norm` to the first layer only."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm3d):
+            setattr(module, name, nn.GroupNorm(groups, child.num_features))
+        else:
+            _group_normalised(child, groups)
 
 
 def _medicalnet(name: str) -> Callable[..., nn.Module]:
@@ -67,6 +75,8 @@ class Encoder(nn.Module):
     ----------
     network : Module
         Takes (n, 1, D, H, W); gives (n, features), or a feature map that is averaged over positions.
+    shape : tuple of 3 ints
+        Voxels along each axis of the volumes to come.
 
     Attributes
     ----------

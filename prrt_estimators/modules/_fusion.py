@@ -37,7 +37,8 @@ class FusionNet(nn.Module):
     fusion : {"concat", "gated"}, default="concat"
     modality_dropout : float, default=0.1
         Probability that a modality of a patient is withheld in a training step; never all of them.
-    augment : RandomAugment or None
+    augment : RandomAugment or None, default=None
+        Random changes of the windowed volumes in training.
     """
 
     def __init__(
