@@ -139,8 +139,11 @@ class PETBaselineClassifier(BasePFSClassifier):
     C : float, default=1.0
         Inverse strength of the L2 penalty.
     class_weight : "balanced", mapping or None, default="balanced"
-    size, spacing : default=48 and 8.0
-        Of the box prepared while a file is open; give what the other models have, so that each file is opened once.
+    size : int or three ints, default=48
+        Voxels of the box prepared while a file is open; give what the other models have, so that each file is opened
+        once.
+    spacing : float or three floats, default=8.0
+        Millimetres between that box's voxels.
     cache_dir : path, default=None
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
 

@@ -16,7 +16,15 @@ from prrt_estimators.metrics._check import check_target_and_probability, holds_b
 
 
 class CalibrationLine(NamedTuple):
-    """Intercept (0 is ideal) and slope (1 is ideal) of a calibration line on the logit scale."""
+    """A calibration line on the logit scale.
+
+    Attributes
+    ----------
+    intercept : float
+        Calibration in the large; 0 is ideal.
+    slope : float
+        1 is ideal.
+    """
 
     intercept: float
     slope: float
@@ -78,9 +86,7 @@ def calibration_intercept_slope(y_true: ArrayLike, p_long: ArrayLike, *, clip: f
 def _slope(y: np.ndarray, linear: np.ndarray) -> float:
     short, long = linear[y == 0], linear[y == 1]
     if short.max() <= long.min() or long.max() <= short.min():
-        reason = (
-            "all predictions are equal" if np.ptp(linear) == 0 else "predictions separate the classes perfectly"
-        )
+        reason = "all predictions are equal" if np.ptp(linear) == 0 else "predictions separate the classes perfectly"
         warnings.warn(
             f"The calibration slope is undefined: {reason}. The slope is NaN.",
             UndefinedMetricWarning,

@@ -25,9 +25,11 @@ class GlobalPETFeatures(TransformerMixin, BaseEstimator):
     ----------
     threshold : float, default=4.0
         SUVbw, rounded to a multiple of 0.05.
-    size, spacing : int or float, or three of them, default=48 and 8.0
-        Of the box that is prepared while a file is open; they do not change these features for files. For an array,
-        `spacing` tells the volume of a voxel.
+    size : int or three ints, default=48
+        Voxels of the box that is prepared while a file is open; does not change these features.
+    spacing : float or three floats, default=8.0
+        Millimetres between that box's voxels; does not change these features for files. For an array, it tells the
+        volume of a voxel.
     cache_dir : path, default=None
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
 
