@@ -131,8 +131,10 @@ def is_record(kind: Any) -> bool:
 
 def taken(function: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters of a function or class by the names they have in a docstring."""
-    if inspect.isclass(function) and not str(getattr(function.__init__, "__module__", "")).startswith(
-        "prrt_estimators"
+    if (
+        inspect.isclass(function)
+        and not is_record(function)
+        and not str(getattr(function.__init__, "__module__", "")).startswith("prrt_estimators")
     ):
         return {}  # an inherited constructor that is not ours, as of most exceptions
     stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
@@ -164,13 +166,19 @@ def slips(owner: str, thing: Any) -> Iterator[str]:
         yield f"{owner}: takes {list(parameters)}, describes {[name for name, *_ in entries]}"
         return
     for name, kind, text in [] if is_result else entries:
-        model = re.match(r"As in `(\w+)`\.", text)
+        model = re.match(r"As in (?::\w+:)?`(\w+)`", text)
         if model:
-            same = taken(getattr(prrt_estimators, model[1]))[name].default
+            same = taken(_beside(thing, owner, model[1]))[name].default
             if same != parameters[name].default:
                 yield f"{owner}({name}): default={parameters[name].default!r}, but {model[1]} has {same!r}"
         elif kind != "ignored":
             yield from _default_slips(f"{owner}({name})", parameters[name], kind)
+
+
+def _beside(thing: Any, owner: str, name: str) -> Any:
+    """Return the function or method that a docstring refers to: of the same class, the same file, or public."""
+    home = vars(sys.modules[thing.__module__])
+    return getattr(home.get(owner.partition(".")[0]), name, None) or home.get(name) or getattr(prrt_estimators, name)
 
 
 def _default_slips(where: str, parameter: inspect.Parameter, kind: str) -> Iterator[str]:
