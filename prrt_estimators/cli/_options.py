@@ -47,7 +47,7 @@ def takes_table(command: Callable[..., int | None]) -> Callable[..., int | None]
 
     more = []
     for name, kind, default, text in _COLUMNS:
-        annotation = Annotated[kind, typer.Option(help=text, rich_help_panel=_DATA)]
+        annotation: Any = Annotated[kind, typer.Option(help=text, rich_help_panel=_DATA)]
         more.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     change_signature(run, command, more, without="table")
     return run
@@ -130,7 +130,7 @@ NoReport = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no list of columns.", rich_help_panel=_RUN)]
 
 
-def three(text: str | None, kind: type[int] | type[float], flag: str) -> int | float | tuple[int | float, ...] | None:
+def three(text: str | None, kind: type, flag: str) -> Any:
     """Read ``48``, ``48x48x64`` or ``48,48,64``.
 
     Raises

@@ -30,9 +30,7 @@ def digest(*parts: Any) -> str:
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype != object:
             head = f"{part.dtype.str}{part.shape}".encode()
-            body: bytes | memoryview = (
-                np.ascontiguousarray(part).reshape(-1).view(np.uint8).data if part.size else b""
-            )
+            body: bytes | memoryview = np.ascontiguousarray(part).reshape(-1).view(np.uint8).data if part.size else b""
         elif isinstance(part, bytes):
             head, body = b"bytes", part
         else:
@@ -105,9 +103,7 @@ def _path_text(text: str) -> str:
 
 def _estimator_text(estimator: Any) -> str:
     params = estimator.get_params(deep=False)
-    inside = ", ".join(
-        f"{name}={stable_text(params[name])}" for name in sorted(params) if name not in WITHOUT_EFFECT
-    )
+    inside = ", ".join(f"{name}={stable_text(params[name])}" for name in sorted(params) if name not in WITHOUT_EFFECT)
     return f"{stable_text(type(estimator))}({inside})"
 
 

@@ -178,10 +178,6 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """Record of a finished fold, None where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError):
         record = json.loads(path.read_text(encoding="utf-8"))
-        if (
-            isinstance(record, dict)
-            and record.get("status") == "ok"
-            and {"key", "scores", "p_long"} <= set(record)
-        ):
+        if isinstance(record, dict) and record.get("status") == "ok" and {"key", "scores", "p_long"} <= set(record):
             return record
     return None

@@ -43,8 +43,7 @@ def model_entry(model: Any, records: Sequence[Record], n_splits: int) -> dict[st
     entry["warnings"] = list(texts)[:_WARNINGS_KEPT]
     entry["seconds"] = round(sum(one["fit_seconds"] + one["score_seconds"] for one in done), 3)
     entry["folds"] = [
-        {key: one[key] for key in ("repeat", "fold", "seed", "threads", "fit_seconds", "score_seconds")}
-        for one in done
+        {key: one[key] for key in ("repeat", "fold", "seed", "threads", "fit_seconds", "score_seconds")} for one in done
     ]
     return entry
 

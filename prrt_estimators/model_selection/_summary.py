@@ -122,8 +122,8 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
         text[f"difference from {reference}"] = [
             "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
         ]
-    stopped = (summary["status"] != "ok").to_numpy()
-    text.iloc[stopped, 1] = summary["status"][stopped].to_numpy()
+    first = text.columns[1]
+    text[first] = text[first].where((summary["status"] == "ok").to_numpy(), summary["status"].to_numpy())
     return text
 
 

@@ -105,7 +105,7 @@ def write_report(
             {"title": _title(name), "caption": panel.caption, "source": _data_uri(panel.figure)}
             for name, panel in panels.items()
         ],
-        stopped=[(model_label(row.model), row.status, row.reason) for row in stopped.itertuples(index=False)],
+        stopped=[(model_label(str(row.model)), row.status, row.reason) for row in stopped.itertuples(index=False)],
         warnings=[
             (model_label(name), entry["warnings"]) for name, entry in run["models"].items() if entry.get("warnings")
         ],

@@ -27,7 +27,7 @@ def reading(row: pd.Series) -> str:
         said = "AUROC interval includes 0.5: not shown to be better than chance."
     p = row["p_holm"]
     if not np.isnan(p):
-        difference = next(row[name] for name in row.index if name.endswith("_difference"))
+        difference = next(row[name] for name in row.index if str(name).endswith("_difference"))
         reference = model_label(row["reference"])
         if p < 0.05:
             said += f" {'Higher' if difference > 0 else 'Lower'} than {reference}."
@@ -42,7 +42,11 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     if best is None:
         return ["No model has a result."]
     row = summary.loc[best]
-    metric = "auroc" if "auroc_mean" in summary else next(c for c in summary if c.endswith("_mean"))[: -len("_mean")]
+    metric = (
+        "auroc"
+        if "auroc_mean" in summary
+        else next(str(name) for name in summary if str(name).endswith("_mean"))[: -len("_mean")]
+    )
     title = "AUROC" if metric == "auroc" else metric
     spread = row[f"{metric}_sd"]
     score = f"{row[f'{metric}_mean']:.2f}" + ("" if np.isnan(spread) else f" ± {spread:.2f}")
