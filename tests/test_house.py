@@ -34,12 +34,13 @@ _SECTIONS = ["Parameters", "Returns", "Yields", "Raises", "Warns", "Attributes",
 
 def public_names() -> list[tuple[str, str]]:
     """Return (package, name) of everything that a package offers."""
-    return [
-        (package, name)
-        for package in PACKAGES
-        for name in getattr(importlib.import_module(package), "__all__", [])
-        if not name.startswith("__")
-    ]
+    found = []
+    for package in [*PACKAGES, "prrt_estimators.exceptions"]:
+        module = importlib.import_module(package)
+        defined = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == package]
+        names = defined if package.endswith("exceptions") else getattr(module, "__all__", [])
+        found += [(package, name) for name in names if not name.startswith("__")]
+    return found
 
 
 def of_name(package: str, name: str) -> Any:
@@ -131,12 +132,11 @@ def is_record(kind: Any) -> bool:
 
 def taken(function: Any) -> dict[str, inspect.Parameter]:
     """Return the parameters of a function or class by the names they have in a docstring."""
-    if (
-        inspect.isclass(function)
-        and not is_record(function)
-        and not str(getattr(function.__init__, "__module__", "")).startswith("prrt_estimators")
-    ):
-        return {}  # an inherited constructor that is not ours, as of most exceptions
+    if inspect.isclass(function) and not is_record(function):
+        init = function.__init__
+        ours = str(getattr(init, "__module__", "")).startswith("prrt_estimators")
+        if not ours or (issubclass(function, BaseException) and "__init__" not in vars(function)):
+            return {}  # an inherited constructor that its own class describes
     stars = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     parameters = inspect.signature(function).parameters.values()
     return {stars.get(one.kind, "") + one.name: one for one in parameters if one.name not in ("self", "cls")}
