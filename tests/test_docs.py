@@ -51,7 +51,7 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     box = "max_epochs=1, size=8, spacing=55.0, device='cpu'"
     for there, here in (
         ("FusionPFSClassifier()", f"FusionPFSClassifier({box})"),
-        ("paper_models()", f"paper_models({box}, include=['lab', 'pet_ct_lab', 'baseline_pet'])"),
+        ("paper_models()", f"paper_models({box}, include=['lab', 'baseline_pet'])"),
         ("n_repeats=10", "n_repeats=1"),
     ):
         assert example.count(there) == 1
@@ -60,7 +60,7 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     names: dict = {}
     monkeypatch.chdir(folder)
     exec("\n".join([*rest, f"summary = {last}", "p = clf.predict_proba(X[:5])"]), names)
-    assert names["summary"].index.tolist() == ["lab", "pet_ct_lab", "baseline_pet"]
+    assert names["summary"].index.tolist() == ["lab", "baseline_pet"]
     assert (names["summary"]["status"] == "ok").all()
     np.testing.assert_allclose(names["p"].sum(axis=1), 1.0)
 

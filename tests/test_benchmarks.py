@@ -1,0 +1,54 @@
+"""The benchmarks' own promise: `fit` does exactly what the loop by hand does. No times are asserted."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, make_prrt_cohort
+
+FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def benchmark(monkeypatch):
+    """Return a function that imports a benchmark by name."""
+    monkeypatch.syspath_prepend(str(FOLDER))
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.mark.parametrize("names", [("pet",), ("pet", "ct", "lab")])
+def test_fit_and_loop_have_the_same_losses(benchmark, names):
+    fit_overhead = benchmark("fit_overhead")
+    X, y = make_prrt_cohort(13, volume_shape=16, random_state=1, return_X_y=True)
+    X = X.select(*names)
+    options = {"max_epochs": 3, "batch_size": 4, "random_state": 0, "device": "cpu"}
+    estimator = PETPFSClassifier(**options) if names == ("pet",) else FusionPFSClassifier(modalities=names, **options)
+    held = {name: torch.from_numpy(X[name].array) for name in names if name != "lab"}
+    if "lab" in names:
+        held["lab"] = fit_overhead._prepared_table(X["lab"])
+    case = fit_overhead.Case("tiny", estimator, X, y, lambda: held)
+    with torch.random.fork_rng():
+        expected = fit_overhead.by_hand(case)
+    np.testing.assert_allclose(fit_overhead.by_fit(case).loss_curve_, expected, rtol=1e-6)
+    # Another seed has other losses: the comparison could fail.
+    case.estimator.set_params(random_state=1)
+    assert not np.allclose(fit_overhead.by_fit(case).loss_curve_, expected, rtol=1e-3)
+
+
+def test_second_preparation_opens_nothing(benchmark, tmp_path):
+    table = benchmark("cache").measure(tmp_path, patients=4, pet=12, ct=16)
+    assert table["openings"].tolist() == [8, 0, 0, 0]
