@@ -212,3 +212,75 @@ def test_make_cohort_then_compare(tmp_path):
     assert answer.exit_code == 0, answer.output
     assert len(pd.read_csv(tmp_path / "c" / "cohort.csv")) == 12
     assert prrt("make-cohort", tmp_path / "c", "--patients", 12, "--size", 8).exit_code == 2
+
+
+def test_fit_then_predict_patients_with_and_without_outcome(table, tmp_path):
+    model, out = tmp_path / "model", tmp_path / "predictions.csv"
+    answer = prrt("fit", table, "--model", "lab", "--out", model)
+    assert answer.exit_code == 0, answer.output
+    assert "fitted on 36 patients" in answer.stderr
+    assert prrt("predict", model, table, "--out", out, "--quiet").exit_code == 0
+    predicted = pd.read_csv(out)
+    assert predicted.columns.tolist() == ["patient_id", "p_long", "predicted"]
+    assert predicted["patient_id"].tolist() == [f"P{k:02d}" for k in range(36)]
+    assert ((predicted["p_long"] >= 0.5) == (predicted["predicted"] == "long")).all()
+    fresh = tmp_path / "one.csv"
+    pd.read_csv(table).iloc[[7]].drop(columns=["pfs_months", "progressed"]).to_csv(fresh, index=False)
+    answer = prrt("predict", model, fresh)
+    assert answer.exit_code == 0, answer.output
+    row = answer.stdout.splitlines()[1]
+    assert row.split("\t")[0] == "P07"
+    assert float(row.split("\t")[1]) == pytest.approx(predicted["p_long"][7], abs=1e-4)
+
+
+def test_predict_with_a_model_that_is_none(table, tmp_path):
+    (tmp_path / "model").write_text("not a model")
+    answer = prrt("predict", tmp_path / "model", table)
+    assert answer.exit_code == 2
+    assert "Traceback" not in answer.output
+
+
+@pytest.mark.filterwarnings("always")
+def test_censored_patients_are_left_out_or_weighed_for(table, tmp_path):
+    frame = pd.read_csv(table)
+    frame.loc[frame["pfs_months"].lt(12).to_numpy().nonzero()[0][:3], "progressed"] = 0
+    frame.to_csv(table, index=False)
+    for way, weighted in (("drop", False), ("weight", True)):
+        answer = compare(table, tmp_path / way, "--censored", way)
+        assert answer.exit_code == 0, answer.output
+        assert "3 of 36 patients were censored before 12 months" in answer.stderr
+        run = json.loads((tmp_path / way / "run.json").read_text())
+        assert (run["data"]["n_patients"], run["data"]["weighted"]) == (33, weighted)
+        assert "left out: censored before 12 months" in (tmp_path / way / "report.html").read_text()
+
+
+def test_demo_runs_every_model_and_goes_on(tmp_path, monkeypatch):
+    from prrt_estimators.cli import _demo
+
+    monkeypatch.setattr(_demo, "_PATIENTS", 16)
+    monkeypatch.setattr(_demo, "_VOXELS", 8)
+    words = (
+        "demo",
+        "--out",
+        tmp_path / "d",
+        "--epochs",
+        1,
+        "--folds",
+        2,
+        "--repeats",
+        1,
+        "--jobs",
+        1,
+        "--device",
+        "cpu",
+    )
+    answer = prrt(*words)
+    assert answer.exit_code == 0, answer.output
+    rows = [line.split("\t") for line in answer.stdout.splitlines()[1:]]
+    assert [row[0] for row in rows] == list(model_selection.MODEL_NAMES)
+    assert [row[0] for row in rows if row[1] == "skipped"] == ["pet_ct_lab_pretrained"]
+    assert (tmp_path / "d" / "report.html").is_file()
+    again = prrt(*words)
+    assert again.exit_code == 0
+    assert "18 finished folds are kept" in again.stderr
+    assert again.stdout == answer.stdout

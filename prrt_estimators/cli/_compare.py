@@ -109,7 +109,11 @@ def run_comparison(
         out=out,
         verbose=int(verbose),
     )
-    print_table(comparison.summary().pipe(format_summary), title="Mean and standard deviation over repeats")
+    print_table(
+        comparison.summary().pipe(format_summary),
+        title="Mean and standard deviation over repeats",
+        minor=("AUPRC short", "Brier"),
+    )
     for row in comparison.status.itertuples(index=False):
         if row.status != "ok":
             say(f"{row.model}: {row.status}: {row.reason}")

@@ -7,7 +7,7 @@ import inspect
 import io
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -80,8 +80,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
         say(f"Warning: {message}")
 
 
-def print_table(table: pd.DataFrame, title: str = "") -> None:
-    """Print a table of texts: ruled on a terminal, tab-separated in a pipe."""
+def print_table(table: pd.DataFrame, title: str = "", minor: Sequence[str] = ()) -> None:
+    """Print a table of texts: ruled on a terminal, tab-separated in a pipe.
+
+    On a narrow terminal columns whose name begins with one of `minor` are left out.
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -92,6 +95,8 @@ def print_table(table: pd.DataFrame, title: str = "") -> None:
         for row in table.itertuples(index=False):
             print("\t".join(" ".join(str(cell).split()) for cell in row))
         return
+    if console.width < 110 and minor:
+        table = table[[name for name in table.columns if not name.startswith(tuple(minor))]]
     ruled = Table(title=title or None, title_justify="left")
     for position, name in enumerate(table.columns):
         numbers = position > 0 and table[name].astype(str).str.match(r"^[\d.<-]").mean() > 0.5

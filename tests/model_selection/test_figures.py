@@ -1,0 +1,74 @@
+"""Figures of a comparison show out-of-fold results and say what was chosen after the fact."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RepeatedStratifiedKFold
+
+from prrt_estimators.model_selection import ModelComparison, Skipped, compare_models, pool_repeats
+
+
+@pytest.fixture(scope="module")
+def comparison() -> ModelComparison:
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1, 1], 20)
+    X = rng.normal(size=(60, 2)) + 1.2 * y[:, None]
+    models = {"lab": LogisticRegression(), "weak/model": DummyClassifier(), "ct": Skipped("no scans")}
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=3, random_state=0)
+    found = compare_models(models, X, y, cv=cv, verbose=0)
+    time = np.where(y == 1, rng.uniform(12.5, 40, 60), rng.uniform(1, 12, 60))
+    found.survival["time"], found.survival["event"] = time, 1
+    return found
+
+
+def texts(figure):
+    return [text.get_text() for ax in figure.axes for legend in [ax.get_legend()] for text in legend.get_texts()]
+
+
+def test_names_and_captions(comparison):
+    panels = comparison.figures()
+    assert list(panels) == ["auroc_auprc", "roc", "precision_recall", "kaplan_meier_cohort", "kaplan_meier_lab"]
+    for name in ("roc", "precision_recall", "kaplan_meier_lab"):
+        assert "after the fact" in panels[name].caption
+    assert "no confidence interval" in panels["auroc_auprc"].caption
+    assert "averaged over repeats" in panels["kaplan_meier_lab"].caption.replace("\n", " ")
+
+
+def test_kaplan_meier_classes_are_means_over_repeats(comparison):
+    pooled = pool_repeats(comparison.predictions[comparison.predictions["model"] == "lab"])
+    n_long = int((pooled["p_long"] >= 0.5).sum())
+    assert 0 < n_long < 60
+    legend = " ".join(texts(comparison.figures()["kaplan_meier_lab"].figure))
+    assert re.search(rf"predicted long PFS \(n = {n_long}\b", legend)
+    assert re.search(rf"predicted short PFS \(n = {60 - n_long}\b", legend)
+
+
+def test_without_survival_there_are_no_curves_of_time(comparison):
+    bare = ModelComparison(
+        comparison.scores,
+        comparison.predictions,
+        comparison.status,
+        comparison.survival[["patient_id", "y_true"]],
+        comparison.run,
+    )
+    assert list(bare.figures()) == ["auroc_auprc", "roc", "precision_recall"]
+
+
+def test_files(comparison, tmp_path):
+    renamed = ModelComparison(
+        *(table.replace({"model": {"lab": "a/b"}}) for table in (comparison.scores, comparison.predictions)),
+        comparison.status.replace({"model": {"lab": "a/b"}}),
+        comparison.survival,
+        comparison.run,
+    )
+    panels = {name: panel for name, panel in renamed.figures().items() if name.startswith("kaplan")}
+    files = renamed.save_figures(tmp_path, figures=panels)
+    assert all(path.parent == tmp_path and path.is_file() for paths in files.values() for path in paths)
+    assert [path.suffix for path in files["kaplan_meier_cohort"]] == [".png", ".svg"]
+    with pytest.raises(ValueError, match="no folder of its own"):
+        comparison.save_figures()
