@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+# Before torch is imported, and for child processes too: tests run side by side, and threads of torch that outnumber
+# the processors wait for each other a hundred times longer than they compute.
+os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from prrt_estimators import Cohort
 
@@ -19,12 +23,6 @@ SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 def _private_cache(tmp_path_factory, monkeypatch):
     """Keep prepared volumes of tests out of the user's cache, and tests apart."""
     monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _one_thread():
-    """Tests run side by side; torch's own threads would only get in each other's way."""
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,42 @@
+"""How often a comparison opens a scan: once ever."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+
+import pytest
+from safetensors.torch import save_file
+from sklearn.model_selection import RepeatedStratifiedKFold
+
+from prrt_estimators import compare_models, paper_models
+from prrt_estimators.modules import build_encoder
+
+OPENED: Counter[str] = Counter()
+
+
+def _audit(event, arguments):
+    if event == "open" and isinstance(arguments[0], str) and arguments[0].endswith(".nii.gz"):
+        OPENED[arguments[0]] += 1
+
+
+sys.addaudithook(_audit)
+
+
+@pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.MarkersMissingWarning")
+def test_eight_models_and_fifteen_folds_open_each_scan_once_and_a_second_run_none(nifti_cohort, tmp_path):
+    X, y = nifti_cohort(12)
+    weights = tmp_path / "ct.safetensors"
+    save_file(build_encoder("compact", None, (6, 6, 6)).network.state_dict(), weights)
+    models = paper_models(ct_weights=weights, max_epochs=1, size=6, spacing=8.0, device="cpu")
+    models["lab"].set_params(n_estimators=10)
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=5, random_state=0)
+    OPENED.clear()
+    first = compare_models(models, X, y, cv=cv, out=tmp_path / "first", n_jobs=1, verbose=0)
+    assert set(first.status["status"]) == {"ok"}
+    assert len(first.scores) == 10 * 15
+    assert Counter([*X["pet"].paths, *X["ct"].paths]) == OPENED
+    OPENED.clear()
+    second = compare_models(models, X, y, cv=cv, out=tmp_path / "second", n_jobs=1, verbose=0)
+    assert Counter() == OPENED
+    assert second.predictions.equals(first.predictions)

@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prrt_estimators._net import EvenBatches, PatientDataset, resolve_device, use_autocast
+
+
+@given(n=st.integers(2, 200), size=st.integers(2, 32))
+def test_batches_hold_every_patient_once_and_never_one_alone(n, size):
+    batches = list(EvenBatches(n, size, shuffle=True))
+    assert sorted(row for batch in batches for row in batch) == list(range(n))
+    sizes = [len(batch) for batch in batches]
+    assert min(sizes) >= 2
+    assert max(sizes) - min(sizes) <= 1
+    # Batches of two, where an odd one is left over, grow to three.
+    assert max(sizes) <= max(size, 3)
+
+
+def test_order_is_new_in_each_epoch_and_kept_for_prediction():
+    batches = EvenBatches(50, 8, shuffle=True)
+    assert list(batches) != list(batches)
+    assert [row for batch in EvenBatches(50, 8, shuffle=False) for row in batch] == list(range(50))
+    assert len(EvenBatches(5, 1, shuffle=True)) == 5
+
+
+def test_volumes_are_the_same_whether_held_or_read_by_batch(monkeypatch):
+    data = np.random.default_rng(0).random((5, 3, 3, 3)).astype(np.float32)
+    present = np.array([[1], [1], [0], [1], [1]], dtype=bool)
+    calls = []
+
+    def read(row):
+        calls.append(row)
+        return data[row]
+
+    def dataset():
+        return PatientDataset({"pet": read}, None, present, ["pet"], {"pet": (3, 3, 3)}, hold=True)
+
+    held = dataset()
+    assert sorted(calls) == [0, 1, 3, 4]
+    held.__getitems__([0, 2])
+    assert len(calls) == 4
+    monkeypatch.setattr("prrt_estimators._net.HELD_IN_MEMORY", 10)
+    streamed = dataset()
+    assert len(calls) == 4
+    for rows in ([0, 2], [4, 3, 1]):
+        a, b = held.__getitems__(rows)[0], streamed.__getitems__(rows)[0]
+        assert torch.equal(a["pet"], b["pet"])
+        assert torch.equal(a["present"], b["present"])
+    assert (streamed.__getitems__([2])[0]["pet"] == 0).all()
+
+
+def test_devices_and_precision():
+    assert resolve_device("cpu").type == "cpu"
+    with pytest.raises(ValueError, match="`device` must be"):
+        resolve_device("abacus")
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="no CUDA GPU here"):
+            resolve_device("cuda")
+    assert not use_autocast("auto", torch.device("cpu"))
+    assert not use_autocast("float32", torch.device("cuda"))
