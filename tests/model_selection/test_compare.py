@@ -437,3 +437,11 @@ class RandomForestLab(OnCohort):
         self.model_ = RandomForestClassifier(n_estimators=5, random_state=self.random_state)
         self.model_.fit(X["lab"].to_numpy(), y, sample_weight)
         return self
+
+
+def test_a_failed_model_is_not_tried_again_on_every_fold(tmp_path):
+    X, y = cohort()
+    counter = tmp_path / "fits"
+    models = {"broken": OnCohort(counter=str(counter), fail=RuntimeError("no such luck"))}
+    compare_models(models, X, y, cv=5, n_jobs=1, verbose=0)
+    assert fits(counter) == 1
