@@ -32,7 +32,7 @@ def table(tmp_path):
 
 def start(table, out):
     words = [
-        "compare", table, "--out", out, "--models", MODELS, "--repeats", REPEATS, "--folds", FOLDS, "--jobs", 2,
+        "compare", table, "--out", out, "--models", MODELS, "--repeats", REPEATS, "--folds", FOLDS, "--jobs", 1,
         "--no-report", "--quiet",
     ]  # fmt: skip
     code = "from prrt_estimators.cli import main; main()"
