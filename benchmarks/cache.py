@@ -20,7 +20,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from fit_overhead import print_machine
+from _common import give, print_machine
 
 from prrt_estimators import CTPFSClassifier, FusionPFSClassifier, load_cohort
 from prrt_estimators.datasets import make_cohort_folder
@@ -53,9 +53,7 @@ def main() -> int:
     print_machine(given.threads)
     with tempfile.TemporaryDirectory() as folder:
         table = measure(Path(folder), given.patients, given.pet, given.ct)
-    print(table.to_string(index=False))
-    if given.out is not None:
-        table.to_csv(given.out, index=False, lineterminator="\n")
+    give(table, given.out)
     return 0 if (table["openings"].iloc[1:] == 0).all() else 1
 
 

@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gc
 import itertools
-import os
 import statistics
 import sys
 import tempfile
@@ -28,13 +27,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from _common import give, print_machine
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, load_cohort, make_prrt_cohort
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.estimators._base import class_weights
-from prrt_estimators.model_selection._environment import hardware, versions
 from prrt_estimators.modules import WeightedBCE
 from prrt_estimators.preprocessing import VolumePreprocessor
 
@@ -230,19 +229,8 @@ def main() -> int:
         for name in given.cases or known:
             rows.append(measure(known[name](), given.pairs))
             print(f"# {name}: fit takes {rows[-1]['ratio']:.3f} times the loop", file=sys.stderr, flush=True)
-    table = pd.DataFrame(rows)
-    print(table.to_string(index=False))
-    if given.out is not None:
-        table.to_csv(given.out, index=False, lineterminator="\n")
+    give(pd.DataFrame(rows), given.out)
     return 0 if all(row["within_10_percent"] for row in rows) else 1
-
-
-def print_machine(threads: int) -> None:
-    """Print what numbers of seconds depend on."""
-    machine = hardware()
-    load = f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "unknown"
-    print(f"# {machine['processor']}, {machine['cpu_count']} CPUs, {threads} threads, load before the start {load}")
-    print("# " + ", ".join(f"{name} {version}" for name, version in versions().items()))
 
 
 if __name__ == "__main__":
