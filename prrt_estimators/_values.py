@@ -7,9 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-EMPTY = frozenset(
-    {"", "-", "--", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>"}
-)
+EMPTY = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>"})
 
 _NUMBER = re.compile(r"^(?P<limit>[<>]=?|≤|≥)?\s*(?P<digits>[+-]?[\d.,\s']*\d[.,]?(?:[eE][+-]?\d+)?)$")
 _THOUSANDS = re.compile(r"^[+-]?\d{1,3}([.,' ])\d{3}(\1\d{3})*$")

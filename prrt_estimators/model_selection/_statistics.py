@@ -72,9 +72,7 @@ def corrected_t_test(
     if d.ndim != 1:
         raise ValueError(f"`differences` must have one value a split; got shape {d.shape}. Pass a flat array.")
     if not (n_train > 0 and n_test > 0):
-        raise ValueError(
-            f"`n_train` and `n_test` must be positive numbers of patients; got {n_train} and {n_test}."
-        )
+        raise ValueError(f"`n_train` and `n_test` must be positive numbers of patients; got {n_train} and {n_test}.")
     check_level(confidence_level)
     scored = d[~np.isnan(d)]
     if len(scored) < len(d):

@@ -16,7 +16,7 @@ def _compact(**options: Any) -> nn.Module:
     Group instead of batch normalisation, because batches of a small cohort are small and a patient's prediction
     must not depend on the others in the batch.
     """
-    settings = {
+    settings: dict[str, Any] = {
         "block": "basic",
         "layers": [1, 1, 1, 1],
         "block_inplanes": [16, 32, 64, 128],

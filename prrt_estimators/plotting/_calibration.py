@@ -143,8 +143,10 @@ class CalibrationDisplay:
             Test patients.
         y : array-like of shape (n,)
             1 = long PFS, 0 = short PFS.
-        n_groups, name
-            As in :meth:`from_predictions`; the name of the class by default.
+        n_groups : int, default=5
+            As in :meth:`from_predictions`.
+        name : str, default=None
+            For the legend; the name of the class if None.
 
         Returns
         -------

@@ -107,6 +107,14 @@ def figure_of(ax: Axes) -> Figure:
 def model_label(name: str) -> str:
     """Return a model's name for print; names that are not among the paper's stay as they are.
 
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> model_label("pet_ct_lab"), model_label("my model")

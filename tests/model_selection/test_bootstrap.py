@@ -65,12 +65,8 @@ def test_width_is_about_that_expected_at_the_size_of_the_paper():
 
 def test_seed_decides(cohort):
     y, p, _ = cohort
-    assert bootstrap_interval(y, p, n_boot=50, random_state=5) == bootstrap_interval(
-        y, p, n_boot=50, random_state=5
-    )
-    assert bootstrap_interval(y, p, n_boot=50, random_state=5) != bootstrap_interval(
-        y, p, n_boot=50, random_state=6
-    )
+    assert bootstrap_interval(y, p, n_boot=50, random_state=5) == bootstrap_interval(y, p, n_boot=50, random_state=5)
+    assert bootstrap_interval(y, p, n_boot=50, random_state=5) != bootstrap_interval(y, p, n_boot=50, random_state=6)
 
 
 def test_pairing_cancels_what_models_share(cohort):
@@ -91,9 +87,7 @@ def test_standard_error_of_a_mean_is_the_textbook_one_also_over_several_batches(
     expected = np.sqrt(sum(loss[y == label].var() / 5000 for label in (0, 1))) / 2
     interval = bootstrap_interval(y, p, "brier", n_boot=1100, random_state=0)
     assert interval.standard_error == pytest.approx(expected, rel=0.07)
-    assert (interval.low, interval.high) == pytest.approx(
-        loss.mean() + np.array([-1.96, 1.96]) * expected, rel=0.01
-    )
+    assert (interval.low, interval.high) == pytest.approx(loss.mean() + np.array([-1.96, 1.96]) * expected, rel=0.01)
 
 
 @pytest.mark.parametrize(

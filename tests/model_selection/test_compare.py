@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import uuid
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
+from comparison_helpers import NoiseClassifier, OnCohort, cohort, fits, table
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -20,66 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem, ResultsWarning, RunMismatchError
+from prrt_estimators.exceptions import CohortError, MissingModalityError, ResultsWarning
 from prrt_estimators.model_selection import (
-    ModelComparison,
-    RunInProgressError,
     Skipped,
     compare_models,
-    load_comparison,
 )
-from prrt_estimators.model_selection._run_store import RunStore, folder_name
-
-
-def table(n: int = 45, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    y = np.tile([0, 1, 1], n // 3)
-    X = rng.normal(size=(n, 3))
-    X[:, 0] += y
-    return X, y
-
-
-def cohort(n: int = 45) -> tuple[Cohort, np.ndarray]:
-    X, y = table(n)
-    survival = np.array([(True, 20.0 if one else 5.0) for one in y], dtype=[("event", bool), ("time", float)])
-    frame = pd.DataFrame(X, columns=["cga", "ggt", "ast"])
-    return Cohort({"lab": frame}, ids=[f"P{k}" for k in range(n)], survival=survival), y
-
-
-class OnCohort(ClassifierMixin, BaseEstimator):
-    """Logistic regression on the labs of a Cohort, with switches to misbehave."""
-
-    def __init__(self, fail=None, problem=None, random_state=None, needs=None, counter=None):
-        self.fail = fail
-        self.problem = problem
-        self.random_state = random_state
-        self.needs = needs
-        self.counter = counter
-
-    def prepare(self, X, progress=None):
-        if self.problem:
-            raise CohortError([Problem(self.problem, "mend it", patient="P1")])
-        if self.needs and self.needs not in X:
-            raise MissingModalityError(f"OnCohort needs '{self.needs}'; the data have {', '.join(X.modalities)}.")
-        return self
-
-    def fit(self, X, y, sample_weight=None):
-        if self.counter:
-            Path(self.counter).mkdir(exist_ok=True)
-            (Path(self.counter) / uuid.uuid4().hex).touch()
-        warnings.warn("the markers are few", UserWarning, stacklevel=2)
-        if self.fail:
-            raise self.fail
-        self.classes_ = np.unique(y)
-        self.model_ = LogisticRegression().fit(X["lab"].to_numpy(), y, sample_weight)
-        return self
-
-    def predict_proba(self, X):
-        return self.model_.predict_proba(X["lab"].to_numpy())
-
-
-def fits(path: Path) -> int:
-    return len(list(path.iterdir())) if path.exists() else 0
+from prrt_estimators.model_selection._run_store import folder_name
 
 
 def test_scores_agree_with_scikit_learn():
@@ -186,116 +130,6 @@ def test_all_problems_of_all_models_come_before_training(tmp_path):
         compare_models(models, X, y, cv=3, verbose=0, out=tmp_path / "run")
     assert [one.what for one in caught.value.problems] == ["scan A is broken", "scan B is broken"]
     assert fits(counter) == 0
-
-
-def test_resume_repeats_nothing_and_changes_nothing(tmp_path):
-    X, y = cohort()
-    counter = tmp_path / "fits"
-    models = {"a": OnCohort(counter=str(counter)), "b": RandomForestLab()}
-    out = tmp_path / "run"
-    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=2)  # no seed: drawn once
-    compare_models(models, X, y, cv=cv, out=out, random_state=None, verbose=0)
-    before = {name: (out / name).read_bytes() for name in ("scores.csv", "predictions.csv", "summary.csv")}
-    assert fits(counter) == 6
-    (out / "folds" / "a" / "1-0.json").unlink()
-    (out / "folds" / "b" / "0-2.json").write_text('{"key": "cut of')
-    (out / "scores.csv").unlink()
-    compare_models(models, X, y, cv=cv, out=out, random_state=None, verbose=0)
-    assert fits(counter) == 7
-    assert before == {name: (out / name).read_bytes() for name in before}
-
-
-def test_a_changed_model_is_run_again_and_the_others_are_kept(tmp_path):
-    X, y = cohort()
-    counters = {name: tmp_path / name for name in "abc"}
-    models = {name: OnCohort(counter=str(path)) for name, path in counters.items() if name != "c"}
-    out = tmp_path / "run"
-    compare_models(models, X, y, cv=3, out=out, verbose=0)
-    models["b"].set_params(random_state=5)
-    models["c"] = OnCohort(counter=str(counters["c"]))
-    comparison = compare_models(models, X, y, cv=3, out=out, verbose=0)
-    assert {name: fits(path) for name, path in counters.items()} == {"a": 3, "b": 6, "c": 3}
-    assert comparison.status["n_finished"].tolist() == [3, 3, 3]
-
-
-def test_more_repeats_go_on_from_the_first_ones(tmp_path):
-    X, y = cohort()
-    counter = tmp_path / "fits"
-    for repeats in (2, 3):
-        cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=repeats, random_state=0)
-        compare_models({"a": OnCohort(counter=str(counter))}, X, y, cv=cv, out=tmp_path / "run", verbose=0)
-    assert fits(counter) == 9
-
-
-@pytest.mark.parametrize("change", ["value", "target", "weight", "id", "modality"])
-def test_other_data_in_the_folder_are_refused(tmp_path, change):
-    X, y = cohort()
-    compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path, verbose=0)
-    weight = None
-    frame, ids = X["lab"].copy(), X.ids.copy()
-    if change == "value":
-        frame.iloc[3, 1] += 1e-9
-    elif change == "target":
-        y = y.copy()
-        y[0] = 1
-    elif change == "weight":
-        weight = np.ones(len(y))
-    elif change == "id":
-        ids[0] = "Q"
-    data = {"lab": frame} if change != "modality" else {"lab": frame, "pet": [None] * len(y)}
-    with pytest.raises(RunMismatchError, match="new folder"):
-        compare_models({"a": OnCohort()}, Cohort(data, ids=ids), y, sample_weight=weight, out=tmp_path, verbose=0)
-
-
-def test_a_scan_that_changed_is_other_data(tmp_path):
-    X, y = cohort()
-    scans = []
-    for k in range(len(y)):
-        scans.append(tmp_path / f"{k}.nii.gz")
-        scans[-1].write_bytes(b"scan")
-    X = Cohort({"pet": scans, "lab": X["lab"]}, ids=X.ids)
-    compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path / "run", verbose=0)
-    compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path / "run", verbose=0)
-    scans[4].write_bytes(b"another scan")
-    with pytest.raises(RunMismatchError):
-        compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path / "run", verbose=0)
-
-
-def test_two_runs_in_one_folder(tmp_path):
-    X, y = cohort()
-    other = RunStore(tmp_path)
-    with other.locked(), pytest.raises(RunInProgressError, match="another process"):
-        compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path, verbose=0)
-    compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path, verbose=0)
-
-
-def test_interruption_leaves_a_folder_that_goes_on(tmp_path, capsys):
-    X, y = cohort()
-    counter = tmp_path / "fits"
-    out = tmp_path / "run"
-    models = {"a": OnCohort(counter=str(counter)), "b": OnCohort(fail=KeyboardInterrupt())}
-    with pytest.raises(KeyboardInterrupt):
-        compare_models(models, X, y, cv=3, out=out)
-    assert "3 folds are kept" in capsys.readouterr().err
-    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
-    with pytest.raises(FileNotFoundError, match="no finished comparison"):
-        load_comparison(out)
-    compare_models(models | {"b": OnCohort()}, X, y, cv=3, out=out, verbose=0)
-    assert fits(counter) == 3
-
-
-def test_written_results_come_back_exactly(tmp_path):
-    X, y = cohort()
-    weight = np.linspace(0.5, 1.5, len(y))
-    models = {"a": OnCohort(), "x": Skipped("none")}
-    comparison = compare_models(models, X, y, cv=3, out=tmp_path, sample_weight=weight, verbose=0)
-    again = load_comparison(tmp_path)
-    assert isinstance(again, ModelComparison)
-    for name in ("scores", "predictions", "status", "survival"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(comparison, name), check_exact=True)
-    pd.testing.assert_frame_equal(again.summary(n_boot=50), comparison.summary(n_boot=50), check_exact=True)
-    assert again.survival["time"].tolist() == X.survival["time"].tolist()
-    assert np.isnan(comparison.summary(n_boot=50)["auroc_low"]).all()  # no interval for weighted patients
 
 
 def test_weights_reach_fit_and_scorers():
@@ -414,29 +248,6 @@ def test_out_that_is_a_file(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(NotADirectoryError, match="name another one"):
         compare_models({"a": LogisticRegression()}, X, y, cv=3, out=tmp_path / "run", verbose=0)
-
-
-class NoiseClassifier(ClassifierMixin, BaseEstimator):
-    """Answers that have nothing to do with the patients."""
-
-    def __init__(self, random_state=None):
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        return self
-
-    def predict_proba(self, X):
-        p = np.random.default_rng(self.random_state).uniform(size=len(X))
-        return np.column_stack([1 - p, p])
-
-
-class RandomForestLab(OnCohort):
-    def fit(self, X, y, sample_weight=None):
-        self.classes_ = np.unique(y)
-        self.model_ = RandomForestClassifier(n_estimators=5, random_state=self.random_state)
-        self.model_.fit(X["lab"].to_numpy(), y, sample_weight)
-        return self
 
 
 def test_a_failed_model_is_not_tried_again_on_every_fold(tmp_path):
