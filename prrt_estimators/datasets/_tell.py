@@ -15,23 +15,35 @@ from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
 
 
+#: Roles of columns that something is made of.
+USED = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
+
+
 def show_roles(bunch: Bunch) -> None:
-    """Print on stderr what was taken as what."""
+    """Print on stderr what was taken as what: a table on a terminal, a line in a log."""
     console = Console(stderr=True)
-    table = Table(title="What was taken as what", title_justify="left")
-    for heading in ("column", "taken as", "reason"):
-        table.add_column(heading, overflow="fold")
-    used = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
-    for name, role, reason in bunch.roles.itertuples(index=False):
-        style = "bold" if role in ("pet", "ct", "lab") else None if role in used else "dim"
-        table.add_row(escape(name), role, escape(reason), style=style)
-    console.print(table)
+    if console.is_terminal:
+        console.print(_roles_table(bunch))
+    else:
+        taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
+        parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
+        console.out(f"Taken as {'; '.join(parts)}.", highlight=False)
     counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
     if "lab" in bunch.X:
         counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
     if bunch.y is not None:
         counts.append(f"PFS long {int(bunch.y.sum())}, short {int((bunch.y == 0).sum())}")
-    console.print(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
+    console.out(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
+
+
+def _roles_table(bunch: Bunch) -> Table:
+    table = Table(title="What was taken as what", title_justify="left")
+    for heading in ("column", "taken as", "reason"):
+        table.add_column(heading, overflow="fold")
+    for name, role, reason in bunch.roles.itertuples(index=False):
+        style = "bold" if role in ("pet", "ct", "lab") else None if role in USED else "dim"
+        table.add_row(escape(name), role, escape(reason), style=style)
+    return table
 
 
 def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) -> None:

@@ -75,6 +75,7 @@ def test_a_table_becomes_a_cohort(folder, capsys):
     assert reasons["CgA_ug_l"] == "chromogranin A, ug/L; 2 cells at a limit of detection"
     printed = capsys.readouterr()
     assert printed.out == ""
+    assert "lab: sex, " in printed.err or ", sex" in printed.err
     assert "6 patients: pet 6; ct 6; 4 lab columns; PFS long 3, short 3. Left out: 0." in printed.err
 
 
