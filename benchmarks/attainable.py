@@ -1,6 +1,6 @@
 """How much of the signal that is there does each model find? Writes the table of docs/synthetic.md.
 
-    python benchmarks/attainable.py --out results-attainable --table docs/attainable.csv
+    python benchmarks/attainable.py --out results-attainable
 
 A synthetic cohort knows the best AUROC that any model seeing a modality could reach (`truth.attainable`). Every
 configuration is cross-validated on cohorts of several sizes and on one whose scans and labs carry no signal at all.
@@ -31,6 +31,8 @@ SETTINGS = (
     ("n = 1500", 1500, 1.0, 1, ("lab",)),
 )
 SHAPE = (32, 32, 32)
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+MARKS = ("<!-- attainable -->\n", "<!-- end -->")
 
 
 def pretrained_ct(file: Path) -> Path:
@@ -42,11 +44,29 @@ def pretrained_ct(file: Path) -> Path:
     return file
 
 
+def with_table(text: str, table: pd.DataFrame) -> str:
+    """Return the page with the table between its marks: a row a configuration, a column a setting."""
+    settings = list(dict.fromkeys(table["setting"]))
+    lines = ["| configuration | attainable | " + " | ".join(settings) + " |", "|---" * (len(settings) + 2) + "|"]
+    for model in CONFIGURATIONS:
+        rows = table[table["model"] == model].set_index("setting")
+        best = rows.loc[rows["attainable_auroc"] > 0.5, "attainable_auroc"].iloc[0]
+        cells = [
+            f"{rows.loc[name, 'achieved_auroc']:.3f} ({rows.loc[name, 'low']:.2f} to {rows.loc[name, 'high']:.2f})"
+            if name in rows.index
+            else "not run"
+            for name in settings
+        ]
+        lines.append(f"| `{model}` | {best:.3f} | " + " | ".join(cells) + " |")
+    before, rest = text.split(MARKS[0])
+    return before + MARKS[0] + "\n" + "\n".join(lines) + "\n\n" + MARKS[1] + rest.split(MARKS[1])[1]
+
+
 def main() -> None:
     """Run all settings and write one table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results-attainable"))
-    parser.add_argument("--table", type=Path, default=Path("docs/attainable.csv"))
+    parser.add_argument("--table", type=Path, default=DOCS / "attainable.csv")
     parser.add_argument("--jobs", type=int, default=joblib.cpu_count())
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -76,6 +96,8 @@ def main() -> None:
             )
         print(f"{name}: {time.perf_counter() - begun:.0f} s, torch {torch.__version__}", flush=True)
         pd.DataFrame(rows).to_csv(options.table, index=False)
+    page = DOCS / "synthetic.md"
+    page.write_text(with_table(page.read_text("utf-8"), pd.DataFrame(rows)), "utf-8")
     print(pd.DataFrame(rows).to_string(index=False))
 
 

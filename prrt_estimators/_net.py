@@ -162,12 +162,23 @@ class Rows(Dataset):
         return self.dataset.__getitems__([int(self.rows[row]) for row in rows])
 
 
+class _Stopped(BaseException):
+    """Carries an interruption past skorch, which would take it as a wish to stop training early."""
+
+
 class PFSNet(NeuralNet):
     """skorch net whose batches come whole, whose target carries weights, and which can use bfloat16 on a GPU."""
 
     def __init__(self, *args: Any, autocast: bool = False, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.autocast = autocast
+
+    def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
+        """Train; an interruption ends the fit instead of leaving a half-trained network that looks fitted."""
+        try:
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt as interruption:
+            raise _Stopped from interruption
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
         """Return a loader of even batches."""
@@ -284,6 +295,8 @@ def train(
     )
     try:
         net.fit(training, y=None)
+    except _Stopped:
+        raise KeyboardInterrupt from None
     except RuntimeError as error:
         if "out of memory" in str(error).lower():
             raise MemoryError(

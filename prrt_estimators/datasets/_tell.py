@@ -14,7 +14,6 @@ from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
 
-
 #: Roles of columns that something is made of.
 USED = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
 

@@ -99,6 +99,14 @@ class BasePFSClassifier(ClassifierMixin, BaseEstimator):
             )
         return encoded
 
+    def _note_columns(self, source: Any) -> None:
+        """Keep what scikit-learn wants to know of the columns of the table, as `source` has it."""
+        self.n_features_in_ = source.n_features_in_
+        if hasattr(source, "feature_names_in_"):
+            self.feature_names_in_ = source.feature_names_in_
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+
     def _with_weight(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, np.ndarray | None]:
         """Check sample_weight and leave out patients whose weight is zero, who must not shape anything."""
         if sample_weight is None:
@@ -112,6 +120,10 @@ class BasePFSClassifier(ClassifierMixin, BaseEstimator):
             return X, y, weights
         rows = np.flatnonzero(weights)
         return _safe_indexing(X, rows), _safe_indexing(y, rows), weights[rows]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        # Set last: a fit that was interrupted has classes but no model.
+        return hasattr(self, "net_") or hasattr(self, "model_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -94,7 +94,8 @@ class LabBaselineClassifier(BasePFSClassifier):
         self.preprocessor_ = LabPreprocessor(log=self.markers_ or "auto")
         prepared = self.preprocessor_.fit_transform(self._used(table))
         encoded = self._encode_target(prepared, y)
-        self._note_columns(table)
+        # Of the columns given, not of the markers made from them.
+        self._note_columns(self.finder_ if self.markers_ else self.preprocessor_)
         self.model_ = LogisticRegression(
             C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000
         )
@@ -119,14 +120,6 @@ class LabBaselineClassifier(BasePFSClassifier):
 
     def _used(self, table: Any) -> Any:
         return self.finder_.transform(table) if self.markers_ else table
-
-    def _note_columns(self, table: Any) -> None:
-        """Keep what scikit-learn wants to know of the columns given, not of the markers made from them."""
-        source = table if self.markers_ else self.preprocessor_
-        self.n_features_in_ = table.shape[1] if self.markers_ else self.preprocessor_.n_features_in_
-        names = source.columns if self.markers_ else getattr(source, "feature_names_in_", None)
-        if names is not None:
-            self.feature_names_in_ = np.asarray(names, dtype=object)
 
 
 class PETBaselineClassifier(BasePFSClassifier):

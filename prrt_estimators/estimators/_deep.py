@@ -92,6 +92,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         self
         """
         self._validate_params()
+        self.__dict__.pop("net_", None)
         X, y, weights = self._with_weight(X, y, sample_weight)
         cohort = self._cohort(X)
         names = ("lab",) if cohort is None else check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
@@ -103,9 +104,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             raw = self._table(X, cohort)
             self.preprocessor_ = LabPreprocessor(log=getattr(self, "log", "auto"))
             table = self.preprocessor_.fit_transform(raw)
-            self.n_features_in_ = self.preprocessor_.n_features_in_
-            if hasattr(self.preprocessor_, "feature_names_in_"):
-                self.feature_names_in_ = self.preprocessor_.feature_names_in_
+            self._note_columns(self.preprocessor_)
         encoded = self._encode_target(X if cohort is None else cohort, y)
         weights = class_weights(self.class_weight, encoded, self.classes_) * (1.0 if weights is None else weights)
         if cohort is not None:

@@ -134,11 +134,7 @@ class LabPFSClassifier(BasePFSClassifier):
         self.preprocessor_ = LabPreprocessor(log=self.log)
         prepared = self.preprocessor_.fit_transform(table)
         encoded = self._encode_target(prepared, y)
-        self.n_features_in_ = self.preprocessor_.n_features_in_
-        if hasattr(self.preprocessor_, "feature_names_in_"):
-            self.feature_names_in_ = self.preprocessor_.feature_names_in_
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._note_columns(self.preprocessor_)
         class_weight = self.class_weight
         if isinstance(class_weight, dict):
             class_weight = {int(np.flatnonzero(self.classes_ == k)[0]): v for k, v in class_weight.items()}

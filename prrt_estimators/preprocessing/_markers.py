@@ -57,6 +57,8 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
             analyte = find_analyte(name)
             if analyte is not None and analyte.name in ("cga", "ast", "alt", "creatinine"):
                 self.columns_.setdefault(analyte.name, name)
+        self.n_features_in_ = table.shape[1]
+        self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         sexes = [name for name in table.columns if name.strip().lower() in ("sex", "gender", "geschlecht")]
         self.sex_column_ = sexes[0] if sexes else None
         known = self.columns_

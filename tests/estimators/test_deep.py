@@ -254,6 +254,32 @@ def test_verbose_prints_to_stderr_only_when_asked(capsys):
     assert "train_loss" in err
 
 
+def test_an_interruption_ends_the_fit_and_leaves_nothing_fitted(monkeypatch):
+    from prrt_estimators._net import PFSNet
+
+    X, y = planted(8)
+    steps = []
+
+    def interrupted(self, *args, **kwargs):
+        steps.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PFSNet, "train_step", interrupted)
+    model = PETPFSClassifier(max_epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X, y)
+    assert steps == [1]
+    with pytest.raises(NotFittedError):
+        model.predict_proba(X)
+
+
+def test_names_of_an_earlier_table_are_forgotten():
+    X, y = planted(8)
+    model = FusionPFSClassifier(max_epochs=1).fit(X["lab"], y)
+    assert model.feature_names_in_.tolist() == ["cga", "age"]
+    assert not hasattr(model.fit(X["lab"].to_numpy(), y), "feature_names_in_")
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
