@@ -7,7 +7,6 @@ import hashlib
 import os
 import zlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -154,8 +153,3 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
     elif modality == "ct" and most <= 1:
         found.append((f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
     return found
-
-
-def describe(path: str) -> str:
-    """Return the last two parts of a path, enough to find the file in a message."""
-    return str(Path(*Path(path).parts[-2:]))
