@@ -13,9 +13,8 @@ def test_a_file_is_whole_or_as_before(tmp_path):
         assert temporary.suffix == ".csv"
         assert not target.exists()
     assert target.read_text() == "one"
-    with pytest.raises(RuntimeError), atomic_write(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
+    with pytest.raises(FileNotFoundError), atomic_write(target) as temporary:
+        temporary.write_text((tmp_path / "no such source").read_text())
     assert target.read_text() == "one"
     assert [file.name for file in target.parent.iterdir()] == ["table.csv"]
 

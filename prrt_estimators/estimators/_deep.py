@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -58,8 +58,6 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
     Subclasses say which modalities they use and which encoder, window and weights a modality has.
     """
 
-    _prefix: ClassVar[str]
-
     # What a subclass answers --------------------------------------------------------------------------------------
 
     def _wanted(self) -> Any:
@@ -110,7 +108,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         if cohort is not None:
             self._prepare(cohort, names, tell_padding=False)
         rng = check_random_state(self.random_state)
-        validation = self._validation_rows(encoded, weights, rng)
+        validation = self._validation_rows(encoded, rng)
         device = _net.resolve_device(self.device)
         dataset = self._dataset(cohort, table, target=(encoded, weights), hold=True)
         self.shapes_ = dict(dataset.shapes)
@@ -301,7 +299,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
                     f"{self.shapes_[name]}; bring them to one grid."
                 )
 
-    def _validation_rows(self, encoded: np.ndarray, weights: np.ndarray, rng: Any) -> np.ndarray | None:
+    def _validation_rows(self, encoded: np.ndarray, rng: Any) -> np.ndarray | None:
         if not self.early_stopping:
             return None
         held = max(2, round(self.validation_fraction * len(encoded)))
