@@ -25,8 +25,8 @@ from prrt_estimators.model_selection import CONFIGURATIONS
 
 #: name, patients, signal, repeats, configurations (None for all).
 SETTINGS = (
-    ("n = 116", 116, 1.0, 3, None),
-    ("no signal", 116, 0.0, 3, None),
+    ("n = 116", 116, 1.0, 2, None),
+    ("no signal", 116, 0.0, 2, None),
     ("n = 400", 400, 1.0, 1, None),
     ("n = 1500", 1500, 1.0, 1, ("lab",)),
 )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .cohort import Cohort, Volumes
-    from .datasets import check_cohort, load_cohort, make_prrt_cohort
-    from .estimators import (
+    from prrt_estimators.cohort import Cohort, Volumes
+    from prrt_estimators.datasets import check_cohort, load_cohort, make_prrt_cohort
+    from prrt_estimators.estimators import (
         CTPFSClassifier,
         FusionPFSClassifier,
         LabBaselineClassifier,
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
         PETBaselineClassifier,
         PETPFSClassifier,
     )
-    from .model_selection import cohort_table, compare_models, load_comparison, paper_models
-    from .persistence import load_model, save_model
+    from prrt_estimators.model_selection import cohort_table, compare_models, load_comparison, paper_models
+    from prrt_estimators.persistence import load_model, save_model
 
 # Torch takes seconds to import and a help text does not need it, so names are fetched when they are asked for.
 _HOMES = {

@@ -17,7 +17,7 @@ from skorch.helper import predefined_split
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from .modules import FusionNet, WeightedBCE
+from prrt_estimators.modules import FusionNet, WeightedBCE
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -179,6 +179,11 @@ class PFSNet(NeuralNet):
             return super().fit_loop(*args, **kwargs)
         except KeyboardInterrupt as interruption:
             raise _Stopped from interruption
+
+    def _set_training(self, training: bool = True) -> None:
+        """Switch the mode if it changes; skorch walks all submodules for every batch."""
+        if self.module_.training != training:
+            super()._set_training(training)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> DataLoader:
         """Return a loader of even batches."""

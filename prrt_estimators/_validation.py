@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cohort import IMAGING, MODALITIES, Cohort, Volumes
-from .exceptions import MissingModalityError
+from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort, Volumes
+from prrt_estimators.exceptions import MissingModalityError
 
 
 def as_cohort(X: Any, *, image: str | None = None) -> Cohort:

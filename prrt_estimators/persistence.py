@@ -19,11 +19,11 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from . import __version__, estimators
-from ._io import atomic_write
-from .estimators._base import BasePFSClassifier
-from .estimators._deep import DeepPFSClassifier
-from .exceptions import SavedModelError
+from prrt_estimators import __version__, estimators
+from prrt_estimators._io import atomic_write
+from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.exceptions import SavedModelError
 
 #: First bytes of a file; the digest of all that follows comes next.
 MAGIC = b"prrt-model 1 "

@@ -12,13 +12,13 @@ from prrt_estimators.cli._compare import run_comparison
 from prrt_estimators.cli._console import reported, say
 
 #: Small enough for five minutes on two cores; few patients show only a signal stronger than a real one.
-_PATIENTS, _VOXELS, _SIGNAL = 64, 32, 2.0
+_PATIENTS, _VOXELS, _SIGNAL = 108, 32, 2.0
 
 
 @reported
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for cohort and results.")] = Path("prrt-demo"),
-    epochs: o.Epochs = 12,
+    epochs: o.Epochs = 16,
     repeats: o.Repeats = 2,
     folds: o.Folds = 3,
     device: o.Device = "auto",

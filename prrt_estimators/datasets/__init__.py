@@ -1,7 +1,12 @@
 """Cohorts to learn from: tables of real patients, and synthetic ones that know their own answer."""
 
-from ._load import check_cohort, load_cohort
-from ._synthetic import make_cohort_folder, make_prrt_cohort, write_dicom_cohort, write_nifti_cohort
+from prrt_estimators.datasets._load import check_cohort, load_cohort
+from prrt_estimators.datasets._synthetic import (
+    make_cohort_folder,
+    make_prrt_cohort,
+    write_dicom_cohort,
+    write_nifti_cohort,
+)
 
 __all__ = [
     "check_cohort",

@@ -1,9 +1,9 @@
 """Public estimators, one a file."""
 
-from ._baselines import LabBaselineClassifier, PETBaselineClassifier
-from ._fusion import FusionPFSClassifier
-from ._image import CTPFSClassifier, PETPFSClassifier
-from ._lab import LabPFSClassifier
+from prrt_estimators.estimators._baselines import LabBaselineClassifier, PETBaselineClassifier
+from prrt_estimators.estimators._fusion import FusionPFSClassifier
+from prrt_estimators.estimators._image import CTPFSClassifier, PETPFSClassifier
+from prrt_estimators.estimators._lab import LabPFSClassifier
 
 __all__ = [
     "CTPFSClassifier",

@@ -18,9 +18,9 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from .._validation import as_cohort
-from ..cohort import Cohort, Volumes
-from ..exceptions import MissingModalityError
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.cohort import Cohort, Volumes
+from prrt_estimators.exceptions import MissingModalityError
 
 
 class BasePFSClassifier(ClassifierMixin, BaseEstimator):

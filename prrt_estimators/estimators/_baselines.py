@@ -17,10 +17,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_modalities
-from ..exceptions import MarkersMissingWarning
-from ..preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
-from ._base import BasePFSClassifier
+from prrt_estimators._validation import check_modalities
+from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.exceptions import MarkersMissingWarning
+from prrt_estimators.preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
 
 
 class LabBaselineClassifier(BasePFSClassifier):

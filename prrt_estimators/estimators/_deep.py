@@ -16,15 +16,15 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .. import _net
-from .._validation import check_modalities
-from ..cohort import IMAGING, Cohort
-from ..exceptions import MissingModalityError
-from ..modules import AUGMENTATIONS, Encoder, FusionNet, RandomAugment, build_encoder, load_weights
-from ..preprocessing import LabPreprocessor, prepare_volumes
-from ..preprocessing._volumes import BoxReader
-from ..preprocessing._windows import check_window
-from ._base import BasePFSClassifier, class_weights
+from prrt_estimators import _net
+from prrt_estimators._validation import check_modalities
+from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
+from prrt_estimators.exceptions import MissingModalityError
+from prrt_estimators.modules import AUGMENTATIONS, Encoder, FusionNet, RandomAugment, build_encoder, load_weights
+from prrt_estimators.preprocessing import LabPreprocessor, prepare_volumes
+from prrt_estimators.preprocessing._volumes import BoxReader
+from prrt_estimators.preprocessing._windows import check_window
 
 #: Shared by the signatures of the estimators with a network.
 NET_CONSTRAINTS: dict[str, list[Any]] = {

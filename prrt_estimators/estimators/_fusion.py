@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..modules import FUSIONS
-from ._deep import NET_CONSTRAINTS, DeepPFSClassifier, by_modality
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier, by_modality
+from prrt_estimators.modules import FUSIONS
 
 
 class FusionPFSClassifier(DeepPFSClassifier):

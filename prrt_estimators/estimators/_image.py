@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from ._deep import NET_CONSTRAINTS, DeepPFSClassifier
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier
 
 
 class _ImagePFSClassifier(DeepPFSClassifier):

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..preprocessing import LabPreprocessor
-from ._base import BasePFSClassifier
+from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.preprocessing import LabPreprocessor
 
 
 class LabPFSClassifier(BasePFSClassifier):

@@ -1,9 +1,9 @@
 """Torch networks: encoders, augmentation and the fusion of modalities."""
 
-from ._augment import AUGMENTATIONS, RandomAugment
-from ._encoders import ENCODERS, Encoder, build_encoder
-from ._fusion import FUSIONS, FusionNet, WeightedBCE
-from ._weights import load_weights
+from prrt_estimators.modules._augment import AUGMENTATIONS, RandomAugment
+from prrt_estimators.modules._encoders import ENCODERS, Encoder, build_encoder
+from prrt_estimators.modules._fusion import FUSIONS, FusionNet, WeightedBCE
+from prrt_estimators.modules._weights import load_weights
 
 __all__ = [
     "AUGMENTATIONS",

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from ._augment import RandomAugment
-from ._encoders import Encoder
+from prrt_estimators.modules._augment import RandomAugment
+from prrt_estimators.modules._encoders import Encoder
 
 FUSIONS = ("concat", "gated")
 

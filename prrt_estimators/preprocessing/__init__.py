@@ -1,11 +1,11 @@
 """scikit-learn transformers for laboratory tables, PET and CT."""
 
-from ._cache import cache_info, clear_cache
-from ._labs import LabPreprocessor
-from ._markers import LiteratureMarkers
-from ._pet_features import GlobalPETFeatures
-from ._volumes import VolumePreprocessor, prepare_volumes
-from ._windows import IntensityWindow
+from prrt_estimators.preprocessing._cache import cache_info, clear_cache
+from prrt_estimators.preprocessing._labs import LabPreprocessor
+from prrt_estimators.preprocessing._markers import LiteratureMarkers
+from prrt_estimators.preprocessing._pet_features import GlobalPETFeatures
+from prrt_estimators.preprocessing._volumes import VolumePreprocessor, prepare_volumes
+from prrt_estimators.preprocessing._windows import IntensityWindow
 
 __all__ = [
     "GlobalPETFeatures",

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from .._io import atomic_write
-from ._boxes import Box
-from ._scans import file_stamp
+from prrt_estimators._io import atomic_write
+from prrt_estimators.preprocessing._boxes import Box
+from prrt_estimators.preprocessing._scans import file_stamp
 
 #: Raised whenever the same file and box would give other voxels than before.
 VERSION = 1

@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._analytes import find_analyte
-from .._values import EMPTY, parse_column
+from prrt_estimators._analytes import find_analyte
+from prrt_estimators._values import EMPTY, parse_column
 
 
 class PositiveLog(TransformerMixin, BaseEstimator):

@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from .._analytes import find_analyte, unit_factor
-from .._validation import as_cohort
-from .._values import parse_column
+from prrt_estimators._analytes import find_analyte, unit_factor
+from prrt_estimators._validation import as_cohort
+from prrt_estimators._values import parse_column
 
 #: First letters of sex as tables hold it, English and German.
 _SEX = {"m": "male", "f": "female", "w": "female"}

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .._validation import as_cohort
-from ..exceptions import MissingModalityError
-from ._summaries import percentile, suv_summary, volume_above
-from ._volumes import BoxReader, box_parameters
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.exceptions import MissingModalityError
+from prrt_estimators.preprocessing._summaries import percentile, suv_summary, volume_above
+from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters
 
 
 class GlobalPETFeatures(TransformerMixin, BaseEstimator):

@@ -13,7 +13,7 @@ import numpy as np
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from ..exceptions import CohortError, Problem
+from prrt_estimators.exceptions import CohortError, Problem
 
 #: Plausible distance between voxel centres in mm.
 SPACING_RANGE = (0.05, 100.0)

@@ -13,13 +13,13 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .._validation import as_cohort
-from ..cohort import IMAGING, Cohort, Volumes
-from ..exceptions import CohortError, FieldOfViewWarning, Problem
-from ._boxes import Box, centre_of, field_of_view, into_box, overlap
-from ._cache import ScanRecord, VolumeCache
-from ._scans import read_scan
-from ._summaries import suv_summary
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.cohort import IMAGING, Cohort, Volumes
+from prrt_estimators.exceptions import CohortError, FieldOfViewWarning, Problem
+from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
+from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
+from prrt_estimators.preprocessing._scans import read_scan
+from prrt_estimators.preprocessing._summaries import suv_summary
 
 #: PET and CT whose fields of view share less than this are not of one examination.
 LEAST_OVERLAP = 0.1

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from .._validation import as_cohort
-from ..cohort import IMAGING, Cohort
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.cohort import IMAGING, Cohort
 
 
 def check_window(window: Any, name: str) -> tuple[float, float] | None:

@@ -10,13 +10,26 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
-from ...cohort import Cohort
-from ...exceptions import CensoredPatientsWarning
-from ._factors import CENTRES, FACTORS, LOG_HAZARD_RATIOS, Patient, draw_patient, hazard_weights
-from ._labs import draw_labs
-from ._phantom import lesion_tables, patient_grid, render
-from ._survival import HORIZON, LONGEST_MONTHS, calibrate, censoring_rate, progression_time
-from ._truth import attainable, best_probabilities, lab_signal
+from prrt_estimators.cohort import Cohort
+from prrt_estimators.datasets._synthetic._factors import (
+    CENTRES,
+    FACTORS,
+    LOG_HAZARD_RATIOS,
+    Patient,
+    draw_patient,
+    hazard_weights,
+)
+from prrt_estimators.datasets._synthetic._labs import draw_labs
+from prrt_estimators.datasets._synthetic._phantom import lesion_tables, patient_grid, render
+from prrt_estimators.datasets._synthetic._survival import (
+    HORIZON,
+    LONGEST_MONTHS,
+    calibrate,
+    censoring_rate,
+    progression_time,
+)
+from prrt_estimators.datasets._synthetic._truth import attainable, best_probabilities, lab_signal
+from prrt_estimators.exceptions import CensoredPatientsWarning
 
 _MODALITIES = ("pet", "ct", "lab")
 

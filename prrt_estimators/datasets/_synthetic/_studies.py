@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from ._factors import CENTRES, Patient
-from ._phantom import patient_grid, render
+from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
+from prrt_estimators.datasets._synthetic._phantom import patient_grid, render
 
 
 @dataclass(frozen=True)

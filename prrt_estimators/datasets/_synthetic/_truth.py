@@ -9,9 +9,16 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from ._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
-from ._labs import COLUMNS, DERIVED, PANEL
-from ._survival import HORIZON, calibrate, centre_shift, progression_time, reference_population, survival_at
+from prrt_estimators.datasets._synthetic._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
+from prrt_estimators.datasets._synthetic._labs import COLUMNS, DERIVED, PANEL
+from prrt_estimators.datasets._synthetic._survival import (
+    HORIZON,
+    calibrate,
+    centre_shift,
+    progression_time,
+    reference_population,
+    survival_at,
+)
 
 #: Modalities that each configuration sees.
 CONFIGURATIONS: Mapping[str, tuple[str, ...]] = {
