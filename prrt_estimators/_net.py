@@ -166,6 +166,20 @@ class _Stopped(BaseException):
     """Carries an interruption past skorch, which would take it as a wish to stop training early."""
 
 
+class _Enough(BaseException):
+    """Carries early stopping out of the loop, apart from an interruption, which skorch signals alike."""
+
+
+class _StopEarly(EarlyStopping):
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        try:
+            super().on_epoch_end(net, **kwargs)
+        except KeyboardInterrupt:
+            if self.misses_ < self.patience:
+                raise
+            raise _Enough from None
+
+
 class PFSNet(NeuralNet):
     """skorch net whose batches come whole, whose target carries weights, and which can use bfloat16 on a GPU."""
 
@@ -177,6 +191,8 @@ class PFSNet(NeuralNet):
         """Train; an interruption ends the fit instead of leaving a half-trained network that looks fitted."""
         try:
             return super().fit_loop(*args, **kwargs)
+        except _Enough:
+            return self
         except KeyboardInterrupt as interruption:
             raise _Stopped from interruption
 
@@ -273,7 +289,7 @@ def train(
     if validation_rows is not None:
         rest = np.setdiff1d(np.arange(len(dataset)), validation_rows)
         training, split = Rows(dataset, rest), predefined_split(Rows(dataset, validation_rows))
-        callbacks.append(("stop", EarlyStopping(patience=patience, load_best=True, sink=_silent)))
+        callbacks.append(("stop", _StopEarly(patience=patience, load_best=True, sink=_silent)))
     if lr_schedule == "cosine":
         policy = torch.optim.lr_scheduler.CosineAnnealingLR
         callbacks.append(("schedule", LRScheduler(policy=policy, T_max=max_epochs)))
