@@ -136,6 +136,22 @@ class BasePFSClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+def encoded_class_weight(class_weight: Any, classes: np.ndarray) -> Any:
+    """Return a mapping label -> weight in terms of 0 and 1; anything else as it is.
+
+    Raises
+    ------
+    ValueError
+        If it names a label that y does not hold.
+    """
+    if not isinstance(class_weight, Mapping):
+        return class_weight
+    unknown = [label for label in class_weight if label not in classes]
+    if unknown:
+        raise ValueError(f"`class_weight` names the labels {unknown}, but y holds {classes.tolist()}.")
+    return {int(np.flatnonzero(classes == label)[0]): float(weight) for label, weight in class_weight.items()}
+
+
 def class_weights(class_weight: Any, encoded: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return one weight a patient for ``"balanced"``, a mapping label -> weight, or None."""
     if class_weight is None:
@@ -143,7 +159,5 @@ def class_weights(class_weight: Any, encoded: np.ndarray, classes: np.ndarray) -
     if isinstance(class_weight, str):
         counts = np.bincount(encoded, minlength=2)
         return (len(encoded) / (2 * counts))[encoded]
-    unknown = [label for label in class_weight if label not in classes]
-    if unknown:
-        raise ValueError(f"`class_weight` names the labels {unknown}, but y holds {classes.tolist()}.")
-    return np.array([float(class_weight.get(label, 1.0)) for label in classes])[encoded]
+    weights = encoded_class_weight(class_weight, classes)
+    return np.array([weights.get(k, 1.0) for k in range(2)])[encoded]

@@ -18,7 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._validation import check_modalities
-from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.exceptions import MarkersMissingWarning
 from prrt_estimators.preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
 
@@ -97,7 +97,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         # Of the columns given, not of the markers made from them.
         self._note_columns(self.finder_ if self.markers_ else self.preprocessor_)
         self.model_ = LogisticRegression(
-            C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000
+            C=self.C, class_weight=encoded_class_weight(self.class_weight, self.classes_), max_iter=2000
         )
         self.model_.fit(prepared, encoded, sample_weight=weights)
         return self
@@ -203,7 +203,9 @@ class PETBaselineClassifier(BasePFSClassifier):
         self.model_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),
-            LogisticRegression(C=self.C, class_weight=_encoded(self.class_weight, self.classes_), max_iter=2000),
+            LogisticRegression(
+                C=self.C, class_weight=encoded_class_weight(self.class_weight, self.classes_), max_iter=2000
+            ),
         )
         self.model_.fit(features, encoded, logisticregression__sample_weight=weights)
         return self
@@ -265,10 +267,3 @@ class PETBaselineClassifier(BasePFSClassifier):
             threshold=self.threshold, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir
         )
         return reader.fit_transform(cohort)
-
-
-def _encoded(class_weight: Any, classes: np.ndarray) -> Any:
-    """Return a mapping of labels to weights in terms of 0 and 1."""
-    if not isinstance(class_weight, dict):
-        return class_weight
-    return {int(np.flatnonzero(classes == label)[0]): weight for label, weight in class_weight.items()}

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.preprocessing import LabPreprocessor
 
 
@@ -135,9 +135,7 @@ class LabPFSClassifier(BasePFSClassifier):
         prepared = self.preprocessor_.fit_transform(table)
         encoded = self._encode_target(prepared, y)
         self._note_columns(self.preprocessor_)
-        class_weight = self.class_weight
-        if isinstance(class_weight, dict):
-            class_weight = {int(np.flatnonzero(self.classes_ == k)[0]): v for k, v in class_weight.items()}
+        class_weight = encoded_class_weight(self.class_weight, self.classes_)
         if self.model == "logistic":
             self.model_: Any = LogisticRegression(C=self.C, class_weight=class_weight, max_iter=2000)
         else:
