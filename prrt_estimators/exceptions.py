@@ -91,6 +91,18 @@ class SavedModelError(ValueError):
     """A saved model is damaged, was altered or cannot be read."""
 
 
+class ScannerFileError(ValueError):
+    """A DICOM series cannot be made a volume; the message says which tag or file, and names no patient."""
+
+
+class SUVError(ScannerFileError):
+    """A PET series does not hold what its SUV needs, or holds what cannot be."""
+
+
+class PretrainedWeightsError(ValueError):
+    """A weight file is unknown, damaged, of another digest or does not fit its network."""
+
+
 class CohortWarning(UserWarning):
     """Something about the cohort that the user should know."""
 
@@ -109,3 +121,15 @@ class MarkersMissingWarning(UserWarning):
 
 class ResultsWarning(UserWarning):
     """A result that needs care when it is read."""
+
+
+class SUVWarning(UserWarning):
+    """An SUV could be computed, but something about its acquisition should be looked at."""
+
+
+class PretrainingOverlapWarning(UserWarning):
+    """Patients that are predicted were among those whose scans an encoder was pretrained on."""
+
+
+class ExplanationWarning(UserWarning):
+    """An explanation that means little, such as the map of a model no better than chance."""

@@ -1,0 +1,1 @@
+"""From scanner export to volumes in SUVbw and HU."""
