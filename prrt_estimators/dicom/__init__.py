@@ -1,1 +1,7 @@
 """From scanner export to volumes in SUVbw and HU."""
+
+from prrt_estimators.dicom._geometry import Geometry, sort_slices
+from prrt_estimators.dicom._read import read_ct, read_pet
+from prrt_estimators.dicom._suv import SUVFactors, suv_factors
+
+__all__ = ["Geometry", "SUVFactors", "read_ct", "read_pet", "sort_slices", "suv_factors"]

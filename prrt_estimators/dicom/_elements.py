@@ -1,0 +1,160 @@
+"""Reading single elements of a DICOM header, so that an odd one ends in a message that names the tag and no patient."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
+
+#: Tags of the elements that messages name, by keyword.
+TAGS = {
+    "AcquisitionTime": "(0008,0032)",
+    "ActualFrameDuration": "(0018,1242)",
+    "BitsAllocated": "(0028,0100)",
+    "Columns": "(0028,0011)",
+    "CorrectedImage": "(0028,0051)",
+    "DecayCorrection": "(0054,1102)",
+    "FrameReferenceTime": "(0054,1300)",
+    "ImageOrientationPatient": "(0020,0037)",
+    "ImagePositionPatient": "(0020,0032)",
+    "InstanceNumber": "(0020,0013)",
+    "PatientSex": "(0010,0040)",
+    "PatientSize": "(0010,1020)",
+    "PatientWeight": "(0010,1030)",
+    "PixelSpacing": "(0028,0030)",
+    "RadionuclideHalfLife": "(0018,1075)",
+    "RadionuclideTotalDose": "(0018,1074)",
+    "RadiopharmaceuticalInformationSequence": "(0054,0016)",
+    "RadiopharmaceuticalStartDateTime": "(0018,1078)",
+    "RadiopharmaceuticalStartTime": "(0018,1072)",
+    "RescaleIntercept": "(0028,1052)",
+    "RescaleSlope": "(0028,1053)",
+    "RescaleType": "(0028,1054)",
+    "Rows": "(0028,0010)",
+    "SUVType": "(0054,1006)",
+    "SeriesTime": "(0008,0031)",
+    "Units": "(0054,1001)",
+}
+
+
+def import_pydicom() -> ModuleType:
+    """Return pydicom, or say how to install it."""
+    try:
+        import pydicom
+    except ImportError as error:
+        raise MissingDependencyError(
+            'reading scanner files needs pydicom; install it with: pip install "prrt-estimators[dicom]"'
+        ) from error
+    return pydicom
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom's remarks on values that break a rule of form to itself: they quote the value, identity or not."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pydicom")
+        yield
+
+
+def label(keyword: str) -> str:
+    """Return keyword and tag, as in ``PatientWeight (0010,1030)``."""
+    return f"{keyword} {TAGS[keyword]}" if keyword in TAGS else keyword
+
+
+def instance(header: Any, position: int | None = None) -> str:
+    """Return how a message names a slice: by its instance number, else by its place among the files read."""
+    try:
+        value = header.get("InstanceNumber")
+        return f"instance {int(value)}"
+    except (TypeError, ValueError, AttributeError, OverflowError):
+        return "an instance without number" if position is None else f"image {position + 1} of those read"
+
+
+def text(header: Any, keyword: str) -> str:
+    """Return an element as text without surrounding blanks, '' where it is missing or empty."""
+    try:
+        value = header.get(keyword)
+    except (ValueError, TypeError, NotImplementedError):
+        return ""
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        value = value.decode("ascii", "replace")
+    return str(value).strip(" \0")
+
+
+def texts(header: Any, keyword: str) -> list[str]:
+    """Return the values of an element as upper-case words, [] where it is missing or empty."""
+    try:
+        value = header.get(keyword)
+    except (ValueError, TypeError, NotImplementedError):
+        return []
+    if value is None:
+        return []
+    many = [value] if isinstance(value, str | bytes) or not hasattr(value, "__iter__") else list(value)
+    words = [word.decode("ascii", "replace") if isinstance(word, bytes) else str(word) for word in many]
+    return [word.strip(" \0").upper() for word in words if word.strip(" \0")]
+
+
+def as_number(value: Any) -> float | None:
+    """Return a value of one number, None where it is empty; a ValueError where it is something else."""
+    if isinstance(value, bytes):
+        value = value.decode("ascii").strip(" \0")
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if not isinstance(value, str) and hasattr(value, "__len__"):
+        if len(value) == 0:
+            return None
+        value = value[0]
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def number(header: Any, keyword: str, error: type[ScannerFileError] = ScannerFileError) -> float | None:
+    """Return an element of one number, None where it is missing or empty."""
+    try:
+        return as_number(header.get(keyword))
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+        raise error(f"{label(keyword)} of {instance(header)} is not a number. Correct the header.") from None
+
+
+def numbers(header: Any, keyword: str, count: int) -> list[float]:
+    """Return an element of `count` numbers, which must be there."""
+    try:
+        value = header.get(keyword)
+        found = None if value is None or len(value) == 0 else [float(part) for part in value]
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+        found = []
+    if found is None:
+        raise ScannerFileError(
+            f"{label(keyword)} of {instance(header)} is missing, so its place in the patient is unknown. "
+            "Export the original images, not secondary captures."
+        )
+    if len(found) != count or not all(map(math.isfinite, found)):
+        raise ScannerFileError(f"{label(keyword)} of {instance(header)} is not {count} numbers. Correct the header.")
+    return found
+
+
+def private(header: Any, group: int, creator: str, element: int) -> Any:
+    """Return the value of a maker's private element, None where it is missing.
+
+    The block is found by its creator. Where the creator's own element was stripped but the values kept, the first block
+    (``gg10``) is taken; where that block belongs to someone else, the value is not ours.
+    """
+    try:
+        return header.private_block(group, creator)[element].value
+    except (KeyError, AttributeError, ValueError, TypeError):
+        pass
+    try:
+        if (group, 0x0010) in header or (group, 0x1000 + element) not in header:
+            return None
+        return header[group, 0x1000 + element].value
+    except (KeyError, AttributeError, ValueError, TypeError):
+        return None

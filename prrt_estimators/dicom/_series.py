@@ -1,0 +1,268 @@
+"""The files of one series: found, opened, checked to belong together, and decoded one slice at a time."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prrt_estimators.dicom._elements import import_pydicom, instance, label, number, quiet, text, texts
+from prrt_estimators.dicom._frames import frames_of
+from prrt_estimators.exceptions import CohortWarning, MissingDependencyError, ScannerFileError
+
+#: A folder, a file, or the files of one series.
+Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One image of a series: its header, the file it lies in, and its place in that file."""
+
+    header: Any
+    path: Path
+    index: int | None = None
+
+
+def open_series(source: Source, modality: str) -> list[Frame]:
+    """Return the images of one series, headers only.
+
+    Parameters
+    ----------
+    source : path, or sequence of paths
+        A folder (with all folders below it), a file, or the files of one series. In a folder, files that are no images
+        are passed over.
+    modality : {"PT", "CT"}
+
+    Returns
+    -------
+    list of Frame
+
+    Raises
+    ------
+    ScannerFileError
+        If a file cannot be read, or the images are not those of one series of this modality.
+    MissingDependencyError
+        If pydicom is not installed.
+    """
+    import_pydicom()
+    paths, named = _files(source)
+    frames: list[Frame] = []
+    with quiet():
+        for position, path in enumerate(paths):
+            header = _header(path, f"file {position + 1} of {len(paths)}", named)
+            if header is None:
+                continue
+            parts = frames_of(header)
+            if parts == [header]:
+                frames.append(Frame(header, path))
+            else:
+                frames += [Frame(part, path, index) for index, part in enumerate(parts)]
+        if not frames:
+            raise ScannerFileError(
+                f"none of {len(paths)} files is a DICOM image. Name the folder of one series, or its files."
+            )
+        return _one_series(frames, modality)
+
+
+def _files(source: Source) -> tuple[list[Path], bool]:
+    """Return the files to open, and whether the caller named each of them."""
+    if not isinstance(source, str | os.PathLike):
+        paths = [Path(part) for part in source]
+        if not paths:
+            raise ScannerFileError("the list of files is empty. Name the files of one series.")
+        return paths, True
+    path = Path(source)
+    if path.is_file():
+        return [path], True
+    if not path.is_dir():
+        raise ScannerFileError("there is no such file or folder. Correct the path.")
+    return sorted(_walk(path)), False
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    def cannot(error: OSError) -> None:
+        raise ScannerFileError(f"a folder cannot be read ({error.strerror}). Check its permissions.") from None
+
+    for place, _, names in os.walk(folder, onerror=cannot):
+        for name in names:
+            if not name.startswith("."):
+                yield Path(place) / name
+
+
+def _header(path: Path, where: str, named: bool) -> Any:
+    """Return the header of an image, None for a file that is something else."""
+    from pydicom import dcmread
+    from pydicom.errors import InvalidDicomError
+
+    try:
+        try:
+            header = dcmread(path, stop_before_pixels=True)
+        except InvalidDicomError:
+            # Old exports lack the preamble; what is then read from a text file has no class and no rows.
+            header = dcmread(path, stop_before_pixels=True, force=True)
+            if not text(header, "SOPClassUID") or not text(header, "Modality"):
+                header = None
+    except OSError as error:
+        raise ScannerFileError(f"{where} cannot be read ({error.strerror}). Check its permissions.") from None
+    except Exception as error:
+        if not _is_dicom(path):
+            header = None
+        else:
+            raise ScannerFileError(f"{where} is damaged ({type(error).__name__}). Export or copy it again.") from None
+    if header is None:
+        if named or path.stat().st_size == 0:
+            raise ScannerFileError(
+                f"{where} is {'empty' if path.stat().st_size == 0 else 'no DICOM file'}. Copy it again."
+            )
+        return None
+    if "Rows" in header and "SOPInstanceUID" in header:
+        return header
+    if not text(header, "SOPClassUID") and not text(header.file_meta, "MediaStorageSOPClassUID"):
+        raise ScannerFileError(f"{where} ends within its header. Export or copy it again.")
+    if text(header, "Modality") in ("PT", "CT") and "ImagePositionPatient" not in header:
+        raise ScannerFileError(f"{where} ends within its header. Export or copy it again.")
+    # Reports, structures and directories among the images hold no pixels.
+    return None
+
+
+def _is_dicom(path: Path) -> bool:
+    with open(path, "rb") as handle:
+        return handle.read(132)[128:] == b"DICM"
+
+
+def _one_series(frames: list[Frame], modality: str) -> list[Frame]:
+    kept = [frame for frame in frames if not _is_localiser(frame.header)]
+    if not kept:
+        raise ScannerFileError("every image is a localiser. Name the series of slices.")
+    if len(kept) < len(frames):
+        warnings.warn(f"{len(frames) - len(kept)} localiser images were left out.", CohortWarning, stacklevel=4)
+    series: dict[str, list[Frame]] = {}
+    for frame in kept:
+        series.setdefault(text(frame.header, "SeriesInstanceUID"), []).append(frame)
+    if len(series) > 1:
+        told = ", ".join(f"{len(part)} of {text(part[0].header, 'Modality') or 'unknown'}" for part in series.values())
+        raise ScannerFileError(f"the images belong to {len(series)} series ({told}). Name the files of one series.")
+    for keyword, what in (("PatientID", "patients"), ("StudyInstanceUID", "studies"), ("Modality", "modalities")):
+        found = Counter(text(frame.header, keyword) for frame in kept)
+        if len(found) > 1:
+            counts = " and ".join(str(count) for count in found.values())
+            raise ScannerFileError(f"one series holds images of {len(found)} {what} ({counts}). Export it again.")
+    found_modality = text(kept[0].header, "Modality")
+    if found_modality != modality:
+        raise ScannerFileError(f"expected a series of modality {modality}, got {found_modality or 'none'}.")
+    if any((number(frame.header, "SamplesPerPixel") or 1) != 1 for frame in kept):
+        raise ScannerFileError(
+            "the images are in colour: screen captures, not measured values. Name the original series."
+        )
+    return kept
+
+
+def _is_localiser(header: Any) -> bool:
+    return "LOCALIZER" in texts(header, "ImageType") + texts(header, "FrameType")
+
+
+def pixels(frames: Iterable[Frame]) -> Iterator[np.ndarray]:
+    """Decode the stored values of one image after the other.
+
+    Parameters
+    ----------
+    frames : iterable of Frame
+
+    Yields
+    ------
+    ndarray of shape (rows, columns)
+        Stored values, before slope and intercept.
+
+    Raises
+    ------
+    ScannerFileError
+        If the pixels are missing, end early or cannot be decoded.
+    MissingDependencyError
+        If no decoder for their compression is installed.
+    """
+    held: tuple[Path, np.ndarray] | None = None
+    for frame in frames:
+        with quiet():
+            if frame.index is None:
+                values = _decode(frame.path, frame.header)
+            else:
+                if held is None or held[0] != frame.path:
+                    held = frame.path, _decode(frame.path, frame.header)
+                values = held[1] if held[1].ndim == 2 else held[1][frame.index]
+        yield values
+
+
+def _decode(path: Path, header: Any) -> np.ndarray:
+    from pydicom import dcmread
+
+    name = instance(header)
+    try:
+        whole = dcmread(path, force=True)
+    except Exception as error:
+        raise ScannerFileError(f"{name} cannot be read ({type(error).__name__}). Copy it again.") from None
+    kind = next((key for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if key in whole), None)
+    if kind is None or not whole[kind].value:
+        raise ScannerFileError(f"{name} holds no pixels: its file ends early. Export or copy it again.")
+    syntax = whole.file_meta.get("TransferSyntaxUID") if hasattr(whole, "file_meta") else None
+    if syntax is None:
+        # Without a file header the standard's default applies.
+        from pydicom.dataset import FileMetaDataset
+        from pydicom.uid import ImplicitVRLittleEndian
+
+        whole.file_meta = FileMetaDataset()
+        syntax = whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    if syntax.is_encapsulated:
+        _need_decoder(syntax)
+    else:
+        expected = (
+            int(number(whole, "Rows") or 0)
+            * int(number(whole, "Columns") or 0)
+            * int(number(whole, "NumberOfFrames") or 1)
+            * int(number(whole, "BitsAllocated") or 0)
+            // 8
+        )
+        if len(whole[kind].value) < expected:
+            raise ScannerFileError(
+                f"{name} ends early: {len(whole[kind].value)} of {expected} bytes of pixels are there. Export or copy it "
+                "again."
+            )
+    try:
+        return whole.pixel_array
+    except Exception as error:
+        raise ScannerFileError(
+            f"the pixels of {name} cannot be decoded ({type(error).__name__}). Export or copy it again."
+        ) from None
+
+
+def _need_decoder(syntax: Any) -> None:
+    from pydicom.pixels import get_decoder
+
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        raise ScannerFileError(
+            f"pixels compressed as {syntax.name} cannot be read. Export the series uncompressed."
+        ) from None
+    if not available:
+        raise MissingDependencyError(
+            f"the pixels are compressed as {syntax.name}; install a decoder with: "
+            'pip install "prrt-estimators[dicom-compressed]", or export the series uncompressed'
+        )
+
+
+def rescale(header: Any) -> tuple[float, float]:
+    """Return slope and intercept, which every PET and CT image has."""
+    slope, intercept = number(header, "RescaleSlope"), number(header, "RescaleIntercept")
+    if slope is None or slope == 0:
+        state = "missing" if slope is None else "zero"
+        raise ScannerFileError(
+            f"{label('RescaleSlope')} of {instance(header)} is {state}, so its stored values mean nothing. Export the "
+            "original images."
+        )
+    return slope, intercept or 0.0
