@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from prrt_estimators.datasets import check_cohort, load_cohort, make_prrt_cohort
     from prrt_estimators.estimators import (
         CTPFSClassifier,
+        CTPretrainer,
         FusionPFSClassifier,
         LabBaselineClassifier,
         LabPFSClassifier,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 # Torch takes seconds to import and a help text does not need it, so names are fetched when they are asked for.
 _HOMES = {
     "CTPFSClassifier": "estimators",
+    "CTPretrainer": "estimators",
     "Cohort": "cohort",
     "FusionPFSClassifier": "estimators",
     "LabBaselineClassifier": "estimators",
@@ -44,6 +46,7 @@ _HOMES = {
 
 __all__ = [
     "CTPFSClassifier",
+    "CTPretrainer",
     "Cohort",
     "FusionPFSClassifier",
     "LabBaselineClassifier",

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+import platformdirs
 
 # It can only be read by setting it, which in a program of several threads is done once, early.
 _UMASK = os.umask(0o022)
@@ -32,3 +35,24 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def default_cache_dir() -> Path:
+    """Return ``$PRRT_CACHE_DIR``, or the user's cache folder of this platform."""
+    chosen = os.environ.get("PRRT_CACHE_DIR")
+    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("prrt-estimators", appauthor=False))
+
+
+def file_digest(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def keep_by_digest(content: bytes, folder: Path, stem: str, suffix: str) -> Path:
+    """Write content under a name made of its SHA-256, unless it lies there, and return the file."""
+    target = folder / f"{stem}-{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
+    if not target.is_file() or target.stat().st_size != len(content):
+        with atomic_write(target) as temporary:
+            temporary.write_bytes(content)
+    return target

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,8 +14,10 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping, LRScheduler, PrintLog
 from skorch.helper import predefined_split
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
+from prrt_estimators._memory import out_of_memory, patients_at_once
 from prrt_estimators.modules import FusionNet, WeightedBCE
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
@@ -24,8 +25,6 @@ OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
 }
-#: Volumes up to this many bytes are held in memory while training; larger sets are read batch by batch.
-HELD_IN_MEMORY = 2 * 1024**3
 
 
 def resolve_device(device: str) -> torch.device:
@@ -49,93 +48,6 @@ def resolve_device(device: str) -> torch.device:
     return chosen
 
 
-class PatientDataset(Dataset):
-    """Patients as network inputs, gathered a batch at a time.
-
-    Parameters
-    ----------
-    volumes : mapping of str to (reader, present)
-        For each imaging modality a function row -> array (D, H, W) and a bool array of shape (n,).
-    table : ndarray of float32, shape (n, k), or None
-        Prepared laboratory values.
-    present : ndarray of bool, shape (n, M)
-    shapes : mapping of str to tuple of 3 ints
-    target : ndarray of float32, shape (n, 2), or None
-        Class and weight.
-    hold : bool, default=False
-        Read all volumes at once into memory, if they fit in `HELD_IN_MEMORY`.
-    """
-
-    def __init__(
-        self,
-        volumes: Mapping[str, Callable[[int], np.ndarray]],
-        table: np.ndarray | None,
-        present: np.ndarray,
-        modalities: Sequence[str],
-        shapes: Mapping[str, tuple[int, ...]],
-        target: np.ndarray | None = None,
-        *,
-        hold: bool = False,
-    ):
-        self.read = dict(volumes)
-        self.shapes = dict(shapes)
-        self.modalities = tuple(modalities)
-        self.present = torch.from_numpy(np.ascontiguousarray(present))
-        self.table = None if table is None else torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32))
-        self.target = torch.zeros(len(present), 2) if target is None else torch.from_numpy(target)
-        size = sum(4 * math.prod(shape) * len(present) for shape in self.shapes.values())
-        self.held: dict[str, torch.Tensor] = {}
-        if hold and size <= HELD_IN_MEMORY:
-            everyone = list(range(len(present)))
-            self.held = {name: self._gather(name, everyone) for name in self.read}
-
-    def __len__(self) -> int:
-        return len(self.present)
-
-    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        return self.__getitems__([row])
-
-    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        """Return the inputs and targets of a whole batch: torch's loader asks for all its rows at once."""
-        inputs: dict[str, torch.Tensor] = {"present": self.present[rows]}
-        for name in self.read:
-            inputs[name] = self.held[name][rows] if name in self.held else self._gather(name, rows)
-        if self.table is not None:
-            inputs["lab"] = self.table[rows]
-        return inputs, self.target[rows]
-
-    def _gather(self, name: str, rows: Sequence[int]) -> torch.Tensor:
-        k = self.modalities.index(name)
-        batch = torch.zeros(len(rows), 1, *self.shapes[name])
-        for place, row in enumerate(rows):
-            if self.present[row, k]:
-                batch[place, 0] = torch.from_numpy(np.array(self.read[name](row), dtype=np.float32))
-        return batch
-
-
-class EvenBatches:
-    """Batches of nearly equal size in a new random order each epoch, none of them a single patient.
-
-    A last batch of one would break batch normalisation and give that patient the weight of a whole batch.
-    """
-
-    def __init__(self, n: int, batch_size: int, shuffle: bool):
-        self.n, self.shuffle = n, shuffle
-        count = math.ceil(n / batch_size)
-        if shuffle and count > 1:
-            # With a batch size of 1 the caller asked for single patients; else none must come about.
-            count = min(count, max(n // 2, 1)) if batch_size > 1 else count
-        self.bounds = np.linspace(0, n, count + 1).round().astype(int)
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(self.n) if self.shuffle else torch.arange(self.n)
-        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
-            yield order[start:stop].tolist()
-
-
 def _loader(dataset: Any, batch_size: int, shuffle: bool) -> DataLoader:
     batches = EvenBatches(len(dataset), batch_size, shuffle)
     return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_is)
@@ -143,23 +55,6 @@ def _loader(dataset: Any, batch_size: int, shuffle: bool) -> DataLoader:
 
 def _as_is(batch: Any) -> Any:
     return batch
-
-
-class Rows(Dataset):
-    """Some patients of a dataset."""
-
-    def __init__(self, dataset: PatientDataset, rows: np.ndarray):
-        self.dataset, self.rows = dataset, rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, row: int) -> Any:
-        return self.__getitems__([row])
-
-    def __getitems__(self, rows: list[int]) -> Any:
-        """Return a whole batch."""
-        return self.dataset.__getitems__([int(self.rows[row]) for row in rows])
 
 
 class _Stopped(BaseException):
@@ -183,9 +78,47 @@ class _StopEarly(EarlyStopping):
 class PFSNet(NeuralNet):
     """skorch net whose batches come whole, whose target carries weights, and which can use bfloat16 on a GPU."""
 
-    def __init__(self, *args: Any, autocast: bool = False, **kwargs: Any):
+    def __init__(
+        self, *args: Any, autocast: bool = False, at_once: int | None = None, divisible: bool = True, **kwargs: Any
+    ):
         super().__init__(*args, **kwargs)
         self.autocast = autocast
+        self.at_once = at_once
+        self.divisible = divisible
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
+        """Take one step's gradients; a batch that does not fit into memory goes through in parts.
+
+        Losses are means over patients, so the parts' gradients, weighted by their patients, add up to the batch's.
+        """
+        inputs, target = batch
+        while True:
+            at_once = len(target) if self.at_once is None else self.at_once
+            try:
+                if at_once >= len(target):
+                    return super().train_step_single(batch, **fit_params)
+                return self._in_parts(inputs, target, at_once, fit_params)
+            except RuntimeError as error:
+                if not out_of_memory(error) or min(at_once, len(target)) == 1 or not self.divisible:
+                    raise
+            # Outside the handler, whose traceback would hold on to the tensors.
+            self.optimizer_.zero_grad()
+            self.at_once = max(1, min(at_once, len(target)) // 2)
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+    def _in_parts(self, inputs: Mapping[str, Any], target: Any, at_once: int, fit_params: Any) -> dict[str, Any]:
+        self._set_training(True)
+        total, predictions = 0.0, []
+        for start in range(0, len(target), at_once):
+            part = slice(start, start + at_once)
+            predicted = self.infer({name: value[part] for name, value in inputs.items()}, **fit_params)
+            share = len(target[part]) / len(target)
+            loss = self.get_loss(predicted, target[part], X=None, training=True) * share
+            loss.backward()
+            total += float(loss.detach())
+            predictions.append(predicted.detach())
+        return {"loss": torch.tensor(total), "y_pred": torch.cat(predictions)}
 
     def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
         """Train; an interruption ends the fit instead of leaving a half-trained network that looks fitted."""
@@ -250,13 +183,33 @@ class _ProgressBar(Callback):
         self.bar_ = None
 
 
+@contextlib.contextmanager
+def progress_bar(
+    text: str, verbose: int, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a function that takes (done, total): the caller's own, else a bar where there is a terminal to show it."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if progress is not None or not verbose or not console.is_terminal:
+        yield progress
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(text)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 def train(
-    module: FusionNet,
+    module: Any,
     dataset: PatientDataset,
     *,
+    criterion: type[nn.Module] = WeightedBCE,
+    criterion_options: Mapping[str, Any] | None = None,
     max_epochs: int,
     lr: float,
     batch_size: int,
+    slower: Mapping[str, float],
     optimizer: str,
     weight_decay: float,
     lr_schedule: str | None,
@@ -270,10 +223,16 @@ def train(
 
     Parameters
     ----------
-    module : FusionNet
+    module : FusionNet or ContrastNet
         Trained in place; a module of the caller's own, not shared.
     dataset : PatientDataset
         Training patients with targets.
+    criterion : Module class, default=WeightedBCE
+        Loss of what the module gives and the targets.
+    criterion_options : mapping, default=None
+        Its arguments.
+    slower : mapping of str to float
+        Patterns of parameter names, and the part of `lr` that they learn with.
     validation_rows : ndarray of int or None
         Rows of `dataset` kept from training, on whose loss training stops early; the best epoch is kept.
     patience : int
@@ -296,12 +255,15 @@ def train(
     if verbose == 1:
         callbacks.append(("bar", _ProgressBar()))
     # One kernel for all weights: a third of a step's time on a small network is the optimiser's loop over them.
-    options: dict[str, Any] = {"optimizer__weight_decay": weight_decay, "optimizer__fused": device.type != "mps"}
+    options: dict[str, Any] = {f"criterion__{key}": value for key, value in (criterion_options or {}).items()}
+    options |= {"optimizer__weight_decay": weight_decay, "optimizer__fused": device.type != "mps"}
+    if slower:
+        options["optimizer__param_groups"] = [(pattern, {"lr": lr * part}) for pattern, part in slower.items()]
     if optimizer == "sgd":
         options |= {"optimizer__momentum": 0.9}
     net = PFSNet(
         module,
-        criterion=WeightedBCE,
+        criterion=criterion,
         optimizer=OPTIMIZERS[optimizer],
         lr=lr,
         max_epochs=max_epochs,
@@ -312,6 +274,9 @@ def train(
         verbose=int(verbose > 1),
         device=str(device),
         autocast=autocast,
+        # Patients of a contrast are compared within their batch, which can then not be cut.
+        at_once=patients_at_once(module, dataset.shapes, batch_size, device) if criterion is WeightedBCE else None,
+        divisible=criterion is WeightedBCE,
         **options,
     )
     try:
@@ -319,10 +284,10 @@ def train(
     except _Stopped:
         raise KeyboardInterrupt from None
     except RuntimeError as error:
-        if "out of memory" in str(error).lower():
+        if out_of_memory(error):
             raise MemoryError(
-                f"the device ran out of memory with batch_size={batch_size}. Pass a smaller batch_size or size, or "
-                "device='cpu'."
+                "the device ran out of memory even with one patient at a time. Pass a smaller size, a smaller encoder, "
+                "finetune='last' or 'frozen' for pretrained weights, or device='cpu'."
             ) from error
         raise
     finally:
@@ -353,6 +318,42 @@ def _silent(*_: Any) -> None:
 
 def _stderr(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def run_once(
+    module: nn.Module, run: Callable[[torch.Tensor], torch.Tensor], volume: np.ndarray, device: torch.device | None
+) -> np.ndarray:
+    """Run a part of a module over one volume, in single precision so that every machine gives the same.
+
+    Parameters
+    ----------
+    module : Module
+        Moved to the device and left there.
+    run : callable
+        The module or one of its methods.
+    volume : ndarray of shape (D, H, W)
+    device : torch.device or None
+        The CPU if None, or if the device has not enough memory for it.
+
+    Returns
+    -------
+    ndarray of float32
+        Without the batch axis.
+    """
+    for chosen in dict.fromkeys([device or torch.device("cpu"), torch.device("cpu")]):
+        try:
+            module.to(chosen)
+            with torch.inference_mode():
+                batch = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None, None].to(chosen)
+                return run(batch)[0].float().cpu().numpy()
+        except RuntimeError as error:
+            if not out_of_memory(error):
+                raise
+            reason = error
+    raise MemoryError(
+        f"a volume of {' x '.join(map(str, volume.shape))} voxels does not fit the memory of this machine for "
+        f"{type(module).__name__}; run on a larger one, or choose weights with a smaller network."
+    ) from reason
 
 
 def infer(

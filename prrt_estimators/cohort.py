@@ -26,6 +26,9 @@ class Volumes(Sequence):
         Paths of NIfTI files, with None (or an empty cell) for a patient without that scan; or the voxels
         themselves, SUVbw for PET and HU for CT, all on one grid with axes towards Right, Anterior, Superior. In
         an array, a patient whose voxels are all NaN has no scan.
+    spacing : array of shape (3,) or (n, 3), default=None
+        Millimetres between the voxels of an array along Right, Anterior, Superior, for those who need them, such as
+        pretrained weights that were made for one spacing. Files tell theirs themselves.
 
     Attributes
     ----------
@@ -35,6 +38,8 @@ class Volumes(Sequence):
         The voxels; None when they lie in files.
     present : ndarray of bool, shape (n,)
         Which patients have this scan.
+    spacing : ndarray of shape (n, 3) or None
+        Millimetres between the voxels of an array, where they are known.
 
     Notes
     -----
@@ -49,11 +54,13 @@ class Volumes(Sequence):
 
     present: np.ndarray
 
-    def __init__(self, items: Any):
+    def __init__(self, items: Any, *, spacing: Any = None):
         self.paths: np.ndarray | None = None
         self.array: np.ndarray | None = None
+        self.spacing: np.ndarray | None = None
         if isinstance(items, Volumes):
             self.paths, self.array, self.present = items.paths, items.array, items.present
+            self.spacing = items.spacing
         elif hasattr(items, "ndim") and items.ndim > 1:
             self.array = _as_volume_array(items)
             # One voxel tells: a scan with some NaN voxels is damaged, not absent, and is refused later.
@@ -64,6 +71,10 @@ class Volumes(Sequence):
         else:
             self.paths = np.array([_as_path(item) for item in items] + [None], dtype=object)[:-1]
             self.present = np.array([path is not None for path in self.paths], dtype=bool)
+        if spacing is not None:
+            if self.array is None:
+                raise ValueError("`spacing` belongs to an array; files hold their own.")
+            self.spacing = _as_spacing(spacing, len(self))
 
     @property
     def shape(self) -> tuple[int]:
@@ -83,11 +94,12 @@ class Volumes(Sequence):
         part.paths = None if self.paths is None else self.paths[key]
         part.array = None if self.array is None else self.array[key]
         part.present = self.present[key]
+        part.spacing = None if self.spacing is None else self.spacing[key]
         return part
 
     def __getstate__(self) -> dict[str, Any]:
         if self.paths is None:
-            return {"array": self.array, "present": self.present}
+            return {"array": self.array, "present": self.present, "spacing": self.spacing}
         # Paths of a cohort differ in a few characters; a search pickles its data for each candidate.
         text = "\0".join(path or "" for path in self.paths)
         return {"paths": zlib.compress(text.encode("utf-8", "surrogateescape"), 6), "n": len(self)}
@@ -98,6 +110,7 @@ class Volumes(Sequence):
             self.__init__(text.split("\0") if state["n"] else [])  # type: ignore[misc]
         else:
             self.paths, self.array, self.present = None, state["array"], state["present"]
+            self.spacing = state.get("spacing")
 
     def __repr__(self) -> str:
         kind = "files" if self.paths is not None else f"array {self.array.shape[2:]}"  # type: ignore[union-attr]
@@ -116,6 +129,15 @@ def _as_volume_array(items: Any) -> np.ndarray:
     if array.dtype.kind not in "fiub":
         raise TypeError(f"volumes must hold numbers; got an array of dtype {array.dtype}.")
     return array if array.dtype == np.float32 else array.astype(np.float32)
+
+
+def _as_spacing(spacing: Any, n: int) -> np.ndarray:
+    values = np.asarray(spacing, dtype=np.float64)
+    if values.shape not in ((), (3,), (n, 3)) or not np.isfinite(values).all() or (values <= 0).any():
+        raise ValueError(
+            f"`spacing` must be positive millimetres: one number, three, or an array of shape ({n}, 3); got {spacing!r}."
+        )
+    return np.broadcast_to(values, (n, 3)).copy()
 
 
 def _as_path(item: Any) -> str | None:

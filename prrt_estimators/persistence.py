@@ -23,7 +23,14 @@ from prrt_estimators import __version__, estimators
 from prrt_estimators._io import atomic_write
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.estimators._saved_branches import (
+    describe_branch,
+    embedded_weights,
+    needs_own_file,
+    restore_branch,
+)
 from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.modules import WEIGHTS
 
 #: First bytes of a file; the digest of all that follows comes next.
 MAGIC = b"prrt-model 1 "
@@ -62,7 +69,8 @@ def save_model(estimator: BasePFSClassifier, path: str | os.PathLike[str]) -> Pa
     Notes
     -----
     The file holds no patient data: weights, medians, scales, category names and column names only. A
-    `random_state` that is a generator is saved as None.
+    `random_state` that is a generator is saved as None. Pretrained weights that are still needed to predict are named
+    if they are published ones, and lie in the file if they are not.
     """
     from sklearn.utils.validation import check_is_fitted
 
@@ -90,6 +98,11 @@ def save_model(estimator: BasePFSClassifier, path: str | os.PathLike[str]) -> Pa
         config["feature_names_in"] = [str(column) for column in estimator.feature_names_in_]
     if isinstance(estimator, DeepPFSClassifier):
         module = estimator.net_.module_
+        config["branches"] = {}
+        for key, branch in estimator.branches_.items():
+            config["branches"][key] = describe_branch(branch)
+            if needs_own_file(branch):
+                parts[f"branch_{key}.safetensors"] = embedded_weights(branch)
         config["shapes"] = {key: list(shape) for key, shape in estimator.shapes_.items()}
         parts["weights.safetensors"] = save_tensors({k: v.contiguous() for k, v in module.state_dict().items()})
     body = io.BytesIO()
@@ -152,6 +165,11 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.M
             setattr(estimator, part.removesuffix(".skops"), _load_part(content, file.name))
     if "weights.safetensors" in parts:
         estimator.shapes_ = {key: tuple(shape) for key, shape in config["shapes"].items()}
+        estimator.pretrainers_ = {}
+        estimator.branches_ = {
+            key: restore_branch(key, entry, parts.get(f"branch_{key}.safetensors"), encoders or {}, file.name)
+            for key, entry in config["branches"].items()
+        }
         tensors = load_tensors(parts["weights.safetensors"])
         estimator._restore(tensors)
     return estimator
@@ -171,8 +189,11 @@ def _as_data(key: str, value: Any) -> Any:
     if isinstance(value, os.PathLike):
         # Where pretrained weights or the cache lay on the machine of training is of no use elsewhere.
         return None
-    if key in ("cache_dir", "pet_weights", "ct_weights", "weights"):
+    if key == "cache_dir":
         return None
+    if key in ("pet_weights", "ct_weights", "weights"):
+        # A name means the same everywhere. What a file held lies in the saved model as far as it is needed.
+        return value if isinstance(value, str) and value in WEIGHTS else None
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, (np.integer, np.floating, np.bool_)):

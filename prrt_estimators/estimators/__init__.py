@@ -4,9 +4,11 @@ from prrt_estimators.estimators._baselines import LabBaselineClassifier, PETBase
 from prrt_estimators.estimators._fusion import FusionPFSClassifier
 from prrt_estimators.estimators._image import CTPFSClassifier, PETPFSClassifier
 from prrt_estimators.estimators._lab import LabPFSClassifier
+from prrt_estimators.estimators._pretrainer import CTPretrainer
 
 __all__ = [
     "CTPFSClassifier",
+    "CTPretrainer",
     "FusionPFSClassifier",
     "LabBaselineClassifier",
     "LabPFSClassifier",

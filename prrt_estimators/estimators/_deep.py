@@ -16,13 +16,21 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators import _net
+from prrt_estimators import _batches, _net
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
+from prrt_estimators.estimators._branches import PretrainedBranch
+from prrt_estimators.estimators._pretrained import (
+    BranchSettings,
+    find_branch,
+    prepare_scans,
+    pretrained_on,
+    tell_of_overlap,
+)
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.modules import AUGMENTATIONS, Encoder, FusionNet, RandomAugment, build_encoder, load_weights
-from prrt_estimators.preprocessing import LabPreprocessor, prepare_volumes
+from prrt_estimators.modules import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
+from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxReader
 from prrt_estimators.preprocessing._windows import check_window
 
@@ -36,6 +44,7 @@ NET_CONSTRAINTS: dict[str, list[Any]] = {
     "dropout": [Interval(Real, 0, 1, closed="left")],
     "max_epochs": [Interval(Integral, 1, None, closed="left")],
     "lr": [Interval(Real, 0, None, closed="neither")],
+    "pretrained_lr_factor": [Interval(Real, 0, None, closed="neither")],
     "batch_size": [Interval(Integral, 1, None, closed="left")],
     "optimizer": [StrOptions(set(_net.OPTIMIZERS))],
     "weight_decay": [Interval(Real, 0, None, closed="left")],
@@ -64,8 +73,8 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         """Return "auto" or the modalities to use."""
         raise NotImplementedError  # pragma: no cover - both kinds define it
 
-    def _branch(self, name: str) -> tuple[Any, Any, Any, Any]:
-        """Return encoder, its parameters, the window and the weight file of an imaging modality."""
+    def _branch(self, name: str) -> BranchSettings:
+        """Return what the parameters say of an imaging modality."""
         raise NotImplementedError  # pragma: no cover - both kinds define it
 
     def _joining(self) -> dict[str, Any]:
@@ -105,22 +114,30 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             self._note_columns(self.preprocessor_)
         encoded = self._encode_target(X if cohort is None else cohort, y)
         weights = class_weights(self.class_weight, encoded, self.classes_) * (1.0 if weights is None else weights)
-        if cohort is not None:
-            self._prepare(cohort, names, tell_padding=False)
         rng = check_random_state(self.random_state)
+        self.branches_: dict[str, PretrainedBranch] = {}
+        self.pretrainers_: dict[str, Any] = {}
+        if cohort is not None:
+            self.branches_ = self._find_branches(cohort, names, rng)
+            self._prepare(cohort, names, self.branches_, tell_padding=False)
         validation = self._validation_rows(encoded, rng)
         device = _net.resolve_device(self.device)
         dataset = self._dataset(cohort, table, target=(encoded, weights), hold=True)
         self.shapes_ = dict(dataset.shapes)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
             torch.manual_seed(int(rng.randint(2**31 - 1)))
-            module = self._build(self.shapes_, 0 if table is None else table.shape[1])
+            module = self._build(self.shapes_, 0 if table is None else table.shape[1], self._columns(dataset))
             self.net_ = _net.train(
                 module,
                 dataset,
                 max_epochs=self.max_epochs,
                 lr=self.lr,
                 batch_size=self.batch_size,
+                slower={
+                    f"encoders.{name}.*": self.pretrained_lr_factor
+                    for name, branch in self.branches_.items()
+                    if branch.finetune != "frozen"
+                },
                 optimizer=self.optimizer,
                 weight_decay=self.weight_decay,
                 lr_schedule=self.lr_schedule,
@@ -172,7 +189,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         return np.array([f"{name}{k}" for k in range(self._n_features_out)], dtype=object)
 
     def prepare(self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None) -> Any:
-        """Check all scans of X and bring them into their boxes, without training.
+        """Check all scans of X, bring them into their boxes and compute frozen features, without training.
 
         Parameters
         ----------
@@ -192,23 +209,52 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             With everything that is wrong with any scan.
         MissingModalityError
             If X lacks a modality that this estimator needs.
+        PretrainedWeightsError
+            If pretrained weights cannot be had or do not fit.
         """
         cohort = self._cohort(X)
         if cohort is not None:
             names = check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
-            self._prepare(cohort, names, progress=progress, n_jobs=n_jobs)
+            branches = self._find_branches(cohort, names, None)
+            self._prepare(cohort, names, branches, progress=progress, n_jobs=n_jobs)
         return self
 
     # How it is done -----------------------------------------------------------------------------------------------
 
-    def _prepare(self, cohort: Cohort, names: tuple[str, ...], **options: Any) -> None:
-        prepare_volumes(
-            cohort, modalities=names, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir, **options
+    def _find_branches(self, cohort: Cohort, names: tuple[str, ...], rng: Any) -> dict[str, PretrainedBranch]:
+        """Return the branches with pretrained weights; a pretrainer is fitted on these patients if `rng` is given."""
+        branches = {}
+        for name in names:
+            settings = self._branch(name) if name in IMAGING else None
+            if settings is None or settings.weights is None:
+                continue
+            if hasattr(settings.weights, "fit"):
+                if rng is None:
+                    continue
+                fitted = pretrained_on(settings.weights, cohort, name, rng, self.cache_dir, self.device)
+                self.pretrainers_[name] = fitted
+                settings = settings._replace(weights=fitted.weights_)
+            branches[name] = find_branch(name, settings, self.size, self.spacing, self.cache_dir)
+        return branches
+
+    def _prepare(
+        self, cohort: Cohort, names: tuple[str, ...], branches: Mapping[str, PretrainedBranch], **options: Any
+    ) -> None:
+        prepare_scans(
+            cohort,
+            names,
+            branches,
+            size=self.size,
+            spacing=self.spacing,
+            cache_dir=self.cache_dir,
+            device=_net.resolve_device(self.device),
+            verbose=int(self.verbose),
+            **options,
         )
 
     def _dataset(
         self, cohort: Cohort | None, table: np.ndarray | None, *, target: Any = None, hold: bool = False
-    ) -> _net.PatientDataset:
+    ) -> _batches.PatientDataset:
         n = len(table) if cohort is None else len(cohort)  # type: ignore[arg-type]
         present = np.ones((n, len(self.modalities_)), dtype=bool)
         volumes: dict[str, Any] = {}
@@ -222,32 +268,55 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
                         volumes[name], shapes[name] = None, self.shapes_[name]
                 elif name in IMAGING:
                     present[:, k] = cohort[name].present
-                    volumes[name], shapes[name] = partial(reader.load, modality=name), reader.shape(name)
+                    volumes[name] = partial(reader.load, modality=name)
+                    shapes[name] = (1, *reader.shape(name))
+                    if name in self.branches_:
+                        own = self.branches_[name].reader(cohort)
+                        volumes[name] = own.load
+                        shapes[name] = own.shape if target is not None else self.shapes_[name]
                 elif len(self.modalities_) > 1:
                     present[:, k] = ~cohort["lab"].isna().all(axis=1).to_numpy()
         goal = None if target is None else np.column_stack(target).astype(np.float32)
         if goal is not None:
             goal[:, 1] /= goal[:, 1].mean()
-        return _net.PatientDataset(volumes, table, present, self.modalities_, shapes, goal, hold=hold)
+        return _batches.PatientDataset(volumes, table, present, self.modalities_, shapes, goal, hold=hold)
+
+    def _columns(self, dataset: _batches.PatientDataset) -> dict[str, np.ndarray]:
+        """Return the vectors of the training patients of each frozen branch."""
+        columns = {}
+        for name, branch in self.branches_.items():
+            if branch.keeps == "vectors":
+                rows = np.flatnonzero(dataset.present[:, self.modalities_.index(name)].numpy())
+                columns[name] = dataset.__getitems__(rows.tolist())[0][name].numpy()
+        return columns
 
     def _restore(self, state: Mapping[str, torch.Tensor]) -> None:
         """Build the network anew and fill in trained weights."""
         table = len(self.preprocessor_.get_feature_names_out()) if "lab" in self.modalities_ else 0
-        module = self._build(self.shapes_, table, pretrained=False)
+        module = self._build(self.shapes_, table, {}, blank=True)
         module.load_state_dict(state)
         self.net_ = _net.wrap(module, batch_size=self.batch_size)
 
-    def _build(self, shapes: Mapping[str, tuple[int, ...]], lab_features: int, *, pretrained: bool = True) -> FusionNet:
-        encoders: dict[str, Encoder] = {}
+    def _build(
+        self,
+        shapes: Mapping[str, tuple[int, ...]],
+        lab_features: int,
+        columns: Mapping[str, np.ndarray],
+        *,
+        blank: bool = False,
+    ) -> FusionNet:
+        encoders: dict[str, Any] = {}
         windows = {}
         for name in self.modalities_:
             if name not in IMAGING:
                 continue
-            encoder, params, window, weights = self._branch(name)
-            encoders[name] = build_encoder(encoder, params, shapes[name])
-            windows[name] = check_window(window, f"{name}_window")
-            if weights is not None and pretrained:
-                load_weights(encoders[name].network, weights, parameter=f"{name}_weights")
+            settings = self._branch(name)
+            windows[name] = check_window(settings.window, f"{name}_window")
+            if name in self.branches_:
+                encoders[name] = self.branches_[name].build(shapes[name], columns.get(name), blank=blank)
+                windows[name] = self.branches_[name].source.window
+            else:
+                encoders[name] = build_encoder(settings.encoder, settings.params, shapes[name][1:])
         return FusionNet(
             encoders,
             windows,
@@ -278,8 +347,9 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             if not len(cohort):
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
             names = tuple(name for name in self.modalities_ if name in cohort)
-            self._prepare(cohort, names, tell_padding=False)
+            self._prepare(cohort, names, self.branches_, tell_padding=False)
             self._check_shapes(cohort, names)
+            tell_of_overlap(self.branches_, cohort, names, self.pretrainers_)
         device = _net.resolve_device(self.device)
         return _net.infer(
             self.net_,
@@ -292,11 +362,11 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
 
     def _check_shapes(self, cohort: Cohort, names: tuple[str, ...]) -> None:
         for name in names:
-            array = cohort[name].array if name in IMAGING else None
-            if array is not None and array.shape[2:] != self.shapes_[name]:
+            array = cohort[name].array if name in IMAGING and name not in self.branches_ else None
+            if array is not None and array.shape[1:] != self.shapes_[name]:
                 raise ValueError(
                     f"{name} volumes of shape {array.shape[2:]} came, but this {type(self).__name__} was fitted on "
-                    f"{self.shapes_[name]}; bring them to one grid."
+                    f"{self.shapes_[name][1:]}; bring them to one grid."
                 )
 
     def _validation_rows(self, encoded: np.ndarray, rng: Any) -> np.ndarray | None:

@@ -6,9 +6,10 @@ import os
 from numbers import Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier, by_modality
+from prrt_estimators.estimators._branches import FINETUNE
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, BranchSettings, DeepPFSClassifier, by_modality
 from prrt_estimators.modules import FUSIONS
 
 
@@ -38,8 +39,16 @@ class FusionPFSClassifier(DeepPFSClassifier):
         SUVbw that become 0 and 1.
     ct_window : pair of floats or None, default=(-160.0, 240.0)
         HU that become 0 and 1.
-    pet_weights, ct_weights : path, default=None
-        State dict (``.safetensors``, or ``torch.save`` of tensors) for that encoder; every key must fit.
+    pet_weights, ct_weights : str, path, pretrainer or None, default=None
+        Pretrained weights of that encoder: a name that ``prrt weights list`` shows, such as "merlin", "astra" or
+        "medicalnet-10"; a state dict (``.safetensors``, or ``torch.save`` of tensors), of which every key must fit; or a
+        `CTPretrainer`, which is fitted on the training patients of each fit. Weights that were made for one grid and
+        window get their scans so, whatever the other branch uses.
+    pet_finetune, ct_finetune : {"frozen", "last", "full"}, default="frozen"
+        How much of pretrained weights is trained: "frozen" computes the encoder's vector once a patient and weight
+        file, for all folds and models; "last" trains the last stage; "full" trains all.
+    pretrained_lr_factor : float, default=0.1
+        Learning rate of pretrained weights that are trained, as a part of `lr`.
     log : "auto", list of column names or None, default="auto"
         Laboratory columns that enter as logarithms, see `LabPreprocessor`.
     modality_dropout : float, default=0.1
@@ -96,6 +105,8 @@ class FusionPFSClassifier(DeepPFSClassifier):
         Training loss of each epoch.
     n_epochs_ : int
         Epochs run.
+    pretrainers_ : dict of str to pretrainer
+        Fitted on the training patients, by modality; empty unless weights are to be made so.
     preprocessor_ : LabPreprocessor
         Fitted on the training rows; only with laboratory values.
     n_features_in_, feature_names_in_
@@ -107,6 +118,8 @@ class FusionPFSClassifier(DeepPFSClassifier):
         If a scan cannot be used; lists all of them.
     MissingModalityError
         If X lacks a modality that `modalities` names.
+    PretrainedWeightsError
+        If pretrained weights cannot be had or do not fit.
 
     References
     ----------
@@ -131,8 +144,10 @@ class FusionPFSClassifier(DeepPFSClassifier):
         "encoder_params": [dict, None],
         "pet_window": ["array-like", None],
         "ct_window": ["array-like", None],
-        "pet_weights": [str, os.PathLike, None],
-        "ct_weights": [str, os.PathLike, None],
+        "pet_weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
+        "ct_weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
+        "pet_finetune": [StrOptions(set(FINETUNE))],
+        "ct_finetune": [StrOptions(set(FINETUNE))],
         "log": [StrOptions({"auto"}), "array-like", None],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
         **NET_CONSTRAINTS,
@@ -149,6 +164,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
         ct_window: Any = (-160.0, 240.0),
         pet_weights: Any = None,
         ct_weights: Any = None,
+        pet_finetune: str = "frozen",
+        ct_finetune: str = "frozen",
+        pretrained_lr_factor: float = 0.1,
         log: Any = "auto",
         modality_dropout: float = 0.1,
         size: Any = 48,
@@ -181,6 +199,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
         self.ct_window = ct_window
         self.pet_weights = pet_weights
         self.ct_weights = ct_weights
+        self.pet_finetune = pet_finetune
+        self.ct_finetune = ct_finetune
+        self.pretrained_lr_factor = pretrained_lr_factor
         self.log = log
         self.modality_dropout = modality_dropout
         self.size = size
@@ -208,12 +229,14 @@ class FusionPFSClassifier(DeepPFSClassifier):
     def _wanted(self) -> Any:
         return self.modalities
 
-    def _branch(self, name: str) -> tuple[Any, Any, Any, Any]:
-        return (
-            by_modality(self.encoder, name) or "compact",
-            by_modality(self.encoder_params, name),
-            getattr(self, f"{name}_window"),
-            getattr(self, f"{name}_weights"),
+    def _branch(self, name: str) -> BranchSettings:
+        return BranchSettings(
+            encoder=by_modality(self.encoder, name) or "compact",
+            params=by_modality(self.encoder_params, name),
+            window=getattr(self, f"{name}_window"),
+            weights=getattr(self, f"{name}_weights"),
+            finetune=getattr(self, f"{name}_finetune"),
+            parameter=f"{name}_weights",
         )
 
     def _joining(self) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any, ClassVar
 
-from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier
+from sklearn.utils._param_validation import HasMethods, StrOptions
+
+from prrt_estimators.estimators._branches import FINETUNE
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, BranchSettings, DeepPFSClassifier
 
 
 class _ImagePFSClassifier(DeepPFSClassifier):
@@ -16,15 +19,23 @@ class _ImagePFSClassifier(DeepPFSClassifier):
         "encoder": [str, type],
         "encoder_params": [dict, None],
         "window": ["array-like", None],
-        "weights": [str, os.PathLike, None],
+        "weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
+        "finetune": [StrOptions(set(FINETUNE))],
         **NET_CONSTRAINTS,
     }
 
     def _wanted(self) -> tuple[str, ...]:
         return (str(self._image),)
 
-    def _branch(self, name: str) -> tuple[Any, Any, Any, Any]:
-        return self.encoder, self.encoder_params, self.window, self.weights  # type: ignore[attr-defined]
+    def _branch(self, name: str) -> BranchSettings:
+        return BranchSettings(
+            encoder=self.encoder,  # type: ignore[attr-defined]
+            params=self.encoder_params,  # type: ignore[attr-defined]
+            window=self.window,  # type: ignore[attr-defined]
+            weights=self.weights,  # type: ignore[attr-defined]
+            finetune=self.finetune,  # type: ignore[attr-defined]
+            parameter="weights",
+        )
 
 
 class PETPFSClassifier(_ImagePFSClassifier):
@@ -39,8 +50,14 @@ class PETPFSClassifier(_ImagePFSClassifier):
         Keyword arguments for the encoder.
     window : pair of floats or None, default=(0.0, 20.0)
         SUVbw that become 0 and 1; None leaves intensities alone.
-    weights : path, default=None
-        State dict (``.safetensors``, or ``torch.save`` of tensors) for the encoder; every key must fit.
+    weights : str, path, pretrainer or None, default=None
+        Pretrained weights of the encoder: a name that ``prrt weights list`` shows; a state dict (``.safetensors``, or
+        ``torch.save`` of tensors), of which every key must fit; or a pretrainer, which is fitted on the training
+        patients of each fit.
+    finetune : {"frozen", "last", "full"}, default="frozen"
+        How much of pretrained weights is trained, see `FusionPFSClassifier`.
+    pretrained_lr_factor : float, default=0.1
+        Learning rate of pretrained weights that are trained, as a part of `lr`.
     size : int or three ints, default=48
         Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
     spacing : float or three floats, default=8.0
@@ -124,6 +141,8 @@ class PETPFSClassifier(_ImagePFSClassifier):
         encoder_params: Any = None,
         window: Any = (0.0, 20.0),
         weights: Any = None,
+        finetune: str = "frozen",
+        pretrained_lr_factor: float = 0.1,
         size: Any = 48,
         spacing: Any = 8.0,
         augment: str | None = "light",
@@ -150,6 +169,8 @@ class PETPFSClassifier(_ImagePFSClassifier):
         self.encoder_params = encoder_params
         self.window = window
         self.weights = weights
+        self.finetune = finetune
+        self.pretrained_lr_factor = pretrained_lr_factor
         self.size = size
         self.spacing = spacing
         self.augment = augment
@@ -185,8 +206,14 @@ class CTPFSClassifier(_ImagePFSClassifier):
         Keyword arguments for the encoder.
     window : pair of floats or None, default=(-160.0, 240.0)
         HU that become 0 and 1; None leaves intensities alone.
-    weights : path, default=None
-        State dict (``.safetensors``, or ``torch.save`` of tensors) for the encoder; every key must fit.
+    weights : str, path, pretrainer or None, default=None
+        Pretrained weights of the encoder: a name that ``prrt weights list`` shows; a state dict (``.safetensors``, or
+        ``torch.save`` of tensors), of which every key must fit; or a pretrainer, which is fitted on the training
+        patients of each fit.
+    finetune : {"frozen", "last", "full"}, default="frozen"
+        How much of pretrained weights is trained, see `FusionPFSClassifier`.
+    pretrained_lr_factor : float, default=0.1
+        Learning rate of pretrained weights that are trained, as a part of `lr`.
     size : int or three ints, default=48
         Voxels of the box along Right, Anterior, Superior. Arrays are taken on their own grid.
     spacing : float or three floats, default=8.0
@@ -270,6 +297,8 @@ class CTPFSClassifier(_ImagePFSClassifier):
         encoder_params: Any = None,
         window: Any = (-160.0, 240.0),
         weights: Any = None,
+        finetune: str = "frozen",
+        pretrained_lr_factor: float = 0.1,
         size: Any = 48,
         spacing: Any = 8.0,
         augment: str | None = "light",
@@ -296,6 +325,8 @@ class CTPFSClassifier(_ImagePFSClassifier):
         self.encoder_params = encoder_params
         self.window = window
         self.weights = weights
+        self.finetune = finetune
+        self.pretrained_lr_factor = pretrained_lr_factor
         self.size = size
         self.spacing = spacing
         self.augment = augment

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from prrt_estimators.modules._augment import RandomAugment
-from prrt_estimators.modules._encoders import Encoder
+from prrt_estimators.modules._encoders import Encoder, Features, LastStage
 
 FUSIONS = ("concat", "gated")
 
@@ -25,8 +25,8 @@ class FusionNet(nn.Module):
 
     Parameters
     ----------
-    encoders : mapping of str to Encoder
-        Imaging branches.
+    encoders : mapping of str to Encoder, LastStage or Features
+        Imaging branches; the latter two take what was computed from the volumes before.
     windows : mapping of str to (low, high) or None
         Intensities that become 0 and 1.
     lab_features : int, default=0
@@ -43,7 +43,7 @@ class FusionNet(nn.Module):
 
     def __init__(
         self,
-        encoders: Mapping[str, Encoder],
+        encoders: Mapping[str, Encoder | LastStage | Features],
         windows: Mapping[str, tuple[float, float] | None],
         *,
         lab_features: int = 0,
@@ -57,6 +57,7 @@ class FusionNet(nn.Module):
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
         self.windows = dict(windows)
+        self.volumes = tuple(name for name, encoder in encoders.items() if isinstance(encoder, Encoder))
         self.modalities = (*self.encoders, *(["lab"] if lab_features else []))
         self.augment = augment
         self.fusion = fusion
@@ -86,7 +87,7 @@ class FusionNet(nn.Module):
         present : bool tensor of shape (n, M)
             Which modalities each patient has, in the order of `modalities`.
         **inputs : tensors
-            SUVbw and HU of shape (n, 1, D, H, W), laboratory table of shape (n, k).
+            SUVbw and HU of shape (n, 1, D, H, W) or what was computed from them, laboratory table of shape (n, k).
         """
         return self.head(self.fuse(present, **inputs)).squeeze(1)
 
@@ -94,9 +95,9 @@ class FusionNet(nn.Module):
         """Return the fused features of shape (n, fused_features)."""
         if self.training and self.modality_dropout > 0:
             present = present & ~self._withheld(present)
-        volumes = {name: self._windowed(name, inputs[name]) for name in self.encoders}
+        volumes = {name: self._windowed(name, inputs[name]) for name in self.volumes}
         if self.training and self.augment is not None and volumes:
-            volumes = self.augment(volumes)
+            volumes = self._augmented(volumes)
         parts = []
         for k, name in enumerate(self.modalities):
             embed = self._embed_volumes if name in self.encoders else self._embed_table
@@ -114,6 +115,14 @@ class FusionNet(nn.Module):
             return volume
         low, high = window
         return (volume.clamp(low, high) - low) / (high - low)
+
+    def _augmented(self, volumes: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Change volumes; those on one grid move together."""
+        assert self.augment is not None
+        grids: dict[tuple[int, ...], dict[str, torch.Tensor]] = {}
+        for name, volume in volumes.items():
+            grids.setdefault(tuple(volume.shape[2:]), {})[name] = volume
+        return {name: volume for together in grids.values() for name, volume in self.augment(together).items()}
 
     def _embed_volumes(self, name: str, volume: torch.Tensor, has: torch.Tensor) -> torch.Tensor:
         if bool(has.all()):

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
+
+from prrt_estimators.exceptions import PretrainedWeightsError
+
+#: Key of the metadata that this library's own weight files carry.
+NOTE = "prrt_pretrained"
 
 
 def load_weights(network: nn.Module, path: str | os.PathLike[str], *, parameter: str = "weights") -> None:
@@ -28,22 +35,70 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str], *, parameter:
     ------
     FileNotFoundError
         If there is no such file.
-    ValueError
+    PretrainedWeightsError
         If the file is damaged or does not fit; the message lists missing and extra keys.
+    """
+    fill(network, read_state(path, parameter=parameter), name=Path(path).name, parameter=parameter)
+
+
+def read_state(
+    path: str | os.PathLike[str], *, prefix: str = "", heads: Sequence[str] = (), parameter: str = "weights"
+) -> dict[str, torch.Tensor]:
+    """Read the tensors of a weight file.
+
+    Parameters
+    ----------
+    path : path
+    prefix : str, default=""
+        Only keys that begin so, without it.
+    heads : sequence of str, default=()
+        Keys that begin so (after the prefix) are left out.
+    parameter : str, default="weights"
+        Name of the caller's parameter, for the message.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    PretrainedWeightsError
+        If the file is damaged or no state dict.
     """
     file = Path(path)
     if not file.is_file():
         raise FileNotFoundError(f"`{parameter}`: there is no file {file}. Pass the path of a state dict.")
     state = _read(file, parameter)
-    own = network.state_dict()
     if "state_dict" in state and isinstance(state["state_dict"], dict):
         state = state["state_dict"]
+    if prefix:
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
     # DataParallel, which MedicalNet was trained with, puts this before every key.
     state = {str(key).removeprefix("module."): value for key, value in state.items()}
+    return {key: value for key, value in state.items() if not key.startswith(tuple(heads))}
+
+
+def fill(network: nn.Module, state: Mapping[str, Any], *, name: str, parameter: str = "weights") -> None:
+    """Load tensors into a network, which may lie on torch's meta device; every key must fit.
+
+    Parameters
+    ----------
+    network : Module
+        Changed in place.
+    state : mapping of str to tensor
+    name : str
+        Of the file, for the message.
+    parameter : str, default="weights"
+        Name of the caller's parameter, for the message.
+
+    Raises
+    ------
+    PretrainedWeightsError
+        If a key is missing, extra or of another shape; the message lists them.
+    """
+    own = network.state_dict()
     missing = [key for key in own if key not in state]
     extra = [key for key in state if key not in own]
     shapes = [
-        f"{key}: file {tuple(state[key].shape)}, network {tuple(own[key].shape)}"
+        f"{key}: file {tuple(getattr(state[key], 'shape', ()))}, network {tuple(own[key].shape)}"
         for key in own
         if key in state and getattr(state[key], "shape", None) != own[key].shape
     ]
@@ -53,11 +108,26 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str], *, parameter:
             for label, items in (("missing", missing), ("extra", extra), ("of another shape", shapes))
             if items
         ]
-        raise ValueError(
-            f"`{parameter}`: {file.name} does not fit {type(network).__name__} ({'; '.join(parts)}). Choose the encoder "
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {name} does not fit {type(network).__name__} ({'; '.join(parts)}). Choose the encoder "
             "the weights were made with."
         )
-    network.load_state_dict(state)
+    # Published files hold half precision; the network computes in single.
+    ready = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    network.load_state_dict(ready, assign=any(value.is_meta for value in own.values()))
+
+
+def read_note(path: str | os.PathLike[str]) -> dict[str, Any] | None:
+    """Return what a weight file of this library says of itself; None for any other file."""
+    file = Path(path)
+    if file.suffix != ".safetensors" or not file.is_file():
+        return None
+    try:
+        with safe_open(file, framework="pt") as content:
+            text = (content.metadata() or {}).get(NOTE)
+        return None if text is None else dict(json.loads(text))
+    except (SafetensorError, OSError, ValueError):
+        return None  # reading its tensors will say what is wrong
 
 
 def _read(file: Path, parameter: str) -> dict[str, Any]:
@@ -66,12 +136,14 @@ def _read(file: Path, parameter: str) -> dict[str, Any]:
             return load_file(file)
         state = torch.load(file, map_location="cpu", weights_only=True)
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise ValueError(f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again.") from error
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again."
+        ) from error
     except Exception as error:  # torch.load raises pickle.UnpicklingError, of a module that is not imported here
-        raise ValueError(
+        raise PretrainedWeightsError(
             f"`{parameter}`: {file.name} holds more than tensors, which is not read for safety. Save "
             "module.state_dict() as .safetensors."
         ) from error
     if not isinstance(state, dict):
-        raise ValueError(f"`{parameter}`: {file.name} holds {type(state).__name__}, not a state dict.")
+        raise PretrainedWeightsError(f"`{parameter}`: {file.name} holds {type(state).__name__}, not a state dict.")
     return state

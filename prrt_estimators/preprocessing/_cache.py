@@ -9,22 +9,16 @@ import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import platformdirs
 
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import atomic_write, default_cache_dir
 from prrt_estimators.preprocessing._boxes import Box
 from prrt_estimators.preprocessing._scans import file_stamp
 
 #: Raised whenever the same file and box would give other voxels than before.
 VERSION = 1
-
-
-def default_cache_dir() -> Path:
-    """Return ``$PRRT_CACHE_DIR``, or the user's cache folder of this platform."""
-    chosen = os.environ.get("PRRT_CACHE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("prrt-estimators", appauthor=False))
 
 
 @dataclass(frozen=True)
@@ -91,10 +85,15 @@ class VolumeCache:
         name = hashlib.sha256(key.encode()).hexdigest()
         return self.folder / "boxes" / name[:2] / f"{name}.npy"
 
-    def put_box(self, file: Path, voxels: np.ndarray) -> None:
-        """Write the voxels of one box."""
+    def put(self, file: Path, values: np.ndarray) -> None:
+        """Write the voxels of a box, or features."""
         with self._writing(file) as temporary, open(temporary, "wb") as handle:
-            np.save(handle, voxels, allow_pickle=False)
+            np.save(handle, values, allow_pickle=False)
+
+    def feature_file(self, *key: Any) -> Path:
+        """Return where something computed from a scan lies, or will lie; `key` holds all that it depends on."""
+        name = hashlib.sha256(json.dumps([VERSION, *key]).encode()).hexdigest()
+        return self.folder / "features" / name[:2] / f"{name}.npy"
 
     def _record_file(self, path: str) -> Path:
         name = hashlib.sha256(os.path.realpath(path).encode("utf-8", "surrogateescape")).hexdigest()
@@ -113,7 +112,7 @@ class VolumeCache:
 
 
 def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, int | str]:
-    """Return the folder, the number of prepared volumes and their bytes.
+    """Return the folder, and the number of prepared volumes and features of volumes with their bytes.
 
     Parameters
     ----------
@@ -121,12 +120,19 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, int
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
     """
     folder = VolumeCache(cache_dir).folder
-    sizes = [file.stat().st_size for file in folder.glob("boxes/*/*.npy")]
-    return {"folder": str(folder), "volumes": len(sizes), "bytes": sum(sizes)}
+    sizes = {kind: [file.stat().st_size for file in folder.glob(f"{kind}/*/*.npy")] for kind in ("boxes", "features")}
+    return {
+        "folder": str(folder),
+        "volumes": len(sizes["boxes"]),
+        "features": len(sizes["features"]),
+        "bytes": sum(map(sum, sizes.values())),
+    }
 
 
 def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
-    """Delete the prepared volumes (they are made again when needed) and return how many there were.
+    """Delete prepared volumes and features (they are made again when needed) and return how many there were.
+
+    Pretrained weights that were fetched stay.
 
     Parameters
     ----------
@@ -136,8 +142,8 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     folder = VolumeCache(cache_dir).folder
     removed = 0
     # Only what this class writes is removed: the folder may be one that the user also uses otherwise.
-    for pattern in ("boxes/*/*.npy", "files/*/*.json"):
+    for pattern in ("boxes/*/*.npy", "features/*/*.npy", "files/*/*.json"):
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)
-            removed += pattern.startswith("boxes")
+            removed += not pattern.startswith("files")
     return removed

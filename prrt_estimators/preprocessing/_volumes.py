@@ -113,12 +113,12 @@ class BoxReader:
             box = self.box(row)
         file = self.cache.box_file(scan.digest, modality, box)
         if not file.exists():
-            self.cache.put_box(file, into_box(scan.data, scan.affine, box, modality))
+            self.cache.put(file, into_box(scan.data, scan.affine, box, modality))
         self.cache.put_record(path, scan.stat, record)
         return record, file
 
-    def check(self, row: int, modalities: Sequence[str]) -> list[Problem]:
-        """Prepare the scans of one patient and return what is wrong with them."""
+    def check(self, row: int, modalities: Sequence[str], beside: Sequence[str] = ()) -> list[Problem]:
+        """Prepare the scans of one patient and return what is wrong with them, or with how they lie to others."""
         problems = []
         for name in modalities:
             try:
@@ -130,7 +130,8 @@ class BoxReader:
                 problems += error.problems
             except ValueError as error:
                 problems.append(Problem(str(error), "mend the array", patient=str(self.X.ids[row]), column=name))
-        if not problems and all(name in modalities and self._in_file(row, name) for name in IMAGING):
+        named = {*modalities, *beside}
+        if not problems and all(name in named and self._in_file(row, name) for name in IMAGING):
             views = [field_of_view(r.shape, r.matrix) for r in (self.record(row, name) for name in IMAGING)]
             if overlap(*views) < LEAST_OVERLAP:
                 apart = float(np.linalg.norm(np.mean(views[0], axis=0) - np.mean(views[1], axis=0)))
@@ -158,6 +159,7 @@ def prepare_volumes(
     X: Any,
     *,
     modalities: Sequence[str] = IMAGING,
+    beside: Sequence[str] = (),
     size: Any = 48,
     spacing: Any = 8.0,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -172,6 +174,8 @@ def prepare_volumes(
     X : Cohort or mapping
     modalities : sequence of str, default=("pet", "ct")
         Which to prepare; those that the cohort does not have are passed over.
+    beside : sequence of str, default=()
+        Further modalities that were read already and must lie where these do.
     size : int or three, default=48
         Voxels of the box along Right, Anterior, Superior.
     spacing : float or three, default=8.0
@@ -201,7 +205,7 @@ def prepare_volumes(
         return
     reader = BoxReader(X, size=size, spacing=spacing, cache_dir=cache_dir)
     found = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        delayed(reader.check)(row, names) for row in range(len(X))
+        delayed(reader.check)(row, names, beside) for row in range(len(X))
     )
     problems: list[Problem] = []
     for done, faults in enumerate(found, 1):
@@ -324,7 +328,8 @@ class VolumePreprocessor(TransformerMixin, BaseEstimator):
             array = np.full((len(X), 1, *reader.shape(name)), np.nan, dtype=np.float32)
             for row in np.flatnonzero(X[name].present):
                 array[row, 0] = reader.load(int(row), name)
-            data[name] = Volumes(array)
+            known = X[name].spacing if X[name].array is not None else reader.spacing
+            data[name] = Volumes(array, spacing=known)
         return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival)
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
-from prrt_estimators.cohort import Cohort
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.datasets._synthetic._factors import (
     CENTRES,
     FACTORS,
@@ -171,6 +171,7 @@ def make_prrt_cohort(  # type: ignore[misc]
             data["ct"][k, 0] = np.nan if lacks[k] == "ct" else scans.ct
             masks["lesion"][k, 0] = scans.lesion
             bunch.truth.pet_signal[k], bunch.truth.ct_signal[k] = scans.pet_signal, scans.ct_signal
+        data |= {name: Volumes(data[name], spacing=bunch.spacing) for name in ("pet", "ct")}
     survival = np.empty(n_patients, dtype=[("event", bool), ("time", np.float64)])
     survival["event"], survival["time"] = bunch.event, bunch.time
     bunch.X = Cohort(data, ids=[patient.id for patient in patients], masks=masks, survival=survival)

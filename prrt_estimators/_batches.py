@@ -1,0 +1,121 @@
+"""Patients as batches of network inputs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+#: Volumes up to this many bytes are held in memory while training; larger sets are read batch by batch.
+HELD_IN_MEMORY = 2 * 1024**3
+
+
+class PatientDataset(Dataset):
+    """Patients as network inputs, gathered a batch at a time.
+
+    Parameters
+    ----------
+    volumes : mapping of str to callable
+        For each imaging modality a function row -> array that broadcasts to its shape.
+    table : ndarray of float32, shape (n, k), or None
+        Prepared laboratory values.
+    present : ndarray of bool, shape (n, M)
+    modalities : sequence of str
+        In the order of the columns of `present`.
+    shapes : mapping of str to tuple of ints
+        Of one patient: (1, D, H, W) for volumes, another for what was computed from them.
+    target : ndarray of float32, shape (n, 2), or None
+        Class and weight.
+    hold : bool, default=False
+        Read all volumes at once into memory, if they fit in `HELD_IN_MEMORY`.
+    """
+
+    def __init__(
+        self,
+        volumes: Mapping[str, Callable[[int], np.ndarray]],
+        table: np.ndarray | None,
+        present: np.ndarray,
+        modalities: Sequence[str],
+        shapes: Mapping[str, tuple[int, ...]],
+        target: np.ndarray | None = None,
+        *,
+        hold: bool = False,
+    ):
+        self.read = dict(volumes)
+        self.shapes = dict(shapes)
+        self.modalities = tuple(modalities)
+        self.present = torch.from_numpy(np.ascontiguousarray(present))
+        self.table = None if table is None else torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32))
+        self.target = torch.zeros(len(present), 2) if target is None else torch.from_numpy(target)
+        size = sum(4 * math.prod(shape) * len(present) for shape in self.shapes.values())
+        self.held: dict[str, torch.Tensor] = {}
+        if hold and size <= HELD_IN_MEMORY:
+            everyone = list(range(len(present)))
+            self.held = {name: self._gather(name, everyone) for name in self.read}
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        return self.__getitems__([row])
+
+    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Return the inputs and targets of a whole batch: torch's loader asks for all its rows at once."""
+        inputs: dict[str, torch.Tensor] = {"present": self.present[rows]}
+        for name in self.read:
+            inputs[name] = self.held[name][rows] if name in self.held else self._gather(name, rows)
+        if self.table is not None:
+            inputs["lab"] = self.table[rows]
+        return inputs, self.target[rows]
+
+    def _gather(self, name: str, rows: Sequence[int]) -> torch.Tensor:
+        k = self.modalities.index(name)
+        batch = torch.zeros(len(rows), *self.shapes[name])
+        for place, row in enumerate(rows):
+            if self.present[row, k]:
+                batch[place] = torch.from_numpy(np.array(self.read[name](row), dtype=np.float32))
+        return batch
+
+
+class EvenBatches:
+    """Batches of nearly equal size in a new random order each epoch, none of them a single patient.
+
+    A last batch of one would break batch normalisation and give that patient the weight of a whole batch.
+    """
+
+    def __init__(self, n: int, batch_size: int, shuffle: bool):
+        self.n, self.shuffle = n, shuffle
+        count = math.ceil(n / batch_size)
+        if shuffle and count > 1:
+            # With a batch size of 1 the caller asked for single patients; else none must come about.
+            count = min(count, max(n // 2, 1)) if batch_size > 1 else count
+        self.bounds = np.linspace(0, n, count + 1).round().astype(int)
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = torch.randperm(self.n) if self.shuffle else torch.arange(self.n)
+        for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True):
+            yield order[start:stop].tolist()
+
+
+class Rows(Dataset):
+    """Some patients of a dataset."""
+
+    def __init__(self, dataset: PatientDataset, rows: np.ndarray):
+        self.dataset, self.rows = dataset, rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, row: int) -> Any:
+        return self.__getitems__([row])
+
+    def __getitems__(self, rows: list[int]) -> Any:
+        """Return a whole batch."""
+        return self.dataset.__getitems__([int(self.rows[row]) for row in rows])

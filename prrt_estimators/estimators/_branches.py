@@ -1,0 +1,245 @@
+"""An imaging branch with pretrained weights: what it computes once a patient, and what is left to train."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from prrt_estimators import _net
+from prrt_estimators.cohort import Cohort
+from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
+from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
+from prrt_estimators.modules._sources import shared_encoder
+from prrt_estimators.preprocessing._cache import ScanRecord
+from prrt_estimators.preprocessing._grids import onto_grid
+from prrt_estimators.preprocessing._scans import read_scan
+from prrt_estimators.preprocessing._summaries import suv_summary
+from prrt_estimators.preprocessing._volumes import BoxReader
+
+#: How much of a pretrained encoder is trained.
+FINETUNE = ("frozen", "last", "full")
+
+
+@dataclass(frozen=True)
+class PretrainedBranch:
+    """One modality whose encoder has pretrained weights.
+
+    Parameters
+    ----------
+    modality : {"pet", "ct"}
+    source : WeightSource
+        With size, spacing and window filled in.
+    finetune : {"frozen", "last", "full"}
+        "frozen" takes the encoder's vector, computed once a patient; "last" trains the last stage on feature maps
+        that are computed once; "full" trains all of it on volumes.
+    cache_dir : str or None
+    """
+
+    modality: str
+    source: WeightSource
+    finetune: str
+    cache_dir: str | None = None
+
+    @property
+    def in_box(self) -> bool:
+        """Whether the volumes are the patient's box."""
+        return not self.source.own_grid
+
+    @property
+    def keeps(self) -> str:
+        """What is computed once a patient: "vectors", "maps", or "volumes"."""
+        if self.finetune == "frozen":
+            return "vectors"
+        residual = isinstance(self.source.encoder, str) and self.source.encoder != "densenet121"
+        return "maps" if self.finetune == "last" and residual else "volumes"
+
+    def reader(self, X: Cohort) -> BranchReader:
+        """Return the reader of what this branch takes of a cohort."""
+        return BranchReader(self, X)
+
+    def build(
+        self, shape: tuple[int, ...], columns: np.ndarray | None, *, blank: bool = False
+    ) -> Encoder | LastStage | Features:
+        """Return what is left to train, with pretrained weights.
+
+        Parameters
+        ----------
+        shape : tuple of ints
+            Of one patient's input.
+        columns : ndarray of shape (n, out_features) or None
+            Vectors of the training patients, which "frozen" is standardised by.
+        blank : bool, default=False
+            Whether trained weights will be filled in, so that pretrained ones need not be read.
+        """
+        if self.keeps == "vectors":
+            return Features(*_mean_and_scale(columns if columns is not None else np.zeros((1, *shape), np.float32)))
+        make = self.source.blank if blank else self.source.load
+        encoder = make(shape[1:] if self.keeps == "volumes" else self.source.size)  # type: ignore[arg-type]
+        if self.keeps == "maps":
+            stage = encoder.last_stage()
+            assert stage is not None
+            return stage
+        if self.finetune == "last":
+            _only_last_trains(encoder)
+        encoder.freeze_statistics()
+        return encoder
+
+
+def _mean_and_scale(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    scale = columns.std(axis=0)
+    # A feature that no training patient shows stays out, instead of blowing up at the first who does.
+    return columns.mean(axis=0), np.where(scale > 1e-6, scale, 1e6).astype(np.float32)
+
+
+def _only_last_trains(encoder: Encoder) -> None:
+    children = [child for child in encoder.network.children() if any(True for _ in child.parameters())]
+    if not children:
+        return
+    encoder.requires_grad_(False)
+    children[-1].requires_grad_(True)
+
+
+class BranchReader:
+    """What a pretrained branch takes of the patients of one cohort, computed once and kept on disk."""
+
+    def __init__(self, branch: PretrainedBranch, X: Cohort):
+        self.branch, self.X = branch, X
+        source = branch.source
+        assert source.size is not None
+        assert source.spacing is not None
+        self.size, self.spacing = source.size, source.spacing
+        self.boxes = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=branch.cache_dir)
+        self.volumes = X[branch.modality]
+        if source.own_grid and self.volumes.array is not None and self.volumes.spacing is None:
+            raise PretrainedWeightsError(
+                f"the weights {source.label} expect voxels of {' x '.join(f'{s:g}' for s in self.spacing)} mm, but the "
+                f"{branch.modality.upper()} array does not tell its own. Pass Volumes(array, spacing=(r, a, s)) in mm."
+            )
+
+    @functools.cached_property
+    def volume_shape(self) -> tuple[int, ...]:
+        """Voxels along each axis of the volumes that the encoder takes."""
+        return self.size if self.branch.source.own_grid else self.boxes.shape(self.branch.modality)
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one patient's input."""
+        if self.branch.keeps == "volumes":
+            return (1, *self.volume_shape)
+        rows = np.flatnonzero(self.volumes.present)
+        if not len(rows):
+            raise ValueError(f"no patient has a {self.branch.modality.upper()}; the branch cannot be built.")
+        return self.load(int(rows[0])).shape
+
+    def load(self, row: int) -> np.ndarray:
+        """Return one present patient's input, computing it if it is new or was cleared."""
+        if self.branch.keeps == "volumes" and not self.branch.source.own_grid:
+            return self.boxes.load(row, self.branch.modality)
+        file = self._file(row)
+        if file is not None:
+            try:
+                return np.load(file, mmap_mode="r", allow_pickle=False)
+            except (OSError, ValueError, EOFError):
+                pass  # cleared or damaged since it was written: made again
+        return np.load(self._compute(row), mmap_mode="r", allow_pickle=False)
+
+    def prepare(self, progress: Callable[[int, int], None] | None = None, device: torch.device | None = None) -> None:
+        """Compute what is missing, one patient at a time.
+
+        Raises
+        ------
+        CohortError
+            With every scan that cannot be used.
+        """
+        if self.branch.keeps == "volumes" and not self.branch.source.own_grid:
+            return
+        problems: list[Problem] = []
+        for row in range(len(self.X)):
+            if self.volumes.present[row]:
+                try:
+                    file = self._file(row)
+                    if file is None or not file.exists():
+                        self._compute(row, device)
+                except CohortError as error:
+                    problems += error.problems
+            if progress is not None:
+                progress(row + 1, len(self.X))
+        if device is not None and device.type != "cpu" and self.branch.keeps != "volumes":
+            shared_encoder(self.branch.source, self.volume_shape).to("cpu")
+        if problems:
+            raise CohortError(problems)
+
+    def digest(self, row: int) -> str | None:
+        """Return the SHA-256 of one patient's scan; None for a file not opened yet."""
+        return scan_digest(self.boxes, row, self.branch.modality)
+
+    def _file(self, row: int) -> Path | None:
+        source, array = self.branch.source, self.volumes.array is not None
+        lies: Any = None
+        if source.own_grid and array:
+            lies = self.volumes.spacing[row].tolist()
+        elif not source.own_grid and not array:
+            lies = self.boxes.box(row).centre
+        digest = self.digest(row)
+        if digest is None:
+            return None
+        grid = ["own" if source.own_grid else "box", *self.size, *self.spacing, lies]
+        network = [source.digest, str(source.encoder), repr(dict(source.encoder_params)), source.window]
+        weights = [] if self.branch.keeps == "volumes" else network
+        return self.boxes.cache.feature_file(self.branch.keeps, self.branch.modality, digest, grid, weights)
+
+    def volume(self, row: int) -> np.ndarray:
+        """Return the voxels that the encoder takes, before windowing."""
+        name = self.branch.modality
+        if not self.branch.source.own_grid:
+            return np.asarray(self.boxes.load(row, name), dtype=np.float32)
+        if self.volumes.array is not None:
+            data, affine = self.volumes.array[row, 0], np.diag([*self.volumes.spacing[row], 1.0])
+        else:
+            path = self.volumes.paths[row]
+            scan = read_scan(path, name, str(self.X.ids[row]))
+            data, affine = scan.data, scan.affine
+            summary = suv_summary(data, affine) if name == "pet" else {}
+            record = ScanRecord(scan.digest, data.shape, tuple(affine.ravel().tolist()), summary)
+            self.boxes.cache.put_record(path, scan.stat, record)
+        return onto_grid(data, affine, size=self.size, spacing=self.spacing, modality=name)
+
+    def _compute(self, row: int, device: torch.device | None = None) -> Path:
+        values = self.volume(row)
+        file = self._file(row)
+        assert file is not None
+        if self.branch.keeps == "volumes":
+            values = np.rint(values).astype(np.int16) if self.branch.modality == "ct" else values
+        else:
+            encoder = shared_encoder(self.branch.source, self.volume_shape)
+            run = encoder if self.branch.keeps == "vectors" else encoder.before_last_stage
+            values = _net.run_once(encoder, run, windowed(values, self.branch.source.window), device)
+            if self.branch.keeps == "maps":
+                # Large, and further layers follow: half precision halves them. Vectors stay as they are.
+                values = values.astype(np.float16)
+        self.boxes.cache.put(file, values)
+        return file
+
+
+def scan_digest(reader: BoxReader, row: int, modality: str) -> str | None:
+    """Return the SHA-256 of one patient's scan, of its file or of its voxels; None for a file not opened yet."""
+    volumes = reader.X[modality]
+    if volumes.array is not None:
+        return hashlib.sha256(volumes.array[row].tobytes()).hexdigest()
+    record = reader.cache.record(volumes.paths[row])
+    return None if record is None else record.digest
+
+
+def windowed(voxels: np.ndarray, window: tuple[float, float] | None) -> np.ndarray:
+    """Return voxels with a window brought to 0..1."""
+    if window is None:
+        return voxels
+    low, high = window
+    return (np.clip(voxels, low, high) - low) / np.float32(high - low)

@@ -1,0 +1,214 @@
+"""What ``ct_weights`` may be, made one thing: a file, its digest, and what the network in it expects."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from prrt_estimators.exceptions import PretrainedWeightsError
+from prrt_estimators.modules._encoders import Encoder, InputForm, build_network, input_form
+from prrt_estimators.modules._fetch import digest_of, key_prefix, weight_file
+from prrt_estimators.modules._registry import WEIGHTS
+from prrt_estimators.modules._weights import fill, read_note, read_state
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """Weights found on this machine.
+
+    Parameters
+    ----------
+    label : str
+        Name or file name, for messages.
+    file : Path
+    digest : str
+        SHA-256 of the file.
+    encoder : str or Module class
+    encoder_params : mapping
+    form : InputForm
+    size : tuple of 3 ints or None
+        Voxels that a scan is brought to; None for the estimator's.
+    spacing : tuple of 3 floats or None
+    window : pair of floats or None
+        None for the estimator's.
+    own_grid : bool
+        Whether a scan is padded and cropped about its own middle, rather than taken from the patient's box.
+    out_features : int or None
+        None if a volume must be passed to find out.
+    prefix : str
+    heads : tuple of str
+    parameter : str
+        Of the caller, for messages.
+    seen : frozenset of str
+        Digests of scans that the weights were pretrained on, where the file tells.
+    """
+
+    label: str
+    file: Path
+    digest: str
+    encoder: Any
+    encoder_params: Mapping[str, Any]
+    form: InputForm = field(default_factory=InputForm)
+    size: tuple[int, int, int] | None = None
+    spacing: tuple[float, float, float] | None = None
+    window: tuple[float, float] | None = None
+    own_grid: bool = False
+    out_features: int | None = None
+    prefix: str = ""
+    heads: tuple[str, ...] = ()
+    parameter: str = "weights"
+    seen: frozenset[str] = frozenset()
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the encoder's tensors as the file has them."""
+        return read_state(self.file, prefix=self.prefix, heads=self.heads, parameter=self.parameter)
+
+    def load(self, shape: tuple[int, ...]) -> Encoder:
+        """Return a new encoder with these weights, for volumes of this shape."""
+        # Without memory first: a large network would be filled with random numbers for nothing.
+        with torch.device("meta" if isinstance(self.encoder, str) else "cpu"):
+            network = build_network(self.encoder, self.encoder_params)
+        fill(network, self.state(), name=self.label, parameter=self.parameter)
+        return Encoder(network, shape, form=self.form, out_features=self.out_features)
+
+    def blank(self, shape: tuple[int, ...]) -> Encoder:
+        """Return a new encoder with random weights, to be filled."""
+        network = build_network(self.encoder, self.encoder_params)
+        return Encoder(network, shape, form=self.form, out_features=self.out_features)
+
+
+def find_weights(
+    weights: str | os.PathLike[str],
+    *,
+    modality: str,
+    encoder: Any = "compact",
+    encoder_params: Mapping[str, Any] | None = None,
+    parameter: str = "weights",
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> WeightSource:
+    """Find the file of weights given by name or path, and what they expect.
+
+    Parameters
+    ----------
+    weights : str or path
+        A key of `WEIGHTS`, or a file.
+    modality : {"pet", "ct"}
+    encoder : str or Module class, default="compact"
+        The network of a file that does not tell its own; a name other than the default must be the one that named
+        weights are of.
+    encoder_params : mapping, default=None
+    parameter : str, default="weights"
+        Of the caller, for messages.
+    cache_dir : path, default=None
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    PretrainedWeightsError
+        If the name is unknown, or the weights are of another modality or encoder, or cannot be had.
+    """
+    text = os.fspath(weights)
+    if text in WEIGHTS:
+        return _named(text, modality, encoder, encoder_params, parameter, cache_dir)
+    if not Path(text).exists() and os.sep not in text and "." not in text:
+        raise PretrainedWeightsError(
+            f"`{parameter}`: there are no weights called {text!r} and no such file; known are {', '.join(WEIGHTS)}."
+        )
+    if not Path(text).is_file():
+        raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
+    file = Path(text).resolve()
+    note = read_note(file)
+    if note is None:
+        return WeightSource(
+            file.name,
+            file,
+            digest_of(file),
+            encoder,
+            dict(encoder_params or {}),
+            form=input_form(encoder),
+            parameter=parameter,
+        )
+    _check_encoder(file.name, note["encoder"], encoder, parameter)
+    if note["modality"] != modality:
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {file.name} was pretrained on {note['modality'].upper()}, not on {modality.upper()}."
+        )
+    return WeightSource(
+        file.name,
+        file,
+        digest_of(file),
+        note["encoder"],
+        note["encoder_params"],
+        form=input_form(note["encoder"]),
+        size=tuple(note["size"]),
+        spacing=tuple(note["spacing"]),
+        window=None if note["window"] is None else tuple(note["window"]),
+        parameter=parameter,
+        seen=frozenset(note["seen"]),
+    )
+
+
+def _named(
+    name: str,
+    modality: str,
+    encoder: Any,
+    encoder_params: Mapping[str, Any] | None,
+    parameter: str,
+    cache_dir: str | os.PathLike[str] | None,
+) -> WeightSource:
+    spec = WEIGHTS[name]
+    if modality not in spec.modalities:
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {name!r} is for {' and '.join(spec.modalities).upper()}, not for {modality.upper()}."
+        )
+    _check_encoder(name, spec.encoder, encoder, parameter)
+    if encoder_params:
+        raise PretrainedWeightsError(f"`{parameter}`: {name!r} has a network of its own; leave encoder_params None.")
+    file = weight_file(name, cache_dir=cache_dir)
+    form = input_form(spec.encoder)
+    return WeightSource(
+        name,
+        file,
+        digest_of(file),
+        spec.encoder,
+        dict(spec.encoder_params),
+        form=InputForm(form.axes, form.channels, spec.standardise),
+        size=spec.size,
+        spacing=spec.spacing,
+        window=spec.window,
+        own_grid=spec.size is not None,
+        out_features=spec.out_features,
+        prefix=key_prefix(spec, file),
+        heads=spec.heads,
+        parameter=parameter,
+    )
+
+
+def _check_encoder(label: str, own: str, encoder: Any, parameter: str) -> None:
+    if encoder not in ("compact", own):
+        shown = encoder if isinstance(encoder, str) else getattr(encoder, "__name__", encoder)
+        raise PretrainedWeightsError(
+            f"`{parameter}`: the weights {label} are of the encoder {own!r}, but `encoder` is {shown!r}. Leave `encoder` "
+            "at its default, or choose weights made with it."
+        )
+
+
+_last: tuple[tuple[str, str, tuple[int, ...]], Encoder] | None = None
+
+
+def shared_encoder(source: WeightSource, shape: tuple[int, ...]) -> Encoder:
+    """Return an encoder that everyone in this process may run and nobody may train; the last one is kept.
+
+    A large network takes seconds to load; keeping one in every fitted clone of a search would fill the memory.
+    """
+    global _last
+    key = (source.digest, repr((source.encoder, source.encoder_params)), shape)
+    if _last is None or _last[0] != key:
+        _last = (key, source.load(shape).eval().requires_grad_(False))
+    return _last[1]
