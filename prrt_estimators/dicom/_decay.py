@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from prrt_estimators.dicom._clock import NO_DAY, acquired, at, local_moment, read_moment, read_time, series_start
 from prrt_estimators.dicom._elements import label, number, private, text
 from prrt_estimators.exceptions import SUVError
 
 _DAY = timedelta(days=1)
-_DATE = re.compile(r"(\d{4})[.-]?(\d{2})[.-]?(\d{2})$")
-_TIME = re.compile(r"(\d{2}):?(\d{2})?:?(\d{2}(?:\.\d*)?)?$")
-_MOMENT = re.compile(r"(\d{8})(\d{2}(?:\d{2}(?:\d{2}(?:\.\d*)?)?)?)?(?:[+-]\d{4})?$")
-#: Day of headers whose dates were all removed; only differences count.
-_NO_DAY = date(1900, 1, 1)
 #: Dates this far apart cannot belong to one examination: one of them was changed when the files were made anonymous.
 _OTHER_DATES = timedelta(days=2)
-#: Scan starts of the slices of one series that differ by more than this are remarked on.
+#: Scan starts worked out from the slices of one series that differ by more than this are remarked on.
 _SAME_START_S = 30.0
 
 
@@ -30,11 +25,23 @@ class NegativeUptake(SUVError):
 
 @dataclass(frozen=True)
 class Moment:
-    """A point in time, the elements it came from, and what is odd about it."""
+    """A point in time and where it comes from.
+
+    Attributes
+    ----------
+    when : datetime
+    source : str
+        The elements that tell it.
+    remarks : tuple of str
+        What is odd about it.
+    measured_from : datetime or None
+        When the measurement began, where that is not `when`.
+    """
 
     when: datetime
     source: str
     remarks: tuple[str, ...] = ()
+    measured_from: datetime | None = None
 
 
 def average_time(half_life: float, duration: float) -> float:
@@ -68,50 +75,21 @@ def average_time(half_life: float, duration: float) -> float:
     return math.log(decayed / -math.expm1(-decayed)) * half_life / math.log(2)
 
 
-def read_date(value: str) -> date | None:
-    """Return a DICOM date, None where the text is none."""
-    match = _DATE.match(value)
-    try:
-        return date(*map(int, match.groups())) if match else None
-    except ValueError:
-        return None
+def average_moment(header: Any, half_life: float) -> datetime:
+    """Return the moment that the values of a slice belong to when they are not decay-corrected.
 
-
-def read_time(value: str) -> timedelta | None:
-    """Return a DICOM time as the time since midnight, None where the text is none."""
-    match = _TIME.match(value)
-    if not match:
-        return None
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    if hours >= 24 or minutes >= 60 or seconds > 60:
-        return None
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
-
-def read_moment(value: str) -> tuple[date | None, timedelta | None]:
-    """Return day and time of a DICOM date and time; the offset from UTC is left out, as all times here are local."""
-    match = _MOMENT.match(value)
-    if not match:
-        return None, None
-    return read_date(match.group(1)), read_time(match.group(2)) if match.group(2) else None
-
-
-def acquired(header: Any) -> datetime | None:
-    """Return when the acquisition of a slice began, None where it is not told."""
-    time = read_time(text(header, "AcquisitionTime"))
-    day = read_date(text(header, "AcquisitionDate"))
-    if time is None:
-        day, time = read_moment(text(header, "AcquisitionDateTime"))
-        if time is None:
-            return None
-    if day is not None:
-        return _at(day, time)
-    series = _series(header)
-    if series is None:
-        return _at(_NO_DAY, time)
-    when = _at(series.date(), time)
-    # Without a date of its own a slice belongs to the day on which it lies nearer to the series.
-    return when + _DAY if series - when > _DAY / 2 else when
+    The frame reference time of an enhanced object (0018,9151), else acquisition time + average time of the frame.
+    """
+    written = local_moment(header, "FrameReferenceDateTime")
+    if written is not None:
+        return written
+    began = acquired(header)
+    if began is None:
+        raise SUVError(
+            f"{label('AcquisitionTime')} is missing, and with DecayCorrection NONE each slice belongs to its own time. "
+            "Export the series with its times."
+        )
+    return began + timedelta(seconds=average_time(half_life, _frame_duration(header)))
 
 
 def scan_start(headers: Sequence[Any], half_life: float) -> Moment:
@@ -139,8 +117,11 @@ def scan_start(headers: Sequence[Any], half_life: float) -> Moment:
     starts = [acquired(header) for header in headers]
     known = sorted((start, index) for index, start in enumerate(starts) if start is not None)
     earliest = known[0][0] if known else None
-    series = min((moment for header in headers if (moment := _series(header)) is not None), default=None)
-    written = _written(headers)
+    series = min((moment for header in headers if (moment := series_start(header)) is not None), default=None)
+    enhanced = [m for header in headers if (m := local_moment(header, "DecayCorrectionDateTime")) is not None]
+    if enhanced:
+        return Moment(min(enhanced), "decay correction time (0018,9701)", measured_from=earliest)
+    written = _written_by_maker(headers)
     if written is not None:
         return _on_scan_day(written, earliest or series)
     if series is not None and (earliest is None or earliest >= series):
@@ -150,28 +131,28 @@ def scan_start(headers: Sequence[Any], half_life: float) -> Moment:
             f"{label('SeriesTime')} and {label('AcquisitionTime')} are both missing, so the time from injection to scan "
             "is unknown. Export the series with its times."
         )
-    found = [(_back_computed(headers[index], start, half_life), start) for start, index in known]
-    first, began = found[0]
+    found = [_back_computed(headers[index], start, half_life) for start, index in known]
     remarks = []
-    if first > began + timedelta(seconds=1):
-        late = (first - began).total_seconds()
+    if text(headers[0], "Manufacturer").upper().startswith("GE"):
         remarks.append(
-            f"the scan start worked out from {label('FrameReferenceTime')} lies {late:.0f} s after the acquisition "
-            "began; the maker may count from the start of the frame"
+            f"the scan start is worked out from {label('FrameReferenceTime')}, which GE may count to the start of the "
+            f"frame: SUV may be too high by {100 * _half_frame_error(headers[known[0][1]], half_life):.1f} %"
         )
-    spread = (max(start for start, _ in found) - min(start for start, _ in found)).total_seconds()
+    spread = (max(found) - min(found)).total_seconds()
     if spread > _SAME_START_S:
         remarks.append(
             f"the scan starts worked out from the slices differ by {spread:.0f} s; that of the first slice is used"
         )
-    return Moment(first, "acquisition time + average time - frame reference time", tuple(remarks))
+    return Moment(found[0], "acquisition time + average time - frame reference time", tuple(remarks))
 
 
-def injection(item: Any, reference: datetime, half_life: float | None) -> Moment:
+def injection(header: Any, item: Any, reference: datetime, half_life: float | None) -> Moment:
     """Return when the radiopharmaceutical was injected.
 
     Parameters
     ----------
+    header : pydicom dataset
+        Of a slice; it may tell the offset from UTC.
     item : pydicom dataset
         Of the radiopharmaceutical information sequence.
     reference : datetime
@@ -188,44 +169,46 @@ def injection(item: Any, reference: datetime, half_life: float | None) -> Moment
     SUVError
         If both start times are missing, or the injection lies after the scan.
     """
-    day, time = read_moment(text(item, "RadiopharmaceuticalStartDateTime"))
-    source = "RadiopharmaceuticalStartDateTime"
+    keyword = "RadiopharmaceuticalStartDateTime"
+    when = local_moment(header, keyword, item)
+    time = when - at(when.date(), timedelta(0)) if when is not None else None
+    life = timedelta(seconds=half_life or 0)
+    remarks: tuple[str, ...] = ()
+    if when is not None:
+        before = reference - when
+        if -_OTHER_DATES < before <= max(_OTHER_DATES, 5 * life):
+            if before < timedelta(0):
+                raise _after_the_scan(-before)
+            return Moment(when, keyword)
+        remarks = (
+            f"the dates of injection and scan lie {abs(before).days} days apart; the time of day of {label(keyword)} is "
+            "used on the day of the scan",
+        )
     if time is None:
         time = read_time(text(item, "RadiopharmaceuticalStartTime"))
-        source = "RadiopharmaceuticalStartTime"
+        keyword = "RadiopharmaceuticalStartTime"
     if time is None:
         raise SUVError(
             f"{label('RadiopharmaceuticalStartDateTime')} and {label('RadiopharmaceuticalStartTime')} are both missing, "
             "so the dose cannot be decayed to the scan. Add the time of injection to the header."
         )
-    remarks: tuple[str, ...] = ()
-    if day is not None:
-        when = _at(day, time)
-        before = reference - when
-        if -_OTHER_DATES < before <= max(_OTHER_DATES, 5 * timedelta(seconds=half_life or 0)):
-            if before < timedelta(0):
-                raise _after_the_scan(-before)
-            return Moment(when, source)
-        remarks = (
-            f"the dates of injection and scan lie {abs(before).days} days apart; the time of day of "
-            f"{label(source)} is used on the day of the scan",
+    if life > _DAY:
+        # A date wrong by whole days would still give a believable SUV.
+        raise SUVError(
+            f"{label(keyword)} gives no date that fits the scan, and with a half-life of {life / _DAY:.1f} days the "
+            f"injection may lie days before it. Add {label('RadiopharmaceuticalStartDateTime')} to the header."
         )
-    when = _at(reference.date(), time)
+    when = at(reference.date(), time)
     if when > reference:
         late = when - reference
         when -= _DAY
         # An injection of the evening before is believed for as long as its activity can be imaged.
-        if reference - when > max(timedelta(hours=6), 2 * timedelta(seconds=half_life or 0)):
+        if reference - when > max(timedelta(hours=6), 2 * life):
             raise _after_the_scan(late)
-    elif day is None and half_life is not None and half_life > _DAY.total_seconds():
-        remarks = (
-            f"{label(source)} holds no date, and with a half-life of {half_life / 3600:.0f} h the injection may lie days "
-            "before the scan; the day of the scan is taken",
-        )
-    return Moment(when, source, remarks)
+    return Moment(when, keyword, remarks)
 
 
-def frame_duration(header: Any) -> float:
+def _frame_duration(header: Any) -> float:
     """Return the duration of a frame in s."""
     duration = number(header, "ActualFrameDuration", SUVError)
     if duration is None or duration <= 0:
@@ -236,32 +219,23 @@ def frame_duration(header: Any) -> float:
     return duration / 1000
 
 
-def _at(day: date, time: timedelta) -> datetime:
-    return datetime(day.year, day.month, day.day) + time
+def _half_frame_error(header: Any, half_life: float) -> float:
+    return math.expm1(math.log(2) / half_life * average_time(half_life, _frame_duration(header)))
 
 
-def _series(header: Any) -> datetime | None:
-    time = read_time(text(header, "SeriesTime"))
-    if time is None:
-        return None
-    day = read_date(text(header, "SeriesDate")) or read_date(text(header, "StudyDate"))
-    return _at(day or read_date(text(header, "AcquisitionDate")) or _NO_DAY, time)
-
-
-def _written(headers: Sequence[Any]) -> Moment | None:
-    """Return the earliest scan start that the maker wrote as such."""
-    for source, read in (
-        ("decay correction time (0018,9701)", lambda header: header.get("DecayCorrectionDateTime")),
-        ("GE scan time (0009,100D)", lambda header: private(header, 0x0009, "GEMS_PETD_01", 0x0D)),
-        ("Siemens decay correction time (0071,1022)", lambda header: private(header, 0x0071, "SIEMENS MED PT", 0x22)),
+def _written_by_maker(headers: Sequence[Any]) -> Moment | None:
+    """Return the earliest scan start that the maker wrote into an element of its own."""
+    for source, group, creator, element in (
+        ("GE scan time (0009,100D)", 0x0009, "GEMS_PETD_01", 0x0D),
+        ("Siemens decay correction time (0071,1022)", 0x0071, "SIEMENS MED PT", 0x22),
     ):
         found = []
         for header in headers:
-            value = read(header)
+            value = private(header, group, creator, element)
             value = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")
-            day, time = read_moment(value.strip(" \0"))
+            day, time, _ = read_moment(value.strip(" \0"))
             if day is not None and time is not None:
-                found.append(_at(day, time))
+                found.append(at(day, time))
         if found:
             return Moment(min(found), source)
     return None
@@ -269,13 +243,11 @@ def _written(headers: Sequence[Any]) -> Moment | None:
 
 def _on_scan_day(start: Moment, acquisition: datetime | None) -> Moment:
     """Move a private time whose date was not shifted with the others to the day of the acquisition."""
-    if acquisition is None or abs(start.when - acquisition) <= _OTHER_DATES / 2:
-        return start
-    if acquisition.date() == _NO_DAY:
+    if acquisition is None or acquisition.date() == NO_DAY or abs(start.when - acquisition) <= _DAY:
         return start
     days = round((acquisition - start.when) / _DAY)
     remark = f"the {start.source} lies {abs(days)} days from the acquisition; its time of day is used"
-    return Moment(start.when + days * _DAY, start.source, (*start.remarks, remark))
+    return Moment(start.when + days * _DAY, start.source, (remark,))
 
 
 def _back_computed(header: Any, began: datetime, half_life: float) -> datetime:
@@ -285,7 +257,7 @@ def _back_computed(header: Any, began: datetime, half_life: float) -> datetime:
             f"an acquisition is earlier than {label('SeriesTime')} and {label('FrameReferenceTime')} is missing, so the "
             "start of the scan is unknown. Export the original series."
         )
-    return began + timedelta(seconds=average_time(half_life, frame_duration(header)) - reference / 1000)
+    return began + timedelta(seconds=average_time(half_life, _frame_duration(header)) - reference / 1000)
 
 
 def _after_the_scan(late: timedelta) -> NegativeUptake:

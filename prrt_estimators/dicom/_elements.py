@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import warnings
 from collections.abc import Iterator
@@ -56,9 +57,15 @@ def import_pydicom() -> ModuleType:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep pydicom's remarks on values that break a rule of form to itself: they quote the value, identity or not."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pydicom")
-        yield
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def label(keyword: str) -> str:

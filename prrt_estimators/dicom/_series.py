@@ -16,6 +16,18 @@ from prrt_estimators.dicom._elements import import_pydicom, instance, label, num
 from prrt_estimators.dicom._frames import frames_of
 from prrt_estimators.exceptions import CohortWarning, MissingDependencyError, ScannerFileError
 
+#: Names that promise a DICOM file.
+_SUFFIXES = (".dcm", ".dicom", ".ima")
+#: Storage classes of CT and PET, single-slice, enhanced and converted.
+_IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130")
+#: What all images of a series share, besides its identifier.
+_SHARED = {
+    "PatientID": "patients",
+    "StudyInstanceUID": "studies",
+    "Modality": "modalities",
+    "FrameOfReferenceUID": "frames of reference",
+}
+
 #: A folder, a file, or the files of one series.
 Source = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
@@ -96,47 +108,47 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def _header(path: Path, where: str, named: bool) -> Any:
-    """Return the header of an image, None for a file that is something else."""
+    """Return the header of an image, None for a file in a folder that is something else."""
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
     try:
+        size = path.stat().st_size
+        with open(path, "rb") as handle:
+            marked = handle.read(132)[128:] == b"DICM"
         try:
             header = dcmread(path, stop_before_pixels=True)
         except InvalidDicomError:
-            # Old exports lack the preamble; what is then read from a text file has no class and no rows.
+            # Old exports lack the preamble; what is then read from a text file has no class.
             header = dcmread(path, stop_before_pixels=True, force=True)
-            if not text(header, "SOPClassUID") or not text(header, "Modality"):
+            if not (text(header, "SOPClassUID") and text(header, "Modality")):
                 header = None
     except OSError as error:
-        raise ScannerFileError(f"{where} cannot be read ({error.strerror}). Check its permissions.") from None
+        raise ScannerFileError(
+            f"{where} cannot be read ({error.strerror}). Check that it is there and its permissions."
+        ) from None
     except Exception as error:
-        if not _is_dicom(path):
-            header = None
-        else:
+        # Whatever a damaged file makes of the parser, it is one damaged file.
+        if marked:
             raise ScannerFileError(f"{where} is damaged ({type(error).__name__}). Export or copy it again.") from None
+        header = None
     if header is None:
-        if named or path.stat().st_size == 0:
-            raise ScannerFileError(
-                f"{where} is {'empty' if path.stat().st_size == 0 else 'no DICOM file'}. Copy it again."
-            )
+        if size == 0:
+            raise ScannerFileError(f"{where} is empty. Export or copy it again.")
+        if named or path.suffix.lower() in _SUFFIXES:
+            raise ScannerFileError(f"{where} is no DICOM file. Export or copy it again, or leave it out.")
         return None
-    if "Rows" in header and "SOPInstanceUID" in header:
+    if text(header, "Rows") and text(header, "Columns"):
         return header
-    if not text(header, "SOPClassUID") and not text(header.file_meta, "MediaStorageSOPClassUID"):
-        raise ScannerFileError(f"{where} ends within its header. Export or copy it again.")
-    if text(header, "Modality") in ("PT", "CT") and "ImagePositionPatient" not in header:
+    kind = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
+    if not kind or kind.startswith(_IMAGES):
         raise ScannerFileError(f"{where} ends within its header. Export or copy it again.")
     # Reports, structures and directories among the images hold no pixels.
     return None
 
 
-def _is_dicom(path: Path) -> bool:
-    with open(path, "rb") as handle:
-        return handle.read(132)[128:] == b"DICM"
-
-
 def _one_series(frames: list[Frame], modality: str) -> list[Frame]:
+    """Return the images without localisers, if they are of one series."""
     kept = [frame for frame in frames if not _is_localiser(frame.header)]
     if not kept:
         raise ScannerFileError("every image is a localiser. Name the series of slices.")
@@ -146,19 +158,22 @@ def _one_series(frames: list[Frame], modality: str) -> list[Frame]:
     for frame in kept:
         series.setdefault(text(frame.header, "SeriesInstanceUID"), []).append(frame)
     if len(series) > 1:
-        told = ", ".join(f"{len(part)} of {text(part[0].header, 'Modality') or 'unknown'}" for part in series.values())
+        told = ", ".join(f"{len(part)} {text(part[0].header, 'Modality') or 'unknown'}" for part in series.values())
         raise ScannerFileError(f"the images belong to {len(series)} series ({told}). Name the files of one series.")
-    for keyword, what in (("PatientID", "patients"), ("StudyInstanceUID", "studies"), ("Modality", "modalities")):
+    for keyword, what in _SHARED.items():
         found = Counter(text(frame.header, keyword) for frame in kept)
         if len(found) > 1:
             counts = " and ".join(str(count) for count in found.values())
-            raise ScannerFileError(f"one series holds images of {len(found)} {what} ({counts}). Export it again.")
-    found_modality = text(kept[0].header, "Modality")
-    if found_modality != modality:
-        raise ScannerFileError(f"expected a series of modality {modality}, got {found_modality or 'none'}.")
+            raise ScannerFileError(
+                f"the series mixes {len(found)} {what} ({counts} images). Export it again, or name the files that belong "
+                "together."
+            )
+    written = text(kept[0].header, "Modality")
+    if written != modality:
+        raise ScannerFileError(f"expected a series of modality {modality}, got {written or 'one without modality'}.")
     if any((number(frame.header, "SamplesPerPixel") or 1) != 1 for frame in kept):
         raise ScannerFileError(
-            "the images are in colour: screen captures, not measured values. Name the original series."
+            "the images are in colour: screen captures, no measured values. Name the original series."
         )
     return kept
 

@@ -1,0 +1,182 @@
+"""The headers of one PET series: each quantity read once, checked over all slices, and noted down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from prrt_estimators.dicom._elements import as_number, label, number, private, text, texts
+from prrt_estimators.exceptions import SUVError
+
+_PHILIPS = "Philips PET Private Group"
+#: A dose below is in MBq: no scan is done with 10 kBq, nor with 10 GBq.
+_LEAST_DOSE_BQ = 1e4
+#: A weight from here on is in g, a height above in cm.
+_MOST_WEIGHT_KG, _MOST_HEIGHT_M = 1000.0, 3.0
+
+
+class PETHeaders:
+    """What the headers of one series say about activity, and what the user says instead.
+
+    Parameters
+    ----------
+    slices : list of pydicom datasets
+        One a slice.
+    given : dict of str to float
+        Values by argument name (``weight_kg``, ``dose_bq``, ``half_life_s``) that stand in for the headers'.
+
+    Attributes
+    ----------
+    used : list of str
+        Arguments that were used.
+    tags : dict
+        Keyword to value of what was used.
+    remarks : list of str
+        What should be looked at.
+    """
+
+    def __init__(self, slices: list[Any], given: dict[str, float]):
+        self.slices = slices
+        self.given = given
+        self.used: list[str] = []
+        self.tags: dict[str, float | str] = {}
+        self.remarks: list[str] = []
+        self._pharmaceuticals: list[Any] = []
+
+    def constant(self, factor: float) -> np.ndarray:
+        """Return the same factor for every slice."""
+        return np.full(len(self.slices), float(factor))
+
+    def word(self, keyword: str) -> str:
+        """Return an upper-case word that all slices share, '' where it is missing."""
+        found = {text(header, keyword).upper() for header in self.slices}
+        if len(found) > 1:
+            told = ", ".join(sorted(word or "missing" for word in found))
+            raise SUVError(f"{label(keyword)} differs between slices ({told}). Read one series at a time.")
+        return found.pop()
+
+    def check_attenuation(self) -> None:
+        """Refuse a series that is not corrected for attenuation."""
+        unknown = False
+        for header in self.slices:
+            if corrections := texts(header, "CorrectedImage"):
+                corrected = "ATTN" in corrections
+            elif told := text(header, "AttenuationCorrected").upper():
+                corrected = told == "YES"
+            else:
+                method = text(header, "AttenuationCorrectionMethod").upper()
+                corrected = method != "NONE"
+                unknown = unknown or not method
+            if not corrected:
+                raise SUVError(
+                    f"the series is not corrected for attenuation ({label('CorrectedImage')} has no ATTN), so its values "
+                    "are no activity. Take the attenuation-corrected series."
+                )
+        if unknown:
+            self.remarks.append(f"{label('CorrectedImage')} is empty, so attenuation correction is taken on trust")
+
+    def weight(self) -> float:
+        """Return the body weight in kg."""
+        weight = self._positive("PatientWeight", "weight_kg", self.slices)
+        if weight >= _MOST_WEIGHT_KG:
+            self.remarks.append(f"{label('PatientWeight')} {weight:g} is taken as g, not kg")
+            weight /= 1000
+        self.tags["PatientWeight"] = weight
+        return weight
+
+    def height(self) -> float:
+        """Return the body height in m."""
+        height = self._positive("PatientSize", None, self.slices)
+        if height > _MOST_HEIGHT_M:
+            self.remarks.append(f"{label('PatientSize')} {height:g} is taken as cm, not m")
+            height /= 100
+        self.tags["PatientSize"] = height
+        return height
+
+    def sex(self) -> str:
+        """Return M, F or O."""
+        sex = self.word("PatientSex")
+        if sex not in ("M", "F", "O"):
+            raise SUVError(
+                f"{label('PatientSex')} is {'missing' if not sex else 'none of M, F and O'}, and the lean or ideal mass "
+                "that the scanner normalised by depends on it. Correct the header, or export the series in Bq/mL."
+            )
+        self.tags["PatientSex"] = sex
+        return sex
+
+    def dose(self) -> float:
+        """Return the dose at the time of injection in Bq."""
+        dose = self._positive("RadionuclideTotalDose", "dose_bq", self.pharmaceuticals())
+        if dose < _LEAST_DOSE_BQ and "dose_bq" not in self.given:
+            self.remarks.append(f"{label('RadionuclideTotalDose')} {dose:g} is taken as MBq, not Bq")
+            dose *= 1e6
+        self.tags["RadionuclideTotalDose"] = dose
+        return dose
+
+    def half_life(self) -> float:
+        """Return the half-life in s."""
+        half_life = self._positive("RadionuclideHalfLife", "half_life_s", self.pharmaceuticals())
+        self.tags["RadionuclideHalfLife"] = half_life
+        return half_life
+
+    def half_life_if_told(self) -> float | None:
+        """Return the half-life in s, None where it is missing and nothing depends on it."""
+        value = self.given.get("half_life_s") or self._same("RadionuclideHalfLife", self.pharmaceuticals())
+        return value if value is not None and value > 0 else None
+
+    def pharmaceuticals(self) -> list[Any]:
+        """Return the item on the radiopharmaceutical of every slice."""
+        if not self._pharmaceuticals:
+            self._pharmaceuticals = [self._pharmaceutical(header) for header in self.slices]
+        return self._pharmaceuticals
+
+    def philips_factor(self, element: int) -> np.ndarray | None:
+        """Return a maker's factor of each slice, None where no slice has it; a zero counts as missing."""
+        found = []
+        for header in self.slices:
+            try:
+                found.append(as_number(private(header, 0x7053, _PHILIPS, element)) or 0.0)
+            except (ValueError, TypeError):
+                found.append(0.0)
+        if not any(found):
+            return None
+        if min(found) <= 0:
+            raise SUVError(
+                f"the Philips factor (7053,10{element:02x}) is missing or not positive in some slices. Export the series "
+                "with its private elements."
+            )
+        return np.array(found)
+
+    @staticmethod
+    def _pharmaceutical(header: Any) -> Any:
+        items = header.get("RadiopharmaceuticalInformationSequence")
+        if not items:
+            raise SUVError(
+                f"{label('RadiopharmaceuticalInformationSequence')} is missing, and with it dose, half-life and time of "
+                "injection. Export the series without removing it."
+            )
+        if len(items) > 1:
+            raise SUVError(
+                f"{label('RadiopharmaceuticalInformationSequence')} holds {len(items)} radiopharmaceuticals, and which "
+                "one the values belong to is not told. Keep the one that was imaged."
+            )
+        return items[0]
+
+    def _same(self, keyword: str, headers: Sequence[Any]) -> float | None:
+        found = {number(header, keyword, SUVError) for header in headers}
+        if len(found) > 1:
+            raise SUVError(f"{label(keyword)} differs between slices. Read one series of one patient at a time.")
+        return found.pop()
+
+    def _positive(self, keyword: str, argument: str | None, headers: Sequence[Any]) -> float:
+        if argument in self.given:
+            self.used.append(argument)
+            return self.given[argument]
+        value = self._same(keyword, headers)
+        if value is None or value <= 0:
+            state = "missing" if value is None else "zero" if value == 0 else "negative"
+            remedy = f"Add it to the header, or pass `{argument}`" if argument else "Add it to the header"
+            raise SUVError(f"{label(keyword)} is {state}, so SUVbw cannot be computed. {remedy}.")
+        return value
