@@ -8,19 +8,37 @@ from prrt_estimators.inspection._embedding import (
 )
 from prrt_estimators.inspection._groups import correlated_groups
 from prrt_estimators.inspection._importance import PermutationImportance, forest_importance, permutation_importance
+from prrt_estimators.inspection._native import saliency_to_nifti
+from prrt_estimators.inspection._regions import attribution_in_regions, summarise_regions
+from prrt_estimators.inspection._saliency import SaliencyMaps, saliency
+from prrt_estimators.inspection._sanity import (
+    label_randomisation,
+    map_similarity,
+    randomise_weights,
+    weight_randomisation,
+)
 from prrt_estimators.inspection._shap import ShapExplanation, shap_values
 from prrt_estimators.inspection._shapley import modality_shapley
 
 __all__ = [
     "OutOfFoldFeatures",
     "PermutationImportance",
+    "SaliencyMaps",
     "ShapExplanation",
+    "attribution_in_regions",
     "class_separation",
     "correlated_groups",
     "forest_importance",
+    "label_randomisation",
+    "map_similarity",
     "modality_shapley",
     "out_of_fold_features",
     "permutation_importance",
+    "randomise_weights",
+    "saliency",
+    "saliency_to_nifti",
     "shap_values",
+    "summarise_regions",
     "umap_embedding",
+    "weight_randomisation",
 ]
