@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prrt_estimators.cli import _cache, _check, _compare, _demo, _fit, _make_cohort, _predict
+from prrt_estimators.cli import _cache, _check, _compare, _demo, _fit, _make_cohort, _predict, _pretrain, _weights
 
 app = typer.Typer(
     name="prrt",
@@ -23,6 +23,8 @@ app.command("check")(_check.check)
 app.command("fit")(_fit.fit)
 app.command("predict")(_predict.predict)
 app.command("make-cohort")(_make_cohort.make_cohort)
+app.command("pretrain")(_pretrain.pretrain)
+app.add_typer(_weights.app, name="weights")
 app.add_typer(_cache.app, name="cache")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,14 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+class Finetune(StrEnum):
+    """How much of pretrained weights is trained."""
+
+    frozen = "frozen"
+    last = "last"
+    full = "full"
+
+
 Models = Annotated[
     str,
     typer.Option(
@@ -97,10 +106,16 @@ BatchSize = Annotated[
 CtWeights = Annotated[
     str | None,
     typer.Option(
-        help="Weights of a pretrained CT encoder, by name or file, for pet_ct_lab_pretrained; without them it is "
-        "skipped.",
+        help="Weights of a pretrained CT encoder, by name (see prrt weights list) or file, for pet_ct_lab_pretrained; "
+        "without them it is skipped.",
         rich_help_panel=_MODELS,
         show_default=False,
+    ),
+]
+CtFinetune = Annotated[
+    Finetune | None,
+    typer.Option(
+        help="How much of those weights is trained. (default: frozen)", rich_help_panel=_MODELS, show_default=False
     ),
 ]
 

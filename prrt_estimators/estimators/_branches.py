@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,13 +40,11 @@ class PretrainedBranch:
     finetune : {"frozen", "last", "full"}
         "frozen" takes the encoder's vector, computed once a patient; "last" trains the last stage on feature maps
         that are computed once; "full" trains all of it on volumes.
-    cache_dir : str or None
     """
 
     modality: str
     source: WeightSource
     finetune: str
-    cache_dir: str | None = None
 
     @property
     def in_box(self) -> bool:
@@ -60,9 +59,9 @@ class PretrainedBranch:
         residual = isinstance(self.source.encoder, str) and self.source.encoder != "densenet121"
         return "maps" if self.finetune == "last" and residual else "volumes"
 
-    def reader(self, X: Cohort) -> BranchReader:
+    def reader(self, X: Cohort, cache_dir: str | os.PathLike[str] | None = None) -> BranchReader:
         """Return the reader of what this branch takes of a cohort."""
-        return BranchReader(self, X)
+        return BranchReader(self, X, cache_dir)
 
     def build(
         self, shape: tuple[int, ...], columns: np.ndarray | None, *, blank: bool = False
@@ -109,13 +108,13 @@ def _only_last_trains(encoder: Encoder) -> None:
 class BranchReader:
     """What a pretrained branch takes of the patients of one cohort, computed once and kept on disk."""
 
-    def __init__(self, branch: PretrainedBranch, X: Cohort):
+    def __init__(self, branch: PretrainedBranch, X: Cohort, cache_dir: str | os.PathLike[str] | None = None):
         self.branch, self.X = branch, X
         source = branch.source
         assert source.size is not None
         assert source.spacing is not None
         self.size, self.spacing = source.size, source.spacing
-        self.boxes = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=branch.cache_dir)
+        self.boxes = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=cache_dir)
         self.volumes = X[branch.modality]
         if source.own_grid and self.volumes.array is not None and self.volumes.spacing is None:
             raise PretrainedWeightsError(

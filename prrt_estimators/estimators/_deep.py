@@ -271,7 +271,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
                     volumes[name] = partial(reader.load, modality=name)
                     shapes[name] = (1, *reader.shape(name))
                     if name in self.branches_:
-                        own = self.branches_[name].reader(cohort)
+                        own = self.branches_[name].reader(cohort, self.cache_dir)
                         volumes[name] = own.load
                         shapes[name] = own.shape if target is not None else self.shapes_[name]
                 elif len(self.modalities_) > 1:
@@ -349,7 +349,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             names = tuple(name for name in self.modalities_ if name in cohort)
             self._prepare(cohort, names, self.branches_, tell_padding=False)
             self._check_shapes(cohort, names)
-            tell_of_overlap(self.branches_, cohort, names, self.pretrainers_)
+            tell_of_overlap(self.branches_, cohort, names, self.pretrainers_, self.cache_dir)
         device = _net.resolve_device(self.device)
         return _net.infer(
             self.net_,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -51,7 +50,7 @@ def find_branch(name: str, settings: BranchSettings, size: Any, spacing: Any, ca
         spacing=source.spacing or own_spacing,
         window=source.window if source.window is not None else window,
     )
-    return PretrainedBranch(name, source, settings.finetune, None if cache_dir is None else os.fspath(cache_dir))
+    return PretrainedBranch(name, source, settings.finetune)
 
 
 def prepare_scans(
@@ -79,7 +78,7 @@ def prepare_scans(
     def compute(name: str) -> None:
         text = f"{name.upper()} through {branches[name].source.label}"
         with _net.progress_bar(text, verbose, progress) as tell:
-            branches[name].reader(cohort).prepare(tell, device)
+            branches[name].reader(cohort, cache_dir).prepare(tell, device)
 
     apart = [name for name in names if name in branches and not branches[name].in_box]
     boxes: dict[Any, list[str]] = {}
@@ -117,7 +116,11 @@ def pretrained_on(pretrainer: Any, X: Cohort, modality: str, rng: Any, cache_dir
 
 
 def tell_of_overlap(
-    branches: Mapping[str, PretrainedBranch], X: Cohort, names: Sequence[str], pretrainers: Mapping[str, Any]
+    branches: Mapping[str, PretrainedBranch],
+    X: Cohort,
+    names: Sequence[str],
+    pretrainers: Mapping[str, Any],
+    cache_dir: Any,
 ) -> None:
     """Warn if patients to be predicted were seen in the pretraining of a branch.
 
@@ -129,7 +132,7 @@ def tell_of_overlap(
     for name, branch in branches.items():
         if name not in names or not branch.source.seen or name in pretrainers:
             continue
-        reader = branch.reader(X)
+        reader = branch.reader(X, cache_dir)
         rows = np.flatnonzero(X[name].present)
         seen = sum(reader.digest(int(row)) in branch.source.seen for row in rows)
         if seen:

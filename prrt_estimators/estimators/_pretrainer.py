@@ -254,7 +254,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         cohort = self._scans(X)
         branch = self._branch()
         self._prepare(cohort, branch)
-        reader = BranchReader(branch, cohort)
+        reader = BranchReader(branch, cohort, self.cache_dir)
         features = np.full((len(cohort), self._n_features_out), np.nan, dtype=np.float32)
         for row in np.flatnonzero(cohort[self._modality].present):
             features[row] = reader.load(int(row))

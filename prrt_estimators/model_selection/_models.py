@@ -33,7 +33,8 @@ class Skipped:
 
 def paper_models(
     *,
-    ct_weights: str | os.PathLike[str] | None = None,
+    ct_weights: Any = None,
+    ct_finetune: str | None = None,
     max_epochs: int | None = None,
     size: int | Sequence[int] | None = None,
     spacing: float | Sequence[float] | None = None,
@@ -52,9 +53,12 @@ def paper_models(
 
     Parameters
     ----------
-    ct_weights : str or path, default=None
-        Weights of a pretrained CT encoder, by name or file, for ``pet_ct_lab_pretrained``. Without them that
-        configuration is listed as skipped.
+    ct_weights : str, path, pretrainer or None, default=None
+        Weights of a pretrained CT encoder for ``pet_ct_lab_pretrained``: by name (``prrt weights list``), as a file, or
+        a `CTPretrainer` that is fitted inside each training fold. Without them that configuration is listed as
+        skipped.
+    ct_finetune : {"frozen", "last", "full"}, default=None
+        How much of them is trained.
     max_epochs : int, default=None
         Passes over the training patients.
     size : int or three, default=None
@@ -94,14 +98,17 @@ def paper_models(
     --------
     >>> list(paper_models(include=["lab", "baseline_lab"]))
     ['lab', 'baseline_lab']
-    >>> paper_models()["pet_ct_lab_pretrained"].reason[:15]
-    'needs a weight '
+    >>> paper_models()["pet_ct_lab_pretrained"].reason[:13]
+    'needs weights'
     """
     wanted = _wanted(include, baselines)
     given = {"size": size, "spacing": spacing, "max_epochs": max_epochs, "batch_size": batch_size}
     own = {name: value for name, value in given.items() if value is not None}
     network = own | {"device": device, "random_state": random_state, "cache_dir": cache_dir, "verbose": verbose}
-    return {name: _make(name, network, ct_weights) for name in wanted}
+    pretrained = {"ct_weights": os.fspath(ct_weights) if isinstance(ct_weights, os.PathLike) else ct_weights}
+    if ct_finetune is not None:
+        pretrained["ct_finetune"] = ct_finetune
+    return {name: _make(name, network, pretrained) for name in wanted}
 
 
 def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
@@ -114,7 +121,7 @@ def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
     return [name for name in MODEL_NAMES if name in chosen]
 
 
-def _make(name: str, network: Mapping[str, Any], ct_weights: str | os.PathLike[str] | None) -> Any:
+def _make(name: str, network: Mapping[str, Any], pretrained: Mapping[str, Any]) -> Any:
     # Estimators bring torch with them: a listing of names must not wait for it.
     from prrt_estimators import estimators
 
@@ -130,9 +137,7 @@ def _make(name: str, network: Mapping[str, Any], ct_weights: str | os.PathLike[s
         box = {key: network[key] for key in ("size", "spacing", "cache_dir") if key in network}
         return estimators.PETBaselineClassifier(**box)
     if name == "pet_ct_lab_pretrained":
-        if ct_weights is None:
-            return Skipped("needs a weight file of a pretrained CT encoder: pass ct_weights (--ct-weights)")
-        return estimators.FusionPFSClassifier(
-            modalities=("pet", "ct", "lab"), ct_weights=os.fspath(ct_weights), **network
-        )
+        if pretrained["ct_weights"] is None:
+            return Skipped("needs weights of a pretrained CT encoder: pass ct_weights (--ct-weights), e.g. 'astra'")
+        return estimators.FusionPFSClassifier(modalities=("pet", "ct", "lab"), **pretrained, **network)
     return estimators.FusionPFSClassifier(modalities=tuple(name.split("_")), **network)

@@ -10,7 +10,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
-from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem, ResultsWarning
+from prrt_estimators.exceptions import (
+    CohortError,
+    MissingDependencyError,
+    MissingModalityError,
+    PretrainedWeightsError,
+    Problem,
+    ResultsWarning,
+)
 from prrt_estimators.metrics import prrt_scorers
 from prrt_estimators.model_selection._fold import takes_weight
 from prrt_estimators.model_selection._models import Skipped
@@ -71,6 +78,8 @@ def prepare_models(
     ------
     CohortError
         With every problem that any model found.
+    PretrainedWeightsError, MissingDependencyError, FileNotFoundError
+        If pretrained weights that a model names cannot be had.
 
     Warns
     -----
@@ -107,6 +116,9 @@ def _prepare_one(
         except MissingModalityError as error:
             unable[name] = str(error)
             return
+        except (PretrainedWeightsError, MissingDependencyError, FileNotFoundError) as error:
+            # Asked for by the user and not to be had: better told now than in the morning.
+            raise type(error)(f"{name}: {error}") from error
         except Exception:
             continue  # not a matter of the data: fit will raise it again, under the model's name
 

@@ -129,7 +129,7 @@ WEIGHTS: Mapping[str, PretrainedWeights] = {
             },
             licence="MIT",
             citation="Blankemeier et al. 2024, Merlin: a vision language foundation model for 3D CT, arXiv:2406.06512",
-            megabytes=1200,
+            megabytes=1085,
             heads=("classifier.", "contrastive_head."),
             repository="stanfordmimi/Merlin",
             revision="8789c761787c7686e45c7bc95036adb804c1cfa0",
