@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from prrt_estimators.cli import _cache, _check, _compare, _demo, _fit, _make_cohort, _predict, _pretrain, _weights
+from prrt_estimators.cli import (
+    _cache,
+    _check,
+    _compare,
+    _demo,
+    _fit,
+    _ingest,
+    _make_cohort,
+    _predict,
+    _pretrain,
+    _weights,
+)
 
 app = typer.Typer(
     name="prrt",
@@ -18,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("demo")(_demo.demo)
+app.command("ingest")(_ingest.ingest)
 app.command("compare")(_compare.compare)
 app.command("check")(_check.check)
 app.command("fit")(_fit.fit)

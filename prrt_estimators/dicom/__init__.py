@@ -1,7 +1,8 @@
 """From scanner export to volumes in SUVbw and HU."""
 
 from prrt_estimators.dicom._geometry import Geometry, sort_slices
+from prrt_estimators.dicom._ingest import IngestResult, ingest
 from prrt_estimators.dicom._read import read_ct, read_pet
 from prrt_estimators.dicom._suv import SUVFactors, suv_factors
 
-__all__ = ["Geometry", "SUVFactors", "read_ct", "read_pet", "sort_slices", "suv_factors"]
+__all__ = ["Geometry", "IngestResult", "SUVFactors", "ingest", "read_ct", "read_pet", "sort_slices", "suv_factors"]

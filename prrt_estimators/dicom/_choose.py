@@ -181,7 +181,7 @@ def _choose_pet(
             return None, "the PET has no date to compare with the start of therapy"
         if not before:
             return None, f"no PET before therapy (the first is {(days[0] - therapy).days} days after its start)"
-        wanted = before[-1]
+        wanted: datetime.date | None = before[-1]
     elif len(days) > 1 and wishes.time_point is None:
         apart = ", ".join(str((day - days[0]).days) for day in days)
         return None, f"PET on {len(days)} days (day {apart}) and no date of therapy to choose by"

@@ -185,7 +185,9 @@ def _plain(element: Any) -> str:
 
 def _number(raw: dict[int, Any], name: str, default: int) -> int:
     element = raw.get(_NUMBERS[name])
-    value = None if element is None else element.value
+    if element is None:
+        return default
+    value = element.value
     if isinstance(value, bytes):
         if len(value) < 2:
             return default
@@ -198,4 +200,5 @@ def _decode(value: bytes, charset: str) -> str:
     from pydicom.charset import convert_encodings, decode_bytes
 
     encodings = convert_encodings(charset.split("\\") if charset else None)
-    return decode_bytes(value, encodings, {"\\", "^", "="}).rstrip("\0").strip()
+    delimiters: Any = {"\\", "^", "="}
+    return decode_bytes(value, encodings, delimiters).rstrip("\0").strip()

@@ -26,10 +26,13 @@ def canonical_id(value: object) -> str:
     >>> [canonical_id(v) for v in ("0012345", 12345.0, " ab-7 ", "AB-7")]
     ['12345', '12345', 'ab-7', 'ab-7']
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = " ".join(str(value).split()).casefold()
+    text = " ".join(id_text(value).split()).casefold()
     return text.lstrip("0") or "0" if text.isdigit() else text
+
+
+def id_text(value: object) -> str:
+    """Return an identifier as written; a spreadsheet's 7.0 is 7."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def default_key_file() -> Path:
@@ -106,7 +109,7 @@ def hashed_pseudonyms(identifiers: Iterable[str], key: bytes) -> dict[str, str]:
     return made
 
 
-def given_pseudonyms(names: Mapping[str, object], column: str) -> dict[str, str]:
+def given_pseudonyms(names: Mapping[str, object], column: str, *, same: bool = False) -> dict[str, str]:
     """Return the user's own pseudonyms, checked.
 
     Parameters
@@ -114,6 +117,8 @@ def given_pseudonyms(names: Mapping[str, object], column: str) -> dict[str, str]
     names : mapping of identifier to cell
     column : str
         For messages.
+    same : bool, default=False
+        Whether pseudonyms may be the identifiers, for an export that was pseudonymised before.
 
     Raises
     ------
@@ -121,12 +126,9 @@ def given_pseudonyms(names: Mapping[str, object], column: str) -> dict[str, str]
         If one is missing, occurs twice, is no safe file name or is the identifier itself. Patients are counted,
         not named.
     """
-    texts = {
-        identifier: str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell).strip()
-        for identifier, cell in names.items()
-    }
+    texts = {identifier: "" if cell is None else id_text(cell) for identifier, cell in names.items()}
     problems = []
-    unsafe = sum(_SAFE.fullmatch(text) is None or text.lower() == "nan" for text in texts.values())
+    unsafe = sum(_SAFE.fullmatch(text) is None for text in texts.values())
     if unsafe:
         remedy = "use 1 to 64 letters, digits, '-', '_' and '.'"
         problems.append(Problem(f"{unsafe} pseudonyms are empty or no safe file names", remedy, column=column))
@@ -134,9 +136,9 @@ def given_pseudonyms(names: Mapping[str, object], column: str) -> dict[str, str]
     if doubled:
         what = f"{doubled} pseudonyms are given to more than one patient"
         problems.append(Problem(what, "give every patient one of its own", column=column))
-    same = sum(canonical_id(text) == identifier for identifier, text in texts.items())
-    if same:
-        what = f"{same} pseudonyms are the identifiers themselves"
+    equal = 0 if same else sum(canonical_id(text) == identifier for identifier, text in texts.items())
+    if equal:
+        what = f"{equal} pseudonyms are the identifiers themselves"
         problems.append(Problem(what, "leave the column out: keyed hashes are made then", column=column))
     if problems:
         raise CohortError(problems)

@@ -76,12 +76,27 @@ class Series:
 
 @dataclass
 class Person:
-    """A patient as the images know them; `key` is the identifier that tables are joined by."""
+    """A patient as the images know them.
+
+    Attributes
+    ----------
+    key : str
+        The identifier that tables are joined by.
+    series : list of Series
+    people : set of (name, date of birth, sex)
+        As the images have them; more than one may be more than one person.
+    identity : dict of str to set of str
+        What tells who it is, by field of the header.
+    damaged : list of (kind, path)
+        Files that could not be read among the images of this patient alone.
+    listed_only : int
+        Images that a DICOMDIR lists of series that are not there.
+    """
 
     key: str
     series: list[Series] = field(default_factory=list)
     people: set[tuple[str, str, str]] = field(default_factory=set)
-    identity: set[str] = field(default_factory=set)
+    identity: dict[str, set[str]] = field(default_factory=dict)
     damaged: list[tuple[str, str]] = field(default_factory=list)
     listed_only: int = 0
 
@@ -221,7 +236,7 @@ def _add(
     key = key_of(texts, header.path, id_from)
     person = found.patients.setdefault(key, Person(key))
     person.people.add((texts["patient_name"], texts["birth_date"], texts["sex"]))
-    person.identity.update(texts[name] for name in _IDENTIFYING if texts[name])
+    _remember(person, {name: texts[name] for name in _IDENTIFYING})
     localiser = "LOCALIZER" in texts["image_type"].upper()
     group = (key, texts["study_uid"], texts["series_uid"], texts["modality"], localiser)
     series = groups.get(group)
@@ -245,6 +260,12 @@ def _add(
     start = _moment(texts)
     if start is not None and (series.start is None or start < series.start):
         series.start = start
+
+
+def _remember(person: Person, told: dict[str, str]) -> None:
+    for name, text in told.items():
+        if text:
+            person.identity.setdefault(name, set()).add(text)
 
 
 def _is_copy(root: str, header: Header, seen: dict[int, str]) -> bool:
@@ -316,7 +337,8 @@ def _compare(found: Inventory, path: str, present: set[str], id_from: str) -> No
         if id_from == "folder" and len((base / entry.path).parts) > 1:
             key = (base / entry.path).parts[0]
         person = found.patients.setdefault(key, Person(key))
-        person.identity.update(text for text in (entry.patient_id, entry.patient_name, entry.series_uid) if text)
+        told = {"patient_id": entry.patient_id, "patient_name": entry.patient_name, "series_uid": entry.series_uid}
+        _remember(person, told)
         known = [series for series in person.series if series.uid == entry.series_uid and not series.localiser]
         for series in known:
             series.missing += 1

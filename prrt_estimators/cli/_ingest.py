@@ -1,0 +1,139 @@
+"""``prrt ingest``: a scanner export and a spreadsheet to a cohort."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+
+_TABLE, _SERIES, _PRIVACY, _VOLUMES = "Clinical table", "Which series", "Privacy", "Volumes"
+
+
+def _option(text: str, panel: str | None = None, **more: Any) -> Any:
+    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
+
+
+@reported
+def ingest(
+    dicom_dir: Annotated[
+        Path, typer.Argument(metavar="DICOM_DIR", help="Folder of DICOM files in any layout.", show_default=False)
+    ],
+    clinical: Annotated[Path, _option("Table with one row a patient: CSV or Excel.")],
+    out: Annotated[Path, _option("Folder of the cohort; the same command again goes on.")],
+    id_column: Annotated[
+        str | None, _option("Column with the identifiers of the images. (default: found by its values)", _TABLE)
+    ] = None,
+    id_from: Annotated[
+        str,
+        typer.Option(
+            help="What identifies a patient in the images: patient_id, patient_name, or folder (the first below "
+            "DICOM_DIR).",
+            rich_help_panel=_TABLE,
+        ),
+    ] = "patient_id",
+    therapy_date: Annotated[
+        str, _option("Column with the start of therapy: the last PET before it is taken. 'none' for none.", _TABLE)
+    ] = "auto",
+    progression_date: Annotated[str, _option("Column with the date of progression.", _TABLE)] = "auto",
+    last_contact_date: Annotated[str, _option("Column with the date of the last contact.", _TABLE)] = "auto",
+    death_date: Annotated[str, _option("Column with the date of death.", _TABLE)] = "auto",
+    weight: Annotated[str, _option("Column with the body weight in kg, for images that lack it.", _TABLE)] = "auto",
+    keep: Annotated[str, _option("Columns to pass on although they look like free text, with commas.", _TABLE)] = "",
+    limits: Annotated[
+        Path | None, _option("Table of reference limits, such as an edited reference_limits.csv.", _TABLE)
+    ] = None,
+    no_derived: Annotated[bool, _option("Add no ratios of laboratory values.", _TABLE)] = False,
+    sheet: Annotated[str, _option("Sheet of an Excel file, by number or name.", _TABLE)] = "0",
+    require: Annotated[
+        str, _option("Scans without which a patient is left out: pet,ct (default), pet, ct or none.", _SERIES)
+    ] = "pet,ct",
+    time_point: Annotated[
+        str | None, _option("Which PET of several days, where no date of therapy decides: first or last.", _SERIES)
+    ] = None,
+    prefer_pet: Annotated[
+        str | None, _option("Regular expression for the description of the PET series.", _SERIES)
+    ] = None,
+    prefer_ct: Annotated[
+        str | None, _option("Regular expression for the description of the CT series.", _SERIES)
+    ] = None,
+    override: Annotated[
+        Path | None, _option("Series for single patients: CSV with patient, pet, ct; or JSON.", _SERIES)
+    ] = None,
+    grid: Annotated[
+        str,
+        typer.Option(
+            help="native; ct (PET brought to the CT); common (both on one grid of --spacing).", rich_help_panel=_VOLUMES
+        ),
+    ] = "native",
+    spacing: Annotated[str, typer.Option(help="Millimetres of the common grid.", rich_help_panel=_VOLUMES)] = "4",
+    key: Annotated[
+        Path | None,
+        _option("Key of the pseudonyms, made if it does not exist. (default: in the user's settings)", _PRIVACY),
+    ] = None,
+    pseudonym_column: Annotated[
+        str | None,
+        _option("Column with your own pseudonyms; that of --id-column if the export is pseudonymous.", _PRIVACY),
+    ] = None,
+    deface: Annotated[bool, _option("Remove what lies more than 6 cm above the lungs.", _PRIVACY)] = False,
+    jobs: Annotated[
+        int | None, _option("Patients converted at once. (default: one a processor, at most 4)", min=1)
+    ] = None,
+    quiet: o.Quiet = False,
+) -> int | None:
+    """Make a pseudonymous cohort (NIfTI scans in SUVbw and HU, cohort.csv) of a DICOM export and a clinical table.
+
+    Who is left out, and why, is in flow.csv; what each column was taken as in columns.csv; what the scans look like in
+    quality_01.png. The last step searches all outputs for names, identifiers and dates.
+
+    Exit code: 0 done, 1 nobody could be included or the search found something, 2 wrong usage or input, 130 interrupted.
+    """
+    from prrt_estimators.dicom import ingest as run
+
+    required = o.split_names(require)
+    options: dict[str, Any] = {
+        "id_from": id_from, "time_point": time_point, "prefer_pet": prefer_pet, "prefer_ct": prefer_ct,
+        "override": override, "grid": grid, "key_file": key, "pseudonym_column": pseudonym_column, "limits": limits,
+        "id_column": id_column, "deface": deface, "n_jobs": jobs,
+    }  # fmt: skip
+    dates: dict[str, str] = {
+        "therapy_date": therapy_date, "progression_date": progression_date, "last_contact_date": last_contact_date,
+        "death_date": death_date, "weight": weight,
+    }  # fmt: skip
+    options |= {name: None if value.lower() == "none" else value for name, value in dates.items()}
+    result = run(
+        dicom_dir,
+        clinical,
+        out,
+        **options,
+        keep=o.split_names(keep),
+        derived=not no_derived,
+        sheet=int(sheet) if sheet.isdigit() else sheet,
+        require=() if required == ["none"] else required,
+        spacing=o.three(spacing, float, "--spacing"),
+        verbose=not quiet,
+    )
+    return _tell(result, out, quiet)
+
+
+def _tell(result: Any, out: Path, quiet: bool) -> int:
+    print_table(result.counts.astype(str), title="Patients")
+    if not quiet:
+        used = result.columns[result.columns["passed_on_as"] != ""]
+        say(f"{len(used)} columns of the table are in cohort.csv; columns.csv says what was taken as what.")
+        if result.n_kept:
+            say(f"{result.n_kept} patients were finished before and are kept.")
+    for found in result.findings:
+        say(f"Warning: {found.file} holds a {found.kind} of a patient. Do not pass it on.")
+    if result.findings:
+        return MODEL_FAILED
+    if not result.n_included:
+        say(f"Nobody could be included; {out / 'flow.csv'} says why.")
+        return MODEL_FAILED
+    if not quiet:
+        say("No name, identifier or date of a patient was found in any output.")
+        say(f"Look at {out / 'quality_01.png'}. Next: prrt compare {out / 'cohort.csv'} --out DIR")
+    return OK

@@ -1,0 +1,256 @@
+"""One patient from files of the scanner to volumes of the cohort; whatever goes wrong stays with that patient."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+
+from prrt_estimators._io import atomic_write
+from prrt_estimators.dicom._deface import head_plane, remove_above
+from prrt_estimators.dicom._grid import common_grid, resample, save
+from prrt_estimators.dicom._headers import quiet
+from prrt_estimators.dicom._privacy import Finding, Identity, check_file
+from prrt_estimators.dicom._provenance import grid_record, suv_record, tags_of
+from prrt_estimators.dicom._quality import save_strip, strip
+from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
+
+RECORD, STRIP = "record.json", "quality.png"
+SCANS = {"pet": "pet.nii.gz", "ct": "ct.nii.gz"}
+_DIFFERENT_WEIGHT = 0.15
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be done for one patient.
+
+    Attributes
+    ----------
+    patient : str
+        Pseudonym.
+    folder : str
+        Where the patient's files go.
+    files : dict of {"pet", "ct"} to list of str
+        Of the chosen series.
+    stamp : str
+        Keyed digest of the files and of everything that decides what is made of them.
+    identity_digest : str
+        Keyed digest of what the outputs were searched for.
+    require : tuple of str
+        Modalities without which the patient cannot be used.
+    """
+
+    patient: str
+    folder: str
+    files: dict[str, list[str]]
+    stamp: str
+    identity_digest: str
+    require: tuple[str, ...] = ("pet", "ct")
+    weight_kg: float | None = None
+    grid: str = "native"
+    spacing: tuple[float, float, float] = (4.0, 4.0, 4.0)
+    deface: bool = False
+
+
+@dataclass
+class Converted:
+    """What became of a patient.
+
+    Attributes
+    ----------
+    record : dict
+        What is kept with the patient's files; empty if there are none.
+    stage, reason : str
+        Why the patient is left out; empty otherwise.
+    """
+
+    patient: str
+    record: dict[str, Any] = field(default_factory=dict)
+    stage: str = ""
+    reason: str = ""
+    notes: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    kept: bool = False
+
+
+def convert(task: Task, identity: Identity) -> Converted:
+    """Convert a patient, unless that was done before from the same files in the same way.
+
+    Returns
+    -------
+    Converted
+        Never an exception but for an interruption: the reason is in the result.
+    """
+    quiet()
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        try:
+            result = _finished(task, identity)
+            if result is None:
+                result = _convert(task, identity)
+        except _LeftOut as error:
+            result = Converted(task.patient, stage=error.stage, reason=identity.clean(error.reason))
+        except MissingDependencyError as error:
+            result = Converted(task.patient, stage="reading", reason=identity.clean(str(error)))
+        except Exception as error:
+            # An unforeseen fault of one patient's files must not cost the others, and its words may quote a name.
+            result = Converted(task.patient, stage="reading", reason=f"unexpected {type(error).__name__}")
+    if not result.kept:
+        told = [str(one.message) for one in heard if issubclass(one.category, UserWarning) and _ours(one)]
+        result.notes += [identity.clean(text).rstrip(".") for text in dict.fromkeys(told)]
+        if result.record:
+            result.record["notes"] = result.notes
+            _write_record(task, result.record)
+    return result
+
+
+class _LeftOut(Exception):
+    def __init__(self, stage: str, reason: str):
+        super().__init__(reason)
+        self.stage, self.reason = stage, reason
+
+
+def _ours(warning: warnings.WarningMessage) -> bool:
+    return warning.category.__module__.startswith("prrt_estimators")
+
+
+def _finished(task: Task, identity: Identity) -> Converted | None:
+    """Return what an earlier run made, if its files are all there and unchanged."""
+    folder = Path(task.folder)
+    try:
+        record = json.loads((folder / RECORD).read_text("utf-8"))
+        if record["stamp"] != task.stamp or any(_digest(folder / name) != one for name, one in record["files"].items()):
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    result = Converted(task.patient, record, notes=list(record.get("notes", [])), kept=True)
+    if record.get("searched_for") != task.identity_digest:
+        result.findings = _search(folder, list(record["files"]), identity)
+        if not result.findings:
+            record["searched_for"] = task.identity_digest
+            _write_record(task, record)
+    return result
+
+
+def _convert(task: Task, identity: Identity) -> Converted:
+    result = Converted(task.patient)
+    images: dict[str, Any] = {}
+    record: dict[str, Any] = {"stamp": task.stamp, "grid": task.grid}
+    for kind in SCANS:
+        if not task.files.get(kind):
+            continue
+        try:
+            images[kind], record[kind] = _read(kind, task, identity, result)
+        except ScannerFileError as error:
+            text = _without_files(str(error), task)
+            if kind in task.require:
+                raise _LeftOut("reading", f"{kind.upper()}: {text.rstrip('.')}") from None
+            result.notes.append(identity.clean(f"{kind.upper()} left out: {text}".rstrip(".")))
+    if not images:
+        raise _LeftOut("reading", "no scan could be read")
+    if task.deface:
+        _deface(images, result)
+    suv_max = float(images["pet"].dataobj.max()) if "pet" in images else None
+    images = _on_grid(images, task, result)
+    folder = Path(task.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    # Without its record a patient counts as unfinished, so the old one goes first and the new one comes last.
+    (folder / RECORD).unlink(missing_ok=True)
+    for kind, name in SCANS.items():
+        if kind in images:
+            save(images[kind], folder / name)
+            record[kind]["grid"] = grid_record(images[kind])
+        else:
+            (folder / name).unlink(missing_ok=True)
+    if suv_max is not None:
+        record["pet"]["suv_max"] = round(suv_max, 2)
+    save_strip(strip(images.get("pet"), images.get("ct")), folder / STRIP)
+    names = [*(SCANS[kind] for kind in images), STRIP]
+    record["files"] = {name: _digest(folder / name) for name in names}
+    result.findings = _search(folder, names, identity)
+    record["searched_for"] = "" if result.findings else task.identity_digest
+    result.record = record
+    return result
+
+
+def _read(kind: str, task: Task, identity: Identity, result: Converted) -> tuple[nib.Nifti1Image, dict[str, Any]]:
+    from pydicom import dcmread
+
+    from prrt_estimators.dicom._read import read_ct, read_pet
+
+    files = task.files[kind]
+    header = dcmread(files[0], stop_before_pixels=True, force=True)
+    record: dict[str, Any] = {"n_files": len(files), "tags": tags_of(header, identity)}
+    if kind == "ct":
+        return read_ct(files), record
+    weight = _positive(header, "PatientWeight")
+    if weight is None and task.weight_kg is not None:
+        image = read_pet(files, weight_kg=task.weight_kg)
+        result.notes.append("weight taken from the table: the images have none")
+    else:
+        image = read_pet(files)
+        if weight and task.weight_kg and abs(weight / task.weight_kg - 1) > _DIFFERENT_WEIGHT:
+            result.notes.append(f"weight in the images is {weight / task.weight_kg:.2f} times that in the table")
+    record["suv"] = suv_record(image.extra["suv"])
+    return image, record
+
+
+def _positive(header: Any, keyword: str) -> float | None:
+    try:
+        value = float(header.get(keyword) or 0)
+    except (TypeError, ValueError):
+        return None
+    return value if value > 0 else None
+
+
+def _without_files(text: str, task: Task) -> str:
+    """Take names of files out of a message: they may be those of persons."""
+    for files in task.files.values():
+        for file in files:
+            path = Path(file)
+            for part in (file, path.name):
+                text = text.replace(part, "a file")
+    return text
+
+
+def _deface(images: dict[str, Any], result: Converted) -> None:
+    if "ct" not in images:
+        raise _LeftOut("CT", "the head can only be removed where there is a CT to find it by")
+    try:
+        height = head_plane(images["ct"])
+    except ScannerFileError as error:
+        raise _LeftOut("reading", str(error).rstrip(".")) from None
+    for kind in images:
+        images[kind] = remove_above(images[kind], height, kind)
+    result.notes.append("the scan ends below the head" if height == float("inf") else "head removed")
+
+
+def _on_grid(images: dict[str, Any], task: Task, result: Converted) -> dict[str, Any]:
+    if task.grid == "ct" and "pet" in images:
+        if "ct" in images:
+            images["pet"] = resample(images["pet"], images["ct"].affine, images["ct"].shape, "pet")
+        else:
+            result.notes.append("PET in its own grid: there is no CT")
+    elif task.grid == "common":
+        affine, shape = common_grid(images["pet" if "pet" in images else "ct"], task.spacing)
+        images = {kind: resample(image, affine, shape, kind) for kind, image in images.items()}
+    return images
+
+
+def _search(folder: Path, names: list[str], identity: Identity) -> list[Finding]:
+    return [found for name in names for found in check_file(folder / name, f"patients/{folder.name}/{name}", identity)]
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _write_record(task: Task, record: dict[str, Any]) -> None:
+    with atomic_write(Path(task.folder) / RECORD) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", "utf-8")

@@ -1,0 +1,141 @@
+"""Who goes into the cohort with which files: decided before a voxel is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prrt_estimators.dicom._choose import Choice, Wishes, choose, flaws
+from prrt_estimators.dicom._clinical import Clinical
+from prrt_estimators.dicom._convert import Task
+from prrt_estimators.dicom._flow import FlowRow
+from prrt_estimators.dicom._people import contradiction
+from prrt_estimators.dicom._privacy import Identity
+from prrt_estimators.dicom._pseudonyms import keyed_digest
+from prrt_estimators.dicom._walk import Inventory, Person
+
+#: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
+FORMAT = 1
+
+
+@dataclass
+class Plan:
+    """What was asked for, and what was decided on the way.
+
+    Attributes
+    ----------
+    names : mapping of canonical identifier to pseudonym
+    choices : dict of str to Choice
+        By pseudonym.
+    notes : dict of str to list of str
+        By pseudonym.
+    """
+
+    wishes: Wishes
+    names: Mapping[str, str]
+    override: Mapping[str, dict[str, str]]
+    require: tuple[str, ...]
+    grid: str
+    spacing: tuple[float, float, float]
+    deface: bool
+    out: Path
+    key: bytes = field(repr=False)
+    identity: Identity = field(repr=False)
+    choices: dict[str, Choice] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def plan_tasks(
+    plan: Plan, found: Inventory, people: Mapping[str, Person], table: Clinical
+) -> tuple[list[Task], list[FlowRow]]:
+    """Return what is to be converted, and a row for each patient who is left out before."""
+    tasks, rows = [], []
+    searched = _identity_digest(plan)
+    for key in sorted({*people, *table.frame.index}, key=lambda one: plan.names[one]):
+        patient = plan.names[key]
+        plan.notes[patient] += table.notes.get(key, [])
+        stage, reason = _decide(plan, key, patient, people.get(key), table)
+        if reason:
+            rows.append(FlowRow(patient, stage, plan.identity.clean(reason), plan.notes[patient]))
+        else:
+            tasks.append(_task(plan, found, key, patient, table, searched))
+    return tasks, rows
+
+
+def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Clinical) -> tuple[str, str]:
+    """Return where and why a patient is left out; empty texts for one who is not."""
+    notes = plan.notes[patient]
+    if person is not None:
+        kinds = Counter(kind for kind, _ in person.damaged)
+        words = {"folder": "folder(s) that cannot be opened", "unreadable": "file(s) that cannot be opened"}
+        notes += [f"{count} {words.get(kind, f'{kind} file(s)')}" for kind, count in sorted(kinds.items())]
+        if person.listed_only:
+            notes.append(f"{person.listed_only} image(s) that a DICOMDIR lists are not there")
+        if key not in table.frame.index:
+            return "images", "images, but no row in the table"
+        differs = contradiction(person.people)
+        if differs:
+            return "identity", f"two persons under one identifier: {differs}"
+    if key in table.wrong:
+        return "table", table.wrong[key]
+    if person is None or not any(series.modality in ("PT", "CT") for series in person.series):
+        if plan.require:
+            missing = person is not None and person.listed_only
+            return (
+                "images",
+                "the DICOMDIR lists images, but none is there" if missing else "a row in the table, but no images",
+            )
+        return "", ""
+    choice = choose(person, plan.wishes, therapy=table.therapy.get(key), override=plan.override.get(key))
+    plan.choices[patient] = choice
+    for kind in ("pet", "ct"):
+        series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")
+        if series is not None:
+            why = flaws(person, series)
+            if series.copies:
+                notes.append(f"{series.copies} copies of {kind.upper()} files left out")
+        if why and kind in plan.require:
+            return kind.upper(), why
+        if why:
+            setattr(choice, kind, None)
+            notes.append(f"no {kind.upper()}: {why}")
+    notes += choice.notes
+    return "", ""
+
+
+def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical, searched: str) -> Task:
+    choice = plan.choices.get(patient, Choice())
+    chosen = {kind: series for kind, series in (("pet", choice.pet), ("ct", choice.ct)) if series is not None}
+    files = {kind: [os.path.join(found.root, file) for file in series.files] for kind, series in chosen.items()}
+    settings = json.dumps(
+        [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
+    )
+    states = [
+        f"{kind} {os.path.relpath(file, found.root)} {status.st_size} {status.st_mtime_ns}"
+        for kind in files
+        for file in files[kind]
+        if (status := os.stat(file))
+    ]
+    return Task(
+        patient,
+        str(plan.out / "patients" / patient),
+        files,
+        keyed_digest(plan.key, "stamp", settings, *states),
+        searched,
+        plan.require,
+        table.weight.get(key),
+        plan.grid,
+        plan.spacing,
+        plan.deface,
+    )
+
+
+def _identity_digest(plan: Plan) -> str:
+    who = plan.identity
+    return keyed_digest(
+        plan.key, "identity", *sorted(who.names), "", *sorted(who.identifiers), "", *sorted(map(str, who.days))
+    )

@@ -1,0 +1,202 @@
+"""Sheets to look at: one image row a patient, PET as MIP, CT and PET in the same mid-planes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from prrt_estimators._io import atomic_write
+
+#: Grey levels: SUV from white to black, HU from black to white.
+SUV_WINDOW, HU_WINDOW = (0.0, 10.0), (-160.0, 240.0)
+PANELS = ("PET, MIP from the front", "PET, MIP from the side", "CT", "PET", "PET on CT", "CT", "PET", "PET on CT")
+_HEIGHT, _NARROW, _WIDE, _GAP = 260, 150, 230, 4
+_WIDTHS = (_NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _WIDE, _WIDE, _WIDE)
+_ROWS_A_PAGE = 6
+_PAPER = 245
+#: matplotlib would write its own name and version.
+_NO_TEXT: Any = {"Software": None}
+
+
+def strip(pet: nib.Nifti1Image | None, ct: nib.Nifti1Image | None) -> np.ndarray:
+    """Return the image row of a patient, shape (height, width, 3), uint8.
+
+    Parameters
+    ----------
+    pet, ct : Nifti1Image or None
+        SUVbw and HU, RAS+; drawn in the same millimetres, so that what does not fit together is seen.
+    """
+    low, high = _field(pet if pet is not None else ct)
+    middle = (low + high) / 2
+    pet_data = None if pet is None else np.asarray(pet.dataobj, dtype=np.float32)
+    ct_data = None if ct is None else np.asarray(ct.dataobj)
+    panels = []
+    for number, width in enumerate(_WIDTHS):
+        front = number in (0, 2, 3, 4)
+        across, up = (0, 2) if front else (1, 2) if number == 1 else (0, 1)
+        points = _points(low, high, middle, across, up, width)
+        if number < 2:
+            grey = None if pet is None else _mip(pet_data, pet, 1 if front else 0, across, up, points)
+            panels.append(_pet_panel(grey, points))
+            continue
+        suv = None if pet is None else _plane(pet_data, pet, points, 0.0)
+        hu = None if ct is None else _plane(ct_data, ct, points, -1024.0)
+        which = (number - 2) % 3
+        if which == 0:
+            panels.append(_ct_panel(hu, points))
+        elif which == 1:
+            panels.append(_pet_panel(suv, points))
+        else:
+            panels.append(_fused(hu, suv, points))
+    gap = np.full((_HEIGHT, _GAP, 3), 255, np.uint8)
+    parts = [part for panel in panels for part in (panel, gap)][:-1]
+    return np.concatenate(parts, axis=1)
+
+
+def _field(image: Any) -> tuple[np.ndarray, np.ndarray]:
+    ends = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in image.shape])).reshape(3, -1)
+    corners = image.affine[:3, :3] @ ends + image.affine[:3, 3:]
+    return corners.min(axis=1), corners.max(axis=1)
+
+
+def _points(low: np.ndarray, high: np.ndarray, middle: np.ndarray, across: int, up: int, width: int) -> np.ndarray:
+    """Return RAS+ millimetres of the pixels of a panel, shape (3, height, width): right of the patient on the left."""
+    size = max((high[across] - low[across]) / width, (high[up] - low[up]) / _HEIGHT)
+    columns = middle[across] + size * (np.arange(width) - (width - 1) / 2)
+    rows = middle[up] - size * (np.arange(_HEIGHT) - (_HEIGHT - 1) / 2)
+    points = np.empty((3, _HEIGHT, width))
+    points[...] = middle[:, None, None]
+    # The radiological view: the patient's right is on the left; seen from the side, the patient looks to the left.
+    points[across] = columns[::-1][None, :]
+    points[up] = rows[:, None]
+    inside = (np.abs(points[across] - middle[across]) <= (high[across] - low[across]) / 2) & (
+        np.abs(points[up] - middle[up]) <= (high[up] - low[up]) / 2
+    )
+    points[:, ~inside] = np.nan
+    return points
+
+
+def _plane(data: Any, image: Any, points: np.ndarray, outside: float) -> np.ndarray:
+    inverse = np.linalg.inv(image.affine)
+    voxels = np.tensordot(inverse[:3, :3], np.nan_to_num(points), 1) + inverse[:3, 3][:, None, None]
+    # Only the planes around the cut are read, so that a long CT is not copied.
+    begin = np.clip(np.floor(voxels.min(axis=(1, 2))).astype(int) - 1, 0, np.array(data.shape) - 1)
+    end = np.clip(np.ceil(voxels.max(axis=(1, 2))).astype(int) + 2, begin + 1, data.shape)
+    part = data[tuple(slice(b, e) for b, e in zip(begin, end, strict=True))].astype(np.float32)
+    return ndimage.map_coordinates(part, voxels - begin[:, None, None], order=1, cval=outside)
+
+
+def _mip(data: Any, image: Any, along: int, across: int, up: int, points: np.ndarray) -> np.ndarray:
+    """Project along the voxel axis nearest to a direction, then bring the result to the pixels."""
+    flat = data.max(axis=along)
+    spacing = np.linalg.norm(image.affine[:3, :3], axis=0)
+    low, _ = _field(image)
+    rows = [(np.nan_to_num(points[axis]) - low[axis]) / spacing[axis] - 0.5 for axis in (across, up)]
+    return ndimage.map_coordinates(flat, rows, order=1, mode="nearest")
+
+
+def _grey(values: np.ndarray, window: tuple[float, float]) -> np.ndarray:
+    return np.clip((values - window[0]) / (window[1] - window[0]), 0, 1)
+
+
+def _framed(shade: np.ndarray, points: np.ndarray) -> np.ndarray:
+    pixels = np.round(255 * (shade if shade.ndim == 3 else np.repeat(shade[..., None], 3, axis=2))).astype(np.uint8)
+    pixels[np.isnan(points[0])] = _PAPER
+    return pixels
+
+
+def _missing(points: np.ndarray) -> np.ndarray:
+    return np.full((*points.shape[1:], 3), _PAPER, np.uint8)
+
+
+def _pet_panel(suv: np.ndarray | None, points: np.ndarray) -> np.ndarray:
+    return _missing(points) if suv is None else _framed(1 - _grey(suv, SUV_WINDOW), points)
+
+
+def _ct_panel(hu: np.ndarray | None, points: np.ndarray) -> np.ndarray:
+    return _missing(points) if hu is None else _framed(_grey(hu, HU_WINDOW), points)
+
+
+def _fused(hu: np.ndarray | None, suv: np.ndarray | None, points: np.ndarray) -> np.ndarray:
+    if hu is None or suv is None:
+        return _missing(points)
+    heat = _grey(suv, SUV_WINDOW)[..., None]
+    # Black to red to yellow to white, laid over the CT as strongly as there is uptake.
+    colour = np.clip(heat * [3.0, 3.0, 3.0] - [0.0, 1.0, 2.0], 0, 1)
+    share = np.clip(heat * 2, 0, 0.75)
+    base = np.repeat(_grey(hu, HU_WINDOW)[..., None], 3, axis=2)
+    return _framed((1 - share) * base + share * colour, points)
+
+
+def save_strip(pixels: np.ndarray, path: Path) -> None:
+    """Write an image row as PNG without any text inside."""
+    from matplotlib.image import imsave
+
+    with atomic_write(path) as temporary:
+        imsave(temporary, pixels, format="png", metadata=_NO_TEXT)
+
+
+def write_sheets(rows: Sequence[tuple[str, Sequence[str], Path]], folder: Path) -> list[Path]:
+    """Write the pages of the quality sheet.
+
+    Parameters
+    ----------
+    rows : sequence of (pseudonym, lines of text, image row)
+    folder : Path
+        Pages that are no longer needed are removed.
+
+    Returns
+    -------
+    list of Path
+    """
+    pages = []
+    for number, start in enumerate(range(0, len(rows), _ROWS_A_PAGE), 1):
+        path = folder / f"quality_{number:02d}.png"
+        _write_page(rows[start : start + _ROWS_A_PAGE], path)
+        pages.append(path)
+    for old in folder.glob("quality_*.png"):
+        if old not in pages:
+            old.unlink()
+    return pages
+
+
+def _write_page(rows: Sequence[tuple[str, Sequence[str], Path]], path: Path) -> None:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.image import imread
+
+    width = sum(_WIDTHS) + _GAP * (len(_WIDTHS) - 1)
+    text, top, line, dpi = 250, 46, _HEIGHT + 14, 100
+    total = (text + width + 12, top + line * len(rows) + 8)
+    figure = Figure(figsize=(total[0] / dpi, total[1] / dpi), dpi=dpi, facecolor="white")
+    canvas = FigureCanvasAgg(figure)
+    style = {"family": "DejaVu Sans", "va": "top"}
+
+    def write(x: float, y: float, words: str, **more: Any) -> None:
+        figure.text(x / total[0], 1 - y / total[1], words, **{**style, **more})
+
+    left = text
+    for title, panel in zip(PANELS, _WIDTHS, strict=True):
+        write(left + panel / 2, 24, title, fontsize=8, ha="center")
+        left += panel + _GAP
+    write(text + 3 * (_NARROW + _GAP) + _NARROW / 2, 8, "coronal", fontsize=8, ha="center", color="0.35")
+    write(text + 5 * (_NARROW + _GAP) + _WIDE * 1.5, 8, "axial", fontsize=8, ha="center", color="0.35")
+    write(10, 8, f"SUV {SUV_WINDOW[0]:g} to {SUV_WINDOW[1]:g}, HU {HU_WINDOW[0]:g} to {HU_WINDOW[1]:g}", fontsize=8)
+    write(10, 24, "R of the patient is on the left", fontsize=8)
+    for number, (name, words, strip_path) in enumerate(rows):
+        y = top + number * line
+        pixels = imread(strip_path)
+        axes = figure.add_axes(
+            (text / total[0], 1 - (y + _HEIGHT) / total[1], width / total[0], _HEIGHT / total[1]), frameon=False
+        )
+        axes.imshow(pixels, interpolation="none", aspect="auto")
+        axes.set_axis_off()
+        write(10, y + 4, name, fontsize=11, weight="bold")
+        write(10, y + 26, "\n".join(words), fontsize=8, linespacing=1.5)
+    with atomic_write(path) as temporary:
+        canvas.print_png(temporary, metadata=_NO_TEXT)
