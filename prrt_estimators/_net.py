@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -321,8 +321,11 @@ def _stderr(text: str) -> None:
 
 
 def run_once(
-    module: nn.Module, run: Callable[[torch.Tensor], torch.Tensor], volume: np.ndarray, device: torch.device | None
-) -> np.ndarray:
+    module: nn.Module,
+    run: Callable[[torch.Tensor], Sequence[torch.Tensor]],
+    volume: np.ndarray,
+    device: torch.device | None,
+) -> list[np.ndarray]:
     """Run a part of a module over one volume, in single precision so that every machine gives the same.
 
     Parameters
@@ -330,14 +333,14 @@ def run_once(
     module : Module
         Moved to the device and left there.
     run : callable
-        The module or one of its methods.
+        From a volume of shape (1, 1, D, H, W) to tensors.
     volume : ndarray of shape (D, H, W)
     device : torch.device or None
         The CPU if None, or if the device has not enough memory for it.
 
     Returns
     -------
-    ndarray of float32
+    list of ndarray of float32
         Without the batch axis.
     """
     for chosen in dict.fromkeys([device or torch.device("cpu"), torch.device("cpu")]):
@@ -345,7 +348,7 @@ def run_once(
             module.to(chosen)
             with torch.inference_mode():
                 batch = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None, None].to(chosen)
-                return run(batch)[0].float().cpu().numpy()
+                return [result[0].float().cpu().numpy() for result in run(batch)]
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise

@@ -179,7 +179,8 @@ class BranchReader:
         """Return the SHA-256 of one patient's scan; None for a file not opened yet."""
         return scan_digest(self.boxes, row, self.branch.modality)
 
-    def _file(self, row: int) -> Path | None:
+    def _file(self, row: int, keeps: str | None = None) -> Path | None:
+        keeps = keeps or self.branch.keeps
         source, array = self.branch.source, self.volumes.array is not None
         lies: Any = None
         if source.own_grid and array:
@@ -191,8 +192,8 @@ class BranchReader:
             return None
         grid = ["own" if source.own_grid else "box", *self.size, *self.spacing, lies]
         network = [source.digest, str(source.encoder), repr(dict(source.encoder_params)), source.window]
-        weights = [] if self.branch.keeps == "volumes" else network
-        return self.boxes.cache.feature_file(self.branch.keeps, self.branch.modality, digest, grid, weights)
+        weights = [] if keeps == "volumes" else network
+        return self.boxes.cache.feature_file(keeps, self.branch.modality, digest, grid, weights)
 
     def volume(self, row: int) -> np.ndarray:
         """Return the voxels that the encoder takes, before windowing."""
@@ -218,11 +219,15 @@ class BranchReader:
             values = np.rint(values).astype(np.int16) if self.branch.modality == "ct" else values
         else:
             encoder = shared_encoder(self.branch.source, self.volume_shape)
-            run = encoder if self.branch.keeps == "vectors" else encoder.before_last_stage
-            values = _net.run_once(encoder, run, windowed(values, self.branch.source.window), device)
-            if self.branch.keeps == "maps":
-                # Large, and further layers follow: half precision halves them. Vectors stay as they are.
-                values = values.astype(np.float16)
+            voxels = windowed(values, self.branch.source.window)
+            if self.branch.keeps == "vectors":
+                (values,) = _net.run_once(encoder, lambda volume: [encoder(volume)], voxels, device)
+            else:
+                # The vector of "frozen" is a step away: one pass serves both.
+                maps, vector = _net.run_once(encoder, encoder.both_stages, voxels, device)
+                self.boxes.cache.put(self._file(row, "vectors"), vector)  # type: ignore[arg-type]
+                # Maps are large, and further layers follow: half precision halves them. Vectors stay as they are.
+                values = maps.astype(np.float16)
         self.boxes.cache.put(file, values)
         return file
 

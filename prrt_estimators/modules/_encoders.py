@@ -177,6 +177,11 @@ class Encoder(nn.Module):
             values = network.maxpool(values)
         return network.layer3(network.layer2(network.layer1(values)))
 
+    def both_stages(self, volumes: torch.Tensor) -> list[torch.Tensor]:
+        """Return what `last_stage` takes and what it gives, of windowed volumes."""
+        maps = self.before_last_stage(volumes)
+        return [maps, _pooled(self.network.layer4(maps), self)]  # type: ignore[operator]
+
 
 class LastStage(nn.Module):
     """The last stage of a residual network: feature maps in, one vector a patient out."""
