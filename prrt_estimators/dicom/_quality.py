@@ -13,7 +13,7 @@ from scipy import ndimage
 from prrt_estimators._io import atomic_write
 
 #: Grey levels: SUV from white to black, HU from black to white.
-SUV_WINDOW, HU_WINDOW = (0.0, 10.0), (-160.0, 240.0)
+SUV_WINDOW, HU_WINDOW = (0.0, 15.0), (-160.0, 240.0)
 PANELS = ("PET, MIP from the front", "PET, MIP from the side", "CT", "PET", "PET on CT", "CT", "PET", "PET on CT")
 _HEIGHT, _NARROW, _WIDE, _GAP = 260, 150, 230, 4
 _WIDTHS = (_NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _WIDE, _WIDE, _WIDE)
@@ -66,7 +66,9 @@ def _field(image: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _points(low: np.ndarray, high: np.ndarray, middle: np.ndarray, across: int, up: int, width: int) -> np.ndarray:
     """Return RAS+ millimetres of the pixels of a panel, shape (3, height, width): right of the patient on the left."""
-    size = max((high[across] - low[across]) / width, (high[up] - low[up]) / _HEIGHT)
+    # Front and side views of one patient have one scale.
+    broad = (high - low)[:2].max() if up == 2 else high[across] - low[across]
+    size = max(broad / width, (high[up] - low[up]) / _HEIGHT)
     columns = middle[across] + size * (np.arange(width) - (width - 1) / 2)
     rows = middle[up] - size * (np.arange(_HEIGHT) - (_HEIGHT - 1) / 2)
     points = np.empty((3, _HEIGHT, width))

@@ -157,7 +157,7 @@ def derive(frame: pd.DataFrame, panel: Mapping[str, Analyte]) -> Iterator[tuple[
             yield name, _divide(frame[column[above]], frame[column[below]]), why
     sexes = [{"M": "male", "F": "female"}.get(sex) for sex in frame["sex"]] if "sex" in frame else [None] * len(frame)
     for analyte in panel.values():
-        if column[analyte.name] in frame and analyte.uln_male is not None and analyte.log:
+        if column[analyte.name] in frame and analyte.uln_male is not None and analyte.log and analyte.unit != "/nL":
             limits = pd.Series([analyte.upper_limit(sex) for sex in sexes], index=frame.index)
             yield f"{analyte.name}_over_uln", _divide(frame[column[analyte.name]], limits), f"{analyte.title} / ULN"
 
