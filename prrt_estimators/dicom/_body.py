@@ -50,7 +50,7 @@ def lean_mass_janmahasatian(weight_kg: float, height_m: float, sex: str) -> floa
     Examples
     --------
     >>> round(lean_mass_janmahasatian(70, 1.75, "F"), 2)
-    45.18
+    45.2
     """
     index = weight_kg / height_m**2
     return _by_sex(

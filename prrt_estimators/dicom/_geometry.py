@@ -247,9 +247,9 @@ def _step(
             for k, multiple in enumerate(multiples)
             if multiple > 1
         ]
-        problems.append(
-            f"{int((multiples - 1).sum())} slices are missing ({_few(holes)}). Export or copy the series again"
-        )
+        count_missing = int((multiples - 1).sum())
+        what = "1 slice is" if count_missing == 1 else f"{count_missing} slices are"
+        problems.append(f"{what} missing ({_few(holes)}). Export or copy the series again")
     else:
         odd = [
             f"{gap:.2f} mm between {positions[k]:.2f} and {positions[k + 1]:.2f} mm"

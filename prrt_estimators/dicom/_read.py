@@ -13,7 +13,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from prrt_estimators.dicom._elements import instance, label, number, quiet, text
 from prrt_estimators.dicom._geometry import Geometry, sort_slices
 from prrt_estimators.dicom._series import Frame, Source, open_series, pixels, rescale
-from prrt_estimators.dicom._suv import suv_factors
+from prrt_estimators.dicom._suv import compute_factors, warn_of
 from prrt_estimators.exceptions import CohortWarning, ScannerFileError
 
 #: HU of air, and of everything outside the field that was measured.
@@ -72,9 +72,10 @@ def read_pet(
     62.5
     """
     frames, geometry = _open(path, "PT")
-    factors = suv_factors(
+    factors = compute_factors(
         [frame.header for frame in frames], weight_kg=weight_kg, dose_bq=dose_bq, half_life_s=half_life_s
     )
+    warn_of(factors, stacklevel=3)
 
     def to_suv(values: np.ndarray, index: int) -> np.ndarray:
         header = frames[index].header
@@ -181,10 +182,12 @@ def _check_copies(frames: list[Frame], geometry: Geometry) -> None:
                 f"{instance(frames[kept].header)} and {instance(frames[other].header)} lie at one place and differ: two "
                 "reconstructions or time points. Name the files of one."
             )
-    if geometry.copies:
-        warnings.warn(
-            f"{len(geometry.copies)} slices are there twice; the copies were left out.", CohortWarning, stacklevel=4
+    count = len(geometry.copies)
+    if count:
+        told = (
+            "1 slice is there twice; the copy was" if count == 1 else f"{count} slices are there twice; the copies were"
         )
+        warnings.warn(f"{told} left out.", CohortWarning, stacklevel=4)
 
 
 def _padding(values: np.ndarray, header: Any) -> np.ndarray:

@@ -20,6 +20,8 @@ from prrt_estimators.exceptions import CohortWarning, MissingDependencyError, Sc
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 #: Storage classes of CT and PET, single-slice, enhanced and converted.
 _IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130")
+#: Transfer syntaxes that store pixels as they are; the last packs the whole file.
+_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
 #: What all images of a series share, besides its identifier.
 _SHARED = {
     "PatientID": "patients",
@@ -153,7 +155,7 @@ def _one_series(frames: list[Frame], modality: str) -> list[Frame]:
     if not kept:
         raise ScannerFileError("every image is a localiser. Name the series of slices.")
     if len(kept) < len(frames):
-        warnings.warn(f"{len(frames) - len(kept)} localiser images were left out.", CohortWarning, stacklevel=4)
+        warnings.warn(f"{len(frames) - len(kept)} localiser images were left out.", CohortWarning, stacklevel=5)
     series: dict[str, list[Frame]] = {}
     for frame in kept:
         series.setdefault(text(frame.header, "SeriesInstanceUID"), []).append(frame)
@@ -232,7 +234,7 @@ def _decode(path: Path, header: Any) -> np.ndarray:
 
         whole.file_meta = FileMetaDataset()
         syntax = whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    if syntax.is_encapsulated:
+    if syntax not in _UNCOMPRESSED:
         _need_decoder(syntax)
     else:
         expected = (
@@ -260,9 +262,9 @@ def _need_decoder(syntax: Any) -> None:
 
     try:
         available = get_decoder(syntax).is_available
-    except NotImplementedError:
+    except (NotImplementedError, ValueError):
         raise ScannerFileError(
-            f"pixels compressed as {syntax.name} cannot be read. Export the series uncompressed."
+            f"pixels written as {syntax.name} cannot be read. Export the series uncompressed."
         ) from None
     if not available:
         raise MissingDependencyError(

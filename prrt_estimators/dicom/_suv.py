@@ -148,10 +148,16 @@ def suv_factors(
     >>> header.PatientWeight, header.SeriesDate, header.SeriesTime = 75, "20240105", "100000"
     >>> header.RadiopharmaceuticalInformationSequence = [dose]
     >>> result = suv_factors([header])
-    >>> round(result.factors[0], 8), result.uptake_minutes  # 75000 g / (150 MBq * 2 ** (-3600 / 4062.6))
-    (0.00092416, 60.0)
+    >>> round(float(result.factors[0]), 8), result.uptake_minutes  # 75000 g / (150 MBq * 2 ** (-3600 / 4062.6))
+    (0.00092411, 60.0)
     """
-    given = {"weight_kg": weight_kg, "dose_bq": dose_bq, "half_life_s": half_life_s}
+    result = compute_factors(headers, weight_kg=weight_kg, dose_bq=dose_bq, half_life_s=half_life_s)
+    warn_of(result, stacklevel=3)
+    return result
+
+
+def compute_factors(headers: Sequence[Dataset], **given: float | None) -> SUVFactors:
+    """Return what `suv_factors` returns, and leave the warnings to the caller."""
     for name, value in given.items():
         if value is not None and not (math.isfinite(value) and value > 0):
             raise ValueError(f"`{name}` must be a positive number; got {value}.")
@@ -159,10 +165,13 @@ def suv_factors(
         slices = [frame for header in headers for frame in frames_of(header)]
         if not slices:
             raise SUVError("no header was given. Pass one dataset a slice.")
-        result = _factors(PETHeaders(slices, {name: value for name, value in given.items() if value is not None}))
+        return _factors(PETHeaders(slices, {name: value for name, value in given.items() if value is not None}))
+
+
+def warn_of(result: SUVFactors, stacklevel: int) -> None:
+    """Give each remark as a warning at the line of the user."""
     for remark in result.remarks:
-        warnings.warn(f"{remark}.", SUVWarning, stacklevel=2)
-    return result
+        warnings.warn(f"{remark}.", SUVWarning, stacklevel=stacklevel)
 
 
 def _factors(series: PETHeaders) -> SUVFactors:
