@@ -138,7 +138,8 @@ def _mapping(parts: list[Any]) -> tuple[Any, tuple[str, str]] | None:
     offered = {}
     for item in _mappings(parts):
         codes = item.get("MeasurementUnitsCodeSequence") or []
-        unit = text(codes[0], "CodeValue").upper().replace(" ", "") if codes else ""
+        code = (text(codes[0], "CodeValue") or text(codes[0], "LongCodeValue")) if codes else ""
+        unit = code.upper().replace(" ", "")
         if unit in _UNITS and item.get("RealWorldValueSlope"):
             offered[unit] = item
     return next(((offered[unit], names) for unit, names in _UNITS.items() if unit in offered), None)

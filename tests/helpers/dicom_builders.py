@@ -213,7 +213,8 @@ def enhanced(
             FrameContentSequence=Items([item(**content)]),
         )
         if kind == "PT" and unit is not None:
-            code = item(CodeValue=unit, CodingSchemeDesignator="UCUM", CodeMeaning=unit)
+            # A code of more than 16 characters has an element of its own.
+            code = item(**{"CodeValue" if len(unit) <= 16 else "LongCodeValue": unit}, CodingSchemeDesignator="UCUM")
             mapping = item(
                 RealWorldValueSlope=float(slope), RealWorldValueIntercept=float(intercept),
                 RealWorldValueFirstValueMapped=0, RealWorldValueLastValueMapped=32767,
