@@ -131,11 +131,11 @@ def read_header(root: str, path: str) -> Header | str:
 def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
     from pydicom.filereader import read_partial
 
-    ended: list[int] = []
+    begin: list[int] = []
 
-    def at_pixels(tag: Any, _vr: str | None, length: int) -> bool:
+    def at_pixels(tag: Any, _vr: str | None, _length: int) -> bool:
         if int(tag) in _PIXELS:
-            ended.append(length)
+            begin.append(handle.tell())
             return True
         return False
 
@@ -160,7 +160,7 @@ def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
     image = bool(header.rows and header.columns)
     pixels = header.rows * header.columns * _number(raw, "samples", 1) * _number(raw, "bits", 8) * header.slices // 8
     # Not even reaching the pixels, or too few of them.
-    header.truncated = plain and image and (not ended or size < pixels)
+    header.truncated = plain and image and (not begin or size - begin[0] < pixels)
     return header
 
 

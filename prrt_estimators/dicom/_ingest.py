@@ -251,6 +251,8 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
     ):  # fmt: skip
         if kind in kinds:
             rows.append(FlowRow("", "images", f"{kinds.count(kind)} {words}, of no patient that can be told"))
+    if found.n_other:
+        rows.append(FlowRow("", "images", f"{found.n_other} file(s) that are no DICOM"))
     if nameless is not None and nameless.series:
         files = sum(len(series.files) for series in nameless.series)
         rows.append(FlowRow("", "identity", f"{files} image(s) without a patient identifier"))
