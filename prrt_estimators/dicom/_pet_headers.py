@@ -15,6 +15,8 @@ _PHILIPS = "Philips PET Private Group"
 _LEAST_DOSE_BQ = 1e4
 #: A weight from here on is in g, a height above in cm.
 _MOST_WEIGHT_KG, _MOST_HEIGHT_M = 1000.0, 3.0
+#: Placeholders and slips of the unit lie outside.
+_USUAL_WEIGHT_KG, _USUAL_DOSE_BQ = (10.0, 400.0), (1e6, 1e10)
 
 
 class PETHeaders:
@@ -83,6 +85,9 @@ class PETHeaders:
         if weight >= _MOST_WEIGHT_KG:
             self.remarks.append(f"{label('PatientWeight')} {weight:g} is taken as g, not kg")
             weight /= 1000
+        low, high = _USUAL_WEIGHT_KG
+        if not low <= weight <= high:
+            self.remarks.append(f"{label('PatientWeight')} {weight:g} kg is unusual")
         self.tags["PatientWeight"] = weight
         return weight
 
@@ -112,6 +117,9 @@ class PETHeaders:
         if dose < _LEAST_DOSE_BQ and "dose_bq" not in self.given:
             self.remarks.append(f"{label('RadionuclideTotalDose')} {dose:g} is taken as MBq, not Bq")
             dose *= 1e6
+        low, high = _USUAL_DOSE_BQ
+        if not low <= dose <= high:
+            self.remarks.append(f"{label('RadionuclideTotalDose')} {dose / 1e6:g} MBq is unusual")
         self.tags["RadionuclideTotalDose"] = dose
         return dose
 

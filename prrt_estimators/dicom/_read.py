@@ -58,7 +58,8 @@ def read_pet(
     SUVWarning
         See `suv_factors`.
     CohortWarning
-        If copies of slices or localisers were left out, or the pixels were compressed with loss.
+        If copies of slices or localisers were left out, the pixels were compressed with loss, or there are fewer slices
+        than the scanner counted.
 
     See Also
     --------
@@ -84,6 +85,7 @@ def read_pet(
         suv[_padding(values, header)] = 0.0
         return suv
 
+    _check_count(frames, geometry)
     image = _volume(frames, geometry, to_suv, np.float32)
     image.header["descrip"] = f"SUVbw in g/mL, from {factors.kind}"
     image.extra.update(suv=factors, geometry=geometry)
@@ -188,6 +190,17 @@ def _check_copies(frames: list[Frame], geometry: Geometry) -> None:
             "1 slice is there twice; the copy was" if count == 1 else f"{count} slices are there twice; the copies were"
         )
         warnings.warn(f"{told} left out.", CohortWarning, stacklevel=4)
+
+
+def _check_count(frames: list[Frame], geometry: Geometry) -> None:
+    """Say so where slices may be missing at an end, which their places cannot tell."""
+    told = number(frames[0].header, "NumberOfSlices")
+    if told is not None and told > geometry.shape[2]:
+        warnings.warn(
+            f"the scanner counted {told:.0f} slices and {geometry.shape[2]} are there: the export may be cut short.",
+            CohortWarning,
+            stacklevel=3,
+        )
 
 
 def _padding(values: np.ndarray, header: Any) -> np.ndarray:

@@ -114,6 +114,13 @@ def test_warnings_point_at_the_caller(tmp_path):
     assert caught[0].filename == __file__
 
 
+def test_slices_that_may_be_missing_at_an_end_are_remarked_on(tmp_path):
+    folder = save_all(series("PT", PIXELS, NumberOfSlices=5), tmp_path / "s")
+    with pytest.warns(CohortWarning, match="counted 5 slices and 4 are there: the export may be cut short") as caught:
+        read_pet(folder)
+    assert caught[0].filename == __file__
+
+
 def test_a_pet_without_weight_is_refused_and_named_weight_is_the_remedy(tmp_path):
     folder = save_all(series("PT", PIXELS, PatientWeight=None), tmp_path / "s")
     with pytest.raises(SUVError, match=r"PatientWeight \(0010,1030\) is missing.*pass `weight_kg`"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from math import exp, log
 
 import numpy as np
@@ -177,6 +178,18 @@ def test_weight_in_grams_and_height_in_centimetres():
         "PatientWeight (0010,1030) 70000 is taken",
         "PatientSize (0010,1020) 175 is taken as ",
     ]
+
+
+@pytest.mark.parametrize(
+    ("elements", "remark"),
+    [
+        ({"PatientWeight": 1}, "PatientWeight (0010,1030) 1 kg is unusual"),
+        ({"RadionuclideTotalDose": 150e3}, "RadionuclideTotalDose (0018,1074) 0.15 MBq is unusual"),
+    ],
+)
+def test_placeholders_are_remarked_on(elements, remark):
+    with pytest.warns(SUVWarning, match=re.escape(remark)):
+        suv_factors([pet_header(**elements)])
 
 
 @pytest.mark.parametrize(("injected", "minutes"), [("103500", 25), ("084500", 135)])
