@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,7 +148,7 @@ def _convert(task: Task, identity: Identity) -> Converted:
         try:
             images[kind], record[kind] = _read(kind, task, identity, result)
         except ScannerFileError as error:
-            text = _without_files(str(error), task)
+            text = _for_a_cohort(_without_files(str(error), task))
             if kind in task.require:
                 raise _LeftOut("reading", f"{kind.upper()}: {text.rstrip('.')}") from None
             result.notes.append(identity.clean(f"{kind.upper()} left out: {text}".rstrip(".")))
@@ -216,6 +217,12 @@ def _without_files(text: str, task: Task) -> str:
             for part in (file, path.name):
                 text = text.replace(part, "a file")
     return text
+
+
+def _for_a_cohort(text: str) -> str:
+    """Say what can be done with a table in place of an argument of `read_pet`."""
+    text = text.replace("or pass `weight_kg`", "or give the table a column with it")
+    return re.sub(r",? or pass `\w+`", "", text)
 
 
 def _deface(images: dict[str, Any], result: Converted) -> None:

@@ -28,6 +28,10 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
 _NO_NAMES = frozenset(
     ["von", "van", "der", "den", "prof", "med", "und", "anonymous", "anonymized", "anonymised", "anon"]
 )
+#: Words that columns of a cohort table hold; a patient may be called so too.
+_ANSWERS = frozenset(
+    ["long", "short", "lang", "kurz", "yes", "ja", "nein", "male", "female", "high", "low", "gross", "klein"]
+)
 
 
 def fold(text: str) -> str:
@@ -166,7 +170,7 @@ def own_words() -> frozenset[str]:
     for file in files:
         if file.name.endswith(".py"):
             found.update(_source_words(file.read_text("utf-8")))
-    return frozenset(found)
+    return frozenset(found) | _ANSWERS
 
 
 def _source_words(source: str) -> Iterator[str]:
@@ -191,7 +195,7 @@ def check_file(path: Path, name: str, identity: Identity) -> list[Finding]:
     if path.suffix == ".gz":
         with open(path, "rb") as raw:
             # The header of gzip may hold a file name and a comment.
-            kinds |= identity.kinds_in(raw.read(512).decode("latin-1"), _SHORTEST_IN_VOXELS)
+            kinds |= identity.kinds_in(raw.read(512)[10:].decode("latin-1"), _SHORTEST_IN_VOXELS)
         with gzip.open(path, "rb") as stream:
             kinds |= identity.kinds_in(stream.read(_NIFTI_HEADER).decode("latin-1"))
             kinds |= _kinds_in_voxels(stream, identity)
