@@ -42,10 +42,10 @@ def estimators(own: Path, epochs: int) -> dict[str, object]:
     """Return every CT branch on its own and in the fusion."""
     models: dict[str, object] = {}
     for name, (_, options) in branches(own, epochs).items():
-        models[f"ct_{name}"] = CTPFSClassifier(device="cpu", verbose=1, **options)
+        models[f"ct_{name}"] = CTPFSClassifier(device="cpu", precision="bfloat16", **options)
     for name, (_, options) in branches(own, epochs).items():
         fused = {key if key == "max_epochs" else f"ct_{key}": value for key, value in options.items()}
-        models[f"fusion_{name}"] = FusionPFSClassifier(device="cpu", verbose=1, **fused)
+        models[f"fusion_{name}"] = FusionPFSClassifier(device="cpu", precision="bfloat16", **fused)
     return models
 
 
@@ -85,7 +85,7 @@ def main() -> None:
     data = make_prrt_cohort(options.patients, volume_shape=SHAPE, random_state=7)
     begun = time.perf_counter()
     # The maps of the last stage bring the frozen vectors with them: prepared first, one pass serves both.
-    CTPFSClassifier(weights="astra", finetune="last", device="cpu", verbose=1).prepare(data.X, _tell)
+    CTPFSClassifier(weights="astra", finetune="last", device="cpu", precision="bfloat16").prepare(data.X, _tell)
     print(f"one pass of {options.patients} CTs through Astra: {time.perf_counter() - begun:.0f} s", flush=True)
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=options.repeats, random_state=0)
     result = compare_models(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
+from prrt_estimators._device import autocast_on
 from prrt_estimators._memory import out_of_memory, patients_at_once
 from prrt_estimators.modules import FusionNet, WeightedBCE
 
@@ -25,27 +26,6 @@ OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": torch.optim.SGD,
 }
-
-
-def resolve_device(device: str) -> torch.device:
-    """Return the torch device for ``"auto"`` (a GPU where there is one) or a torch device name.
-
-    Raises
-    ------
-    ValueError
-        If the device does not exist here.
-    """
-    if device == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"`device` must be 'auto' or a torch device such as 'cpu'; got {device!r}.") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"`device`={device!r}, but torch finds no CUDA GPU here. Pass device='auto' or 'cpu'.")
-    return chosen
 
 
 def _loader(dataset: Any, batch_size: int, shuffle: bool) -> DataLoader:
@@ -140,24 +120,8 @@ class PFSNet(NeuralNet):
 
     def infer(self, x: Any, **fit_params: Any) -> Any:
         """Run the module, under autocast where that was asked for."""
-        with _autocast(self.device, self.autocast):
+        with autocast_on(self.device, self.autocast):
             return super().infer(x, **fit_params)
-
-
-def _autocast(device: Any, enabled: bool) -> contextlib.AbstractContextManager:
-    if not enabled:
-        return contextlib.nullcontext()
-    return torch.autocast(torch.device(device).type, dtype=torch.bfloat16)
-
-
-def use_autocast(precision: str, device: torch.device) -> bool:
-    """Return whether to run in bfloat16: on a GPU that has it, unless float32 is asked for.
-
-    On a CPU the gradients of small 3D convolutions are wrong under bfloat16 (torch 2.13), so it is never used there.
-    """
-    if precision == "float32" or device.type != "cuda":
-        return False
-    return bool(torch.cuda.is_bf16_supported())
 
 
 class _ProgressBar(Callback):
@@ -320,45 +284,6 @@ def _stderr(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def run_once(
-    module: nn.Module,
-    run: Callable[[torch.Tensor], Sequence[torch.Tensor]],
-    volume: np.ndarray,
-    device: torch.device | None,
-) -> list[np.ndarray]:
-    """Run a part of a module over one volume, in single precision so that every machine gives the same.
-
-    Parameters
-    ----------
-    module : Module
-        Moved to the device and left there.
-    run : callable
-        From a volume of shape (1, 1, D, H, W) to tensors.
-    volume : ndarray of shape (D, H, W)
-    device : torch.device or None
-        The CPU if None, or if the device has not enough memory for it.
-
-    Returns
-    -------
-    list of ndarray of float32
-        Without the batch axis.
-    """
-    for chosen in dict.fromkeys([device or torch.device("cpu"), torch.device("cpu")]):
-        try:
-            module.to(chosen)
-            with torch.inference_mode():
-                batch = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None, None].to(chosen)
-                return [result[0].float().cpu().numpy() for result in run(batch)]
-        except RuntimeError as error:
-            if not out_of_memory(error):
-                raise
-            reason = error
-    raise MemoryError(
-        f"a volume of {' x '.join(map(str, volume.shape))} voxels does not fit the memory of this machine for "
-        f"{type(module).__name__}; run on a larger one, or choose weights with a smaller network."
-    ) from reason
-
-
 def infer(
     net: PFSNet, dataset: PatientDataset, method: str, *, batch_size: int, device: torch.device, autocast: bool
 ) -> np.ndarray:
@@ -381,7 +306,7 @@ def infer(
     module.to(device)
     try:
         parts = []
-        with torch.inference_mode(), _autocast(device, autocast):
+        with torch.inference_mode(), autocast_on(device, autocast):
             # Not through a DataLoader, which draws from torch's global generator even when it does not shuffle.
             for rows in EvenBatches(len(dataset), batch_size, shuffle=False):
                 inputs, _ = dataset.__getitems__(rows)

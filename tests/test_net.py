@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prrt_estimators._net import EvenBatches, PatientDataset, resolve_device, use_autocast
+from prrt_estimators._batches import EvenBatches, PatientDataset
+from prrt_estimators._device import resolve_device, use_autocast
 
 
 @given(n=st.integers(2, 200), size=st.integers(2, 32))
@@ -41,7 +42,7 @@ def test_volumes_are_the_same_whether_held_or_read_by_batch(monkeypatch):
     assert sorted(calls) == [0, 1, 3, 4]
     held.__getitems__([0, 2])
     assert len(calls) == 4
-    monkeypatch.setattr("prrt_estimators._net.HELD_IN_MEMORY", 10)
+    monkeypatch.setattr("prrt_estimators._batches.HELD_IN_MEMORY", 10)
     streamed = dataset()
     assert len(calls) == 4
     for rows in ([0, 2], [4, 3, 1]):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from prrt_estimators import _net
+from prrt_estimators import _device
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
 from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
@@ -40,11 +40,14 @@ class PretrainedBranch:
     finetune : {"frozen", "last", "full"}
         "frozen" takes the encoder's vector, computed once a patient; "last" trains the last stage on feature maps
         that are computed once; "full" trains all of it on volumes.
+    bfloat16 : bool, default=False
+        Whether what is computed once is computed in bfloat16.
     """
 
     modality: str
     source: WeightSource
     finetune: str
+    bfloat16: bool = False
 
     @property
     def in_box(self) -> bool:
@@ -192,7 +195,7 @@ class BranchReader:
             return None
         grid = ["own" if source.own_grid else "box", *self.size, *self.spacing, lies]
         network = [source.digest, str(source.encoder), repr(dict(source.encoder_params)), source.window]
-        weights = [] if keeps == "volumes" else network
+        weights = [] if keeps == "volumes" else [*network, "bfloat16" if self.branch.bfloat16 else "float32"]
         return self.boxes.cache.feature_file(keeps, self.branch.modality, digest, grid, weights)
 
     def volume(self, row: int) -> np.ndarray:
@@ -219,12 +222,12 @@ class BranchReader:
             values = np.rint(values).astype(np.int16) if self.branch.modality == "ct" else values
         else:
             encoder = shared_encoder(self.branch.source, self.volume_shape)
-            voxels = windowed(values, self.branch.source.window)
+            voxels, half = windowed(values, self.branch.source.window), self.branch.bfloat16
             if self.branch.keeps == "vectors":
-                (values,) = _net.run_once(encoder, lambda volume: [encoder(volume)], voxels, device)
+                (values,) = _device.run_once(encoder, lambda volume: [encoder(volume)], voxels, device, bfloat16=half)
             else:
                 # The vector of "frozen" is a step away: one pass serves both.
-                maps, vector = _net.run_once(encoder, encoder.both_stages, voxels, device)
+                maps, vector = _device.run_once(encoder, encoder.both_stages, voxels, device, bfloat16=half)
                 self.boxes.cache.put(self._file(row, "vectors"), vector)  # type: ignore[arg-type]
                 # Maps are large, and further layers follow: half precision halves them. Vectors stay as they are.
                 values = maps.astype(np.float16)

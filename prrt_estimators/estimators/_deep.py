@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators import _batches, _net
+from prrt_estimators import _batches, _device, _net
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
@@ -54,7 +54,7 @@ NET_CONSTRAINTS: dict[str, list[Any]] = {
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "patience": [Interval(Integral, 1, None, closed="left")],
     "device": [str],
-    "precision": [StrOptions({"auto", "float32"})],
+    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "cache_dir": [str, os.PathLike, None],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
@@ -121,7 +121,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             self.branches_ = self._find_branches(cohort, names, rng)
             self._prepare(cohort, names, self.branches_, tell_padding=False)
         validation = self._validation_rows(encoded, rng)
-        device = _net.resolve_device(self.device)
+        device = _device.resolve_device(self.device)
         dataset = self._dataset(cohort, table, target=(encoded, weights), hold=True)
         self.shapes_ = dict(dataset.shapes)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
@@ -144,7 +144,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
                 validation_rows=validation,
                 patience=self.patience,
                 device=device,
-                autocast=_net.use_autocast(self.precision, device),
+                autocast=_device.use_autocast(self.precision, device),
                 verbose=int(self.verbose),
             )
         self.n_epochs_ = len(self.net_.history)
@@ -234,7 +234,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
                 fitted = pretrained_on(settings.weights, cohort, name, rng, self.cache_dir, self.device)
                 self.pretrainers_[name] = fitted
                 settings = settings._replace(weights=fitted.weights_)
-            branches[name] = find_branch(name, settings, self.size, self.spacing, self.cache_dir)
+            branches[name] = find_branch(name, settings, self.size, self.spacing, self.cache_dir, self.precision)
         return branches
 
     def _prepare(
@@ -247,7 +247,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             size=self.size,
             spacing=self.spacing,
             cache_dir=self.cache_dir,
-            device=_net.resolve_device(self.device),
+            device=_device.resolve_device(self.device),
             verbose=int(self.verbose),
             **options,
         )
@@ -350,14 +350,14 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             self._prepare(cohort, names, self.branches_, tell_padding=False)
             self._check_shapes(cohort, names)
             tell_of_overlap(self.branches_, cohort, names, self.pretrainers_, self.cache_dir)
-        device = _net.resolve_device(self.device)
+        device = _device.resolve_device(self.device)
         return _net.infer(
             self.net_,
             self._dataset(cohort, table),
             method,
             batch_size=self.batch_size,
             device=device,
-            autocast=_net.use_autocast(self.precision, device),
+            autocast=_device.use_autocast(self.precision, device),
         )
 
     def _check_shapes(self, cohort: Cohort, names: tuple[str, ...]) -> None:

@@ -32,7 +32,9 @@ class BranchSettings(NamedTuple):
     parameter: str
 
 
-def find_branch(name: str, settings: BranchSettings, size: Any, spacing: Any, cache_dir: Any) -> PretrainedBranch:
+def find_branch(
+    name: str, settings: BranchSettings, size: Any, spacing: Any, cache_dir: Any, precision: str = "auto"
+) -> PretrainedBranch:
     """Return the branch of one modality; what the weights leave open the estimator's own settings answer."""
     source = find_weights(
         settings.weights,
@@ -50,7 +52,7 @@ def find_branch(name: str, settings: BranchSettings, size: Any, spacing: Any, ca
         spacing=source.spacing or own_spacing,
         window=source.window if source.window is not None else window,
     )
-    return PretrainedBranch(name, source, settings.finetune)
+    return PretrainedBranch(name, source, settings.finetune, bfloat16=precision == "bfloat16")
 
 
 def prepare_scans(

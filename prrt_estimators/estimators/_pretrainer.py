@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators import __version__, _batches, _net
+from prrt_estimators import __version__, _batches, _device, _net
 from prrt_estimators._io import atomic_write, default_cache_dir, keep_by_digest
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
@@ -197,7 +197,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         if len(cohort) < 2:
             raise ValueError(f"pretraining compares patients; got {len(cohort)} with a {self._modality.upper()}.")
         self._prepare(cohort)
-        device = _net.resolve_device(self.device)
+        device = _device.resolve_device(self.device)
         window = check_window(self.window, "window")
         reader = BoxReader(cohort, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
         shape = reader.shape(self._modality)
@@ -229,7 +229,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
                 validation_rows=None,
                 patience=1,
                 device=device,
-                autocast=_net.use_autocast(self.precision, device),
+                autocast=_device.use_autocast(self.precision, device),
                 verbose=int(self.verbose),
             )
         self.n_patients_ = len(cohort)
@@ -324,7 +324,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
             size=self.size,
             spacing=self.spacing,
             cache_dir=self.cache_dir,
-            device=_net.resolve_device(self.device),
+            device=_device.resolve_device(self.device),
             verbose=int(self.verbose),
             tell_padding=False,
             **options,

@@ -41,6 +41,7 @@ def describe_branch(branch: PretrainedBranch) -> dict[str, Any]:
         "label": os.path.basename(source.label),
         "digest": source.digest,
         "finetune": branch.finetune,
+        "bfloat16": branch.bfloat16,
         "encoder": encoder,
         "encoder_params": dict(source.encoder_params),
         "size": source.size,
@@ -95,4 +96,4 @@ def restore_branch(
     if content is None and entry["label"] in WEIGHTS and entry["finetune"] != "full":
         published = find_weights(entry["label"], modality=modality, parameter=entry["parameter"])
         source = replace(source, file=published.file, prefix=published.prefix, heads=published.heads)
-    return PretrainedBranch(modality, source, entry["finetune"])
+    return PretrainedBranch(modality, source, entry["finetune"], entry["bfloat16"])

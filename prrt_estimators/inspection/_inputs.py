@@ -13,7 +13,7 @@ from monai.transforms import CenterSpatialCrop, Orientation, Spacing, SpatialPad
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from prrt_estimators import _net
+from prrt_estimators import _batches, _device
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError
@@ -47,7 +47,7 @@ class MapInputs:
     """
 
     module: nn.Module
-    dataset: _net.PatientDataset
+    dataset: _batches.PatientDataset
     volumes: tuple[str, ...]
     without_place: tuple[str, ...]
     ids: np.ndarray
@@ -105,7 +105,7 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
             f"the data have {'one table' if cohort is None else ', '.join(cohort.modalities)}."
         )
     dataset = estimator._dataset(cohort, _table(estimator, cohort))
-    device = _net.resolve_device(estimator.device)
+    device = _device.resolve_device(estimator.device)
     module = copy.deepcopy(estimator.net_.module_).to(device).eval().requires_grad_(False)
     for part in module.modules():
         if getattr(part, "inplace", False):
