@@ -137,6 +137,8 @@ def _table_parts(table: pd.DataFrame) -> Iterable[Any]:
 def _volume_parts(volumes: Volumes, name: str, ids: Sequence[str], missing: list[Problem]) -> Iterable[Any]:
     if volumes.paths is None:
         yield volumes.array
+        if volumes.spacing is not None:
+            yield volumes.spacing
         return
     for patient, path in zip(ids, volumes.paths, strict=True):
         if path is None:
