@@ -11,6 +11,7 @@ from sklearn.metrics import pairwise_distances, silhouette_samples
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length
+from threadpoolctl import threadpool_limits
 
 from prrt_estimators.inspection._tables import (
     as_data,
@@ -178,7 +179,10 @@ def umap_embedding(
             random_state=int(random_state),
             n_jobs=1,
         )
-        result[folds == number] = reducer.fit_transform(table[folds == number])
+        # umap-learn starts threads for all of the process, which would slow down torch afterwards, and sums over
+        # threads differ in their last bits.
+        with threadpool_limits(limits=1):
+            result[folds == number] = reducer.fit_transform(table[folds == number])
     return result
 
 

@@ -194,7 +194,7 @@ def _explain(
     held = [name for name in players if name in X]
     if not held:
         raise MissingModalityError(f"the model uses {', '.join(players)}; the data have {', '.join(X.modalities)}.")
-    X = in_boxes(model, X.select(*held))
+    X = in_boxes(model, X).select(*held)
     worth = {}
     coalitions = [frozenset(some) for size in range(len(players) + 1) for some in combinations(players, size)]
     for number, coalition in enumerate(coalitions, 1):

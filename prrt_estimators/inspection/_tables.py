@@ -154,21 +154,29 @@ def in_boxes(estimator: Any, X: Cohort) -> Cohort:
     """Return X with PET and CT files as the boxes that the estimator cuts from them, as arrays.
 
     The box of a patient's CT is laid around the PET. Where one of them is replaced or withheld, the other must stay
-    as it was, so both are brought into their boxes first.
+    as it was, so both are brought into their boxes first. A scan that a pretrained branch takes on a grid of its own
+    has no such box and stays a file.
     """
-    scans = [name for name in IMAGING if name in modalities_used(estimator, X) and name in X]
-    parameters = innermost(estimator).get_params() if hasattr(innermost(estimator), "get_params") else {}
-    in_files = [name for name in scans if X[name].paths is not None]
-    if len(scans) < 2 or not in_files or not {"size", "spacing"} <= set(parameters):
+    model = innermost(estimator)
+    parameters = model.get_params() if hasattr(model, "get_params") else {}
+    branches = getattr(model, "branches_", {})
+    boxed = [
+        name
+        for name in IMAGING
+        if name in modalities_used(estimator, X)
+        and name in X
+        and X[name].paths is not None
+        and getattr(branches.get(name), "in_box", True)
+    ]
+    tied = "ct" in boxed and "pet" in X and X["pet"].paths is not None
+    if not tied or not {"size", "spacing"} <= set(parameters):
         return X
-    if any(parameters.get(f"{name}_weights") is not None for name in scans):
-        return X  # pretrained weights may ask for a grid of their own, which needs the file
     options = {name: parameters[name] for name in ("size", "spacing", "cache_dir") if name in parameters}
     with warnings.catch_warnings():
         # Padding was told of when the model was trained; explaining it changes nothing.
         warnings.simplefilter("ignore", FieldOfViewWarning)
-        boxes = VolumePreprocessor(**options).transform(X.select(*in_files))
-    data = {**X, **{name: boxes[name] for name in in_files}}
+        boxes = VolumePreprocessor(**options).transform(X.select(*IMAGING))
+    data = {**X, **{name: boxes[name] for name in boxed}}
     return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival)
 
 

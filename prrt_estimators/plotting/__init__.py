@@ -1,16 +1,26 @@
 """Figures of a comparison as scikit-learn Displays: numbers first, drawing second, never a screen."""
 
+from prrt_estimators.plotting._beeswarm import BeeswarmDisplay
 from prrt_estimators.plotting._calibration import CalibrationDisplay
 from prrt_estimators.plotting._curves import PrecisionRecallDisplay, RocDisplay
+from prrt_estimators.plotting._dependence import DependenceDisplay
+from prrt_estimators.plotting._embedding import EmbeddingDisplay
+from prrt_estimators.plotting._importance import ImportanceDisplay
 from prrt_estimators.plotting._kaplan_meier import KaplanMeierDisplay
+from prrt_estimators.plotting._modality import ModalityShapleyDisplay
 from prrt_estimators.plotting._model_comparison import ModelComparisonDisplay
 from prrt_estimators.plotting._representative_fold import representative_fold
 from prrt_estimators.plotting._style import OKABE_ITO, model_label, save_figure, style_context
 
 __all__ = [
     "OKABE_ITO",
+    "BeeswarmDisplay",
     "CalibrationDisplay",
+    "DependenceDisplay",
+    "EmbeddingDisplay",
+    "ImportanceDisplay",
     "KaplanMeierDisplay",
+    "ModalityShapleyDisplay",
     "ModelComparisonDisplay",
     "PrecisionRecallDisplay",
     "RocDisplay",

@@ -1,0 +1,245 @@
+"""Bars of how much each laboratory value matters."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prrt_estimators.inspection import (
+    PermutationImportance,
+    ShapExplanation,
+    forest_importance,
+    permutation_importance,
+)
+from prrt_estimators.plotting._marks import MODALITY_LABELS, column_labels
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+
+_AXES = {
+    "forest": "Mean decrease of impurity (share)",
+    "shap": "Mean absolute SHAP value",
+    "permutation": "Loss of score when shuffled",
+}
+_SCORES = {"roc_auc": "AUROC", "average_precision": "AUPRC", "neg_brier_score": "Brier score"}
+
+
+class ImportanceDisplay:
+    """Bars of the importance of laboratory values, groups of them, or modalities.
+
+    Make it with :meth:`from_result` or :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``name``, ``label`` (for print), ``importance``, ``low`` and ``high`` (NaN for no interval), the most
+        important first.
+    axis_label : str
+        What the bars measure.
+    max_display : int, default=15
+        Bars drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the bars.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"column": ["cga", "age"], "importance": [0.8, 0.2]})
+    >>> display = ImportanceDisplay.from_result(table)
+    >>> display.frame()[["label", "importance"]].to_dict("list")
+    {'label': ['Chromogranin A', 'Age'], 'importance': [0.8, 0.2]}
+    >>> figure = display.plot().figure_
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, table: pd.DataFrame, *, axis_label: str, max_display: int = 15):
+        self.table = table
+        self.axis_label = axis_label
+        self.max_display = max_display
+
+    @classmethod
+    def from_result(
+        cls, result: PermutationImportance | ShapExplanation | pd.DataFrame, *, max_display: int = 15
+    ) -> ImportanceDisplay:
+        """Bars of a result of `permutation_importance`, `shap_values` or `forest_importance`.
+
+        Parameters
+        ----------
+        result : PermutationImportance, ShapExplanation or DataFrame
+            Permutation importance comes with its 95 % interval over splits.
+        max_display : int, default=15
+            Bars drawn, the most important ones.
+
+        Returns
+        -------
+        ImportanceDisplay
+
+        Raises
+        ------
+        TypeError
+            If `result` is of another kind.
+        ValueError
+            If `max_display` is below 1, or there is nothing to draw.
+        """
+        if isinstance(max_display, bool) or not isinstance(max_display, (int, np.integer)) or max_display < 1:
+            raise ValueError(f"`max_display` must be a whole number of at least 1; got {max_display!r}.")
+        if isinstance(result, PermutationImportance):
+            frame = result.frame().rename(columns={"group": "name"})
+            labels = _group_labels(result.groups)
+            score = _SCORES.get(result.scoring, result.scoring.replace("_", " "))
+            axis = f"Loss of {score} when shuffled (mean, 95 % interval)"
+        elif isinstance(result, (ShapExplanation, pd.DataFrame)):
+            frame = result.frame() if isinstance(result, ShapExplanation) else result
+            missing = [name for name in ("column", "importance") if name not in frame.columns]
+            if missing:
+                raise ValueError(f"`result` lacks the column(s) {', '.join(missing)}; pass that of forest_importance.")
+            frame = frame.rename(columns={"column": "name"})
+            labels = column_labels(list(frame["name"]))
+            axis = _AXES["forest"]
+            if isinstance(result, ShapExplanation):
+                axis = f"{_AXES['shap']} ({'logit' if result.output == 'logit' else 'probability'} of long PFS)"
+        else:
+            raise TypeError(
+                "`result` must come from permutation_importance, shap_values or forest_importance; got "
+                f"{type(result).__name__}."
+            )
+        if frame.empty:
+            raise ValueError("`result` is empty; there is nothing to draw.")
+        frame = frame.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+        table = pd.DataFrame(
+            {
+                "name": frame["name"].astype(str),
+                "label": [labels[str(name)] for name in frame["name"]],
+                "importance": frame["importance"].astype(float),
+                "low": frame["low"].astype(float) if "low" in frame else np.nan,
+                "high": frame["high"].astype(float) if "high" in frame else np.nan,
+            }
+        )
+        return cls(table, axis_label=axis, max_display=int(max_display))
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: Any = None,
+        *,
+        cv: Any = None,
+        groups: Any = "correlated",
+        n_repeats: int = 10,
+        scoring: Any = "roc_auc",
+        random_state: Any = None,
+        max_display: int = 15,
+    ) -> ImportanceDisplay:
+        """Bars of a fitted forest, or of permutation importance on held-out folds if there are patients.
+
+        Parameters
+        ----------
+        estimator : classifier
+            A fitted forest if X is None.
+        X : Cohort, mapping or table, default=None
+        y : array of shape (n,), default=None
+            1 for long PFS, 0 for short.
+        cv : int, splitter or iterable, default=None
+            For permutation importance; 5 stratified folds if None.
+        groups : "correlated", None or mapping, default="correlated"
+            As in `permutation_importance`, as are the following.
+        n_repeats : int, default=10
+        scoring : str or callable, default="roc_auc"
+        random_state : int, RandomState or None, default=None
+        max_display : int, default=15
+            Bars drawn.
+
+        Returns
+        -------
+        ImportanceDisplay
+
+        Raises
+        ------
+        ValueError
+            If one of X and y is given without the other.
+        """
+        if (X is None) != (y is None):
+            raise ValueError("give both X and y for permutation importance, or neither for a fitted forest.")
+        if X is None:
+            return cls.from_result(forest_importance(estimator), max_display=max_display)
+        result = permutation_importance(
+            estimator,
+            X,
+            y,
+            cv=5 if cv is None else cv,
+            groups=groups,
+            n_repeats=n_repeats,
+            scoring=scoring,
+            random_state=random_state,
+        )
+        return cls.from_result(result, max_display=max_display)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the numbers drawn: ``name``, ``label``, ``importance``, ``low``, ``high``."""
+        return self.table.head(self.max_display).copy()
+
+    def plot(self, ax: Axes | None = None) -> ImportanceDisplay:
+        """Draw one bar a name, the most important on top, with its number beside it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; ``None`` makes a figure that belongs to no window.
+
+        Returns
+        -------
+        ImportanceDisplay
+            Itself, with ``ax_`` and ``figure_``.
+        """
+        shown = self.frame()
+        labels = [textwrap.fill(textwrap.shorten(label, 100, placeholder=" ..."), 34) for label in shown["label"]]
+        lines = sum(label.count("\n") for label in labels)
+        with style_context():
+            if ax is None:
+                ax = new_axes((6.5, 0.8 + 0.24 * len(shown) + 0.11 * lines))
+            places = np.arange(len(shown))
+            mean, low, high = (shown[name].to_numpy() for name in ("importance", "low", "high"))
+            ax.barh(places, mean, height=0.7, color=OKABE_ITO["blue"])
+            known = np.isfinite(low) & np.isfinite(high)
+            reach = np.array([mean - low, high - mean])[:, known]
+            ax.errorbar(mean[known], places[known], xerr=reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+            for place, value in zip(places, mean, strict=True):
+                ax.text(
+                    1.02,
+                    float(place),
+                    f"{value:.3f}".replace("-", "\N{MINUS SIGN}"),
+                    transform=ax.get_yaxis_transform(),
+                    va="center",
+                    fontsize=8,
+                )
+            ax.axvline(0, color="0.2", linewidth=0.8)
+            ax.set_yticks(places, labels)
+            ax.tick_params(axis="y", length=0)
+            ax.set_ylim(len(shown) - 0.5, -0.5)
+            left_out = len(self.table) - len(shown)
+            ax.set_xlabel(self.axis_label + (f"; {left_out} less important not shown" if left_out else ""))
+            ax.locator_params(axis="x", nbins=6)
+        self.ax_ = ax
+        self.figure_ = figure_of(ax)
+        return self
+
+
+def _group_labels(groups: dict[str, tuple[str, ...]]) -> dict[str, str]:
+    """Return names for print: the user's own for groups that the user named, else the columns' titles."""
+    of_column = column_labels(list(dict.fromkeys(column for columns in groups.values() for column in columns)))
+    of_column |= {name: label for name, label in MODALITY_LABELS.items() if name in of_column}
+    labels = {}
+    for name, columns in groups.items():
+        automatic = name == columns[0] or name.startswith((f"{columns[0]} + ", f"{columns[0]} and "))
+        labels[name] = " + ".join(of_column[column] for column in columns) if automatic else name
+    return labels
