@@ -59,8 +59,10 @@ class PatientView:
         return float(np.quantile(values, 0.999)) or float(values.max()) or 1.0
 
     def peak(self) -> tuple[int, int, int]:
-        """Return the voxel where the first map is greatest."""
+        """Return the voxel of the patient's body where the first map is greatest."""
         values = np.abs(next(iter(self.maps.values())))
+        body = self.scans["ct"] > -500 if "ct" in self.scans else self.scans["pet"] > 0.2
+        values = np.where(body, values, 0.0) if (values * body).any() else values
         return tuple(int(k) for k in np.unravel_index(values.argmax(), values.shape))  # type: ignore[return-value]
 
 

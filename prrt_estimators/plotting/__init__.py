@@ -10,6 +10,7 @@ from prrt_estimators.plotting._kaplan_meier import KaplanMeierDisplay
 from prrt_estimators.plotting._modality import ModalityShapleyDisplay
 from prrt_estimators.plotting._model_comparison import ModelComparisonDisplay
 from prrt_estimators.plotting._representative_fold import representative_fold
+from prrt_estimators.plotting._saliency import SaliencyDisplay
 from prrt_estimators.plotting._style import OKABE_ITO, model_label, save_figure, style_context
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "ModelComparisonDisplay",
     "PrecisionRecallDisplay",
     "RocDisplay",
+    "SaliencyDisplay",
     "model_label",
     "representative_fold",
     "save_figure",
