@@ -135,7 +135,7 @@ def unusable(series: Series) -> str:
     texts = series.texts
     kinds = texts["image_type"].upper()
     if texts["sop_class"] not in _STORAGE[series.modality]:
-        return "secondary capture"
+        return "secondary capture or other object"
     if series.localiser:
         return "localiser"
     if _NO_VOLUME.search(kinds):

@@ -78,7 +78,7 @@ class Header:
         Fields as written, ``""`` where a tag is absent.
     rows, columns : int
     truncated : bool
-        The file is shorter than its uncompressed pixels.
+        A PET or CT without pixels, or with fewer uncompressed ones than it announces.
     """
 
     path: str
@@ -157,10 +157,10 @@ def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
             return "damaged" if marked else "other"
     if not (header.texts["sop_class"] and header.texts["series_uid"] and header.texts["modality"]):
         return "damaged" if marked else "other"
-    image = bool(header.rows and header.columns)
     pixels = header.rows * header.columns * _number(raw, "samples", 1) * _number(raw, "bits", 8) * header.slices // 8
     # Not even reaching the pixels, or too few of them.
-    header.truncated = plain and image and (not begin or size - begin[0] < pixels)
+    cut = not begin or (plain and size - begin[0] < pixels)
+    header.truncated = cut and header.texts["modality"] in ("PT", "CT")
     return header
 
 
