@@ -137,12 +137,12 @@ def test_overrides_are_keyword_only():
 
 
 def test_hu_are_rounded_and_air_is_the_least(tmp_path):
-    stored = np.array([[[0, 1, 2], [24, 25, 4000]]] * 2, np.uint16)
+    stored = np.array([[[0, 1, 2], [24, 27, 4000]]] * 2, np.uint16)
     slices = series("CT", stored, slope=0.75, intercept=-1030.0)
     data = read_ct(save_all(slices, tmp_path / "s")).get_fdata()[:, :, 0]
-    # -1030, -1029.25, -1028.5 are air; -1030 + 18 = -1012, -1030 + 18.75 = -1011.25, -1030 + 3000 = 1970.
+    # -1030, -1029.25, -1028.5 are air; -1030 + 18 = -1012, -1030 + 20.25 = -1009.75, -1030 + 3000 = 1970.
     # Turned to RAS, the first row lies last and the first column too.
-    np.testing.assert_array_equal(data[::-1, ::-1].T, [[-1024, -1024, -1024], [-1012, -1011, 1970]])
+    np.testing.assert_array_equal(data[::-1, ::-1].T, [[-1024, -1024, -1024], [-1012, -1010, 1970]])
 
 
 @pytest.mark.parametrize(

@@ -61,8 +61,19 @@ def test_slices_that_disagree_on_the_start_are_remarked_on():
         pet_header(SeriesTime="193000", AcquisitionTime=time, FrameReferenceTime=149606.0)
         for time in ("110000", "110500")
     ]
-    with pytest.warns(SUVWarning, match="differ by 300 s; that of the first slice is used"):
-        assert minutes(*headers) == pytest.approx(60, abs=1e-3)
+    for order in (headers, headers[::-1]):
+        with pytest.warns(SUVWarning, match="differ by 300 s; that of the first slice is used"):
+            assert minutes(*order) == pytest.approx(60, abs=1e-3)
+
+
+def test_one_earlier_acquisition_makes_the_series_time_late():
+    # The series was dated by its second bed; its first began at 11:00.
+    average = average_time(6586.2, 300)
+    headers = [
+        pet_header(SeriesTime="110300", AcquisitionTime=time, FrameReferenceTime=1000 * (seconds + average))
+        for time, seconds in (("110500", 300), ("110000", 0))
+    ]
+    assert minutes(*headers) == pytest.approx(60, abs=1e-6)
 
 
 def test_ge_counts_frames_another_way_and_is_remarked_on():
