@@ -127,7 +127,8 @@ def _tell(result: Any, out: Path, quiet: bool) -> int:
         if result.n_kept:
             say(f"{result.n_kept} patients were finished before and are kept.")
     for found in result.findings:
-        say(f"Warning: {found.file} holds a {found.kind} of a patient. Do not pass it on.")
+        article = "an" if found.kind == "identifier" else "a"
+        say(f"Warning: {found.file} holds {article} {found.kind} of a patient. Do not pass it on.")
     if result.findings:
         return MODEL_FAILED
     if not result.n_included:

@@ -14,11 +14,11 @@ import pandas as pd
 from prrt_estimators._analytes import Analyte, name_tokens
 from prrt_estimators._values import parse_number
 from prrt_estimators.dicom._columns import DATE_ROLES, Column, assign_columns, find_id_column
-from prrt_estimators.dicom._dates import outcomes, read_dates
+from prrt_estimators.dicom._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
 from prrt_estimators.dicom._sheet import read_sheet
-from prrt_estimators.dicom._units import derive, output_name, read_analyte, take_unit_row
+from prrt_estimators.dicom._units import comma_is_decimal, derive, output_name, read_analyte, take_unit_row
 
 _SEXES = {"m": "M", "f": "F", "w": "F", "d": "O", "o": "O"}
 #: kg; outside, a weight is a slip of the pen or in another unit.
@@ -143,7 +143,7 @@ def _identifying(frame: pd.DataFrame, columns: Mapping[str, Column]) -> Identity
             found.add_identifiers(map(id_text, cells))
         elif column.role == "person":
             found.add_names(str(cell) for cell in cells if isinstance(cell, str))
-            found.add_identifiers(map(id_text, cells))
+            found.add_identifiers(id_text(cell) for cell in cells if not looks_like_date(cell))
         if column.role in ("person", "date", *DATE_ROLES):
             found.add_days(day for day in read_dates(frame[name]) if day is not None)
     return found
@@ -180,11 +180,12 @@ def _fill(
     report: list[dict[str, object]],
 ) -> None:
     made: dict[str, list[Any]] = {}
+    commas = comma_is_decimal(frame)
     for name, column in columns.items():
         cells = frame[name]
         if column.analyte is not None:
             analyte = panel[column.analyte.name]
-            values, doubts, limits, problem = read_analyte(cells, analyte, column.unit)
+            values, doubts, limits, problem = read_analyte(cells, analyte, column.unit, commas)
             for key, doubt in doubts.items():
                 found.notes[key].append(f"{analyte.name}: {doubt}; value left out")
             target = output_name(analyte)

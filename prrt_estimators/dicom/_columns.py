@@ -12,6 +12,7 @@ from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_
 from prrt_estimators._values import parse_number
 from prrt_estimators.dicom._dates import looks_like_date
 from prrt_estimators.dicom._pseudonyms import canonical_id
+from prrt_estimators.dicom._units import spelled_out
 from prrt_estimators.exceptions import CohortError, Problem
 
 DATE_ROLES = ("therapy_date", "progression_date", "last_contact_date", "death_date")
@@ -40,7 +41,7 @@ _OTHER_ID = re.compile(
 )
 _WEIGHT = re.compile(r"^(body ?)?weight( kg)?$|^(koerper ?)?gewicht( kg)?$|^patient weight( kg)?$")
 _SEX = re.compile(r"^(patient )?(sex|gender|geschlecht)$")
-_FILE = re.compile(r"[/\\]\S|\.(nii|gz|dcm|dicom|ima|zip)$", re.I)
+_FILE = re.compile(r"[/\\].+[/\\]\S|^[/\\]|^[a-z]:\\|\.(nii|gz|dcm|dicom|ima|zip)$", re.I)
 _LONGEST_WORD = 40
 _MOST_LEVELS = 12
 
@@ -159,11 +160,11 @@ def describe(name: str, cells: pd.Series, keep: tuple[str, ...] = ()) -> Column:
         return Column("person", "another identifier: not passed on")
     if _share(filled, looks_like_date) > 0.5:
         return Column("date", "holds dates: not passed on")
-    if _share(filled, lambda cell: isinstance(cell, str) and _FILE.search(cell) is not None) > 0.5:
-        return Column("path", "holds files or folders: not passed on")
     found = _analyte(name)
     if found is not None:
         return found
+    if _share(filled, lambda cell: isinstance(cell, str) and _FILE.search(cell) is not None) > 0.5:
+        return Column("path", "holds files or folders: not passed on")
     if _WEIGHT.match(text):
         return Column("weight", "body weight, kg")
     if _SEX.match(text):
@@ -176,6 +177,7 @@ def describe(name: str, cells: pd.Series, keep: tuple[str, ...] = ()) -> Column:
 
 
 def _analyte(name: str) -> Column | None:
+    name = spelled_out(name)
     analyte, unit = find_analyte(name), split_unit(name)[1]
     if analyte is not None:
         return Column("analyte", analyte.title, analyte, unit)

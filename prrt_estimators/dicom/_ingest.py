@@ -214,8 +214,8 @@ def _check(
     if isinstance(require, str) or not set(require) <= set(_REQUIRED):
         raise ValueError(f"`require` must be some of {_REQUIRED} or empty; got {require!r}.")
     values = [float(spacing)] * 3 if isinstance(spacing, (int, float)) else [float(value) for value in spacing]
-    if len(values) != 3 or not all(0.1 <= value <= 50 for value in values):
-        raise ValueError(f"`spacing` must be one number of millimetres or three, 0.1 to 50; got {spacing!r}.")
+    if len(values) != 3 or not all(0.1 <= value <= 100 for value in values):
+        raise ValueError(f"`spacing` must be one number of millimetres or three, 0.1 to 100; got {spacing!r}.")
     return (values[0], values[1], values[2])
 
 

@@ -13,6 +13,9 @@ from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_
 from prrt_estimators._values import is_ambiguous_number, parse_number
 
 _WITH_UNIT = re.compile(r"^((?:[<>]=?|≤|≥)?\s*[\d.,']*\d)\s*([^\d\s.,].*)$")
+_PER_MICROLITRE = re.compile(r"/\s*[uµμ]l\b", re.I)
+_COMMA = re.compile(r"^(?:[<>]=?|≤|≥)?\s*(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,}))$")
+_POINTED = re.compile(r"^(?:[<>]=?|≤|≥)?\s*\d{1,3}\.\d{3}$")
 _FEWEST_TO_JUDGE = 3
 
 
@@ -28,8 +31,25 @@ def output_name(analyte: Analyte) -> str:
     return "_".join([analyte.name, *name_tokens(analyte.unit)])
 
 
+def spelled_out(text: str) -> str:
+    """Return a name or unit with ``/µl`` as words, which without its slash would be a volume.
+
+    Examples
+    --------
+    >>> spelled_out("Leukozyten [/µl]")
+    'Leukozyten [ per ul]'
+    """
+    return _PER_MICROLITRE.sub(" per ul", text)
+
+
+def comma_is_decimal(frame: pd.DataFrame) -> bool:
+    """Tell whether a table writes decimal commas, so that ``4.500`` in it may be four thousand five hundred."""
+    return any(isinstance(cell, str) and _COMMA.match(cell) for name in frame for cell in frame[name])
+
+
 def _factor(analyte: Analyte, unit: str) -> float:
     """Return the factor from a unit as written; NaN where it is not known or cannot be converted."""
+    unit = spelled_out(unit)
     known = split_unit(f"x {unit}")
     if known[1] is None or known[0] != ("x",):
         return float("nan")
@@ -53,7 +73,7 @@ def take_unit_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     units = {
         name: str(first[name]).strip("[]() ")
         for name in analytes
-        if isinstance(first[name], str) and split_unit(f"x {first[name]}")[1] is not None and parse_number(first[name]) is None
+        if isinstance(first[name], str) and split_unit(spelled_out(f"x {first[name]}"))[1] is not None and parse_number(first[name]) is None
         and not _WITH_UNIT.match(first[name])
     }  # fmt: skip
     if not units or len(units) * 2 <= len(analytes):
@@ -62,7 +82,7 @@ def take_unit_row(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
 
 
 def read_analyte(
-    cells: pd.Series, analyte: Analyte, unit: str | None
+    cells: pd.Series, analyte: Analyte, unit: str | None, commas: bool = False
 ) -> tuple[list[float | None], dict[Any, str], int, str]:
     """Return values in the analyte's unit, doubtful cells by index, cells at a limit, and what is wrong with all.
 
@@ -72,6 +92,8 @@ def read_analyte(
     analyte : Analyte
     unit : str or None
         As the header states it; ``"?"`` for one that is not known.
+    commas : bool, default=False
+        Whether the table writes decimal commas.
 
     Examples
     --------
@@ -102,10 +124,12 @@ def read_analyte(
             doubt = "text where a number is expected"
         elif own != own:
             doubt = "a unit that is not known"
-        elif is_ambiguous_number(cell):
+        elif is_ambiguous_number(cell) or (commas and isinstance(cell, str) and _POINTED.match(cell)):
             doubt = "a number that can be read in two ways"
         elif number < 0 or np.isinf(number):
             doubt = "a number that cannot be"
+        elif analyte.lln_male is not None and number * own < analyte.lln_male / 100:
+            doubt = "a number too small for its unit"
         if doubt or number is None or number != number:
             if doubt:
                 doubts[key] = doubt
