@@ -3,28 +3,37 @@
 Run from the root of the repository after adding or removing a public name::
 
     python docs/scripts/api_page.py
+
+`reference.py` makes the page of each name from the same lists when the HTML is built.
 """
 
 from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import prrt_estimators
+
 TARGET = Path(__file__).resolve().parents[1] / "api.md"
 
-#: Rooms from the top, with what a reader looks for in them.
+#: Rooms from the top, with what a reader looks for in them. A room that is not here comes last, with its own docstring.
 ROOMS = {
     "prrt_estimators": "The names of everyday use.",
     "prrt_estimators.estimators": "scikit-learn classifiers of long against short PFS.",
     "prrt_estimators.datasets": "Cohorts from tables, and synthetic ones.",
+    "prrt_estimators.dicom": "Scanner files to volumes in SUVbw and HU, and whole exports to pseudonymous cohorts.",
     "prrt_estimators.model_selection": "Comparing models, and the statistics of comparison.",
     "prrt_estimators.metrics": "Scores beyond those of scikit-learn.",
+    "prrt_estimators.inspection": "Why a model says what it says: laboratory values, modalities, feature space and maps.",
     "prrt_estimators.plotting": "Displays: `from_estimator`, `from_predictions`, `plot`.",
     "prrt_estimators.report": "The page of a comparison.",
+    "prrt_estimators.persistence": "Saved models.",
     "prrt_estimators.preprocessing": "Transformers, and the cache of prepared scans.",
     "prrt_estimators.modules": "Torch modules, for networks of one's own.",
     "prrt_estimators.exceptions": "Errors and warnings to catch.",
@@ -40,23 +49,55 @@ CONSTANTS = {
     "FUSIONS": "Ways to join modalities, by name.",
     "MODEL_NAMES": "Names of all models of a comparison.",
     "OKABE_ITO": "Colours that colour-blind readers can tell apart.",
+    "WEIGHTS": "Published weights by name.",
     "app": "The commands as a typer application.",
 }
 
 
-def sentence(thing: Any, name: str) -> str:
-    """Return the first sentence of a docstring as one line of plain text."""
-    if name in CONSTANTS:
-        return CONSTANTS[name]
-    text = " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split())
-    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", text).replace("``", "`")
-    return re.split(r"(?<=[.])\s+(?=[A-Z])", text)[0].replace("|", "\\|")
+def rooms() -> dict[str, str]:
+    """Return the public packages in the order of the page, each with a line about it."""
+    packages = {
+        f"prrt_estimators.{found.name}" for found in pkgutil.iter_modules(prrt_estimators.__path__) if found.ispkg
+    } | {"prrt_estimators", "prrt_estimators.exceptions"}
+    known = {name: about for name, about in ROOMS.items() if name in packages}
+    return known | {name: _opening(importlib.import_module(name)) for name in sorted(packages - set(known))}
 
 
 def public(module: ModuleType) -> list[str]:
     """Return the public names of a module: its ``__all__``, or what it defines."""
     defined = [name for name, thing in vars(module).items() if getattr(thing, "__module__", "") == module.__name__]
-    return [name for name in getattr(module, "__all__", defined) if not name.startswith("__")]
+    return sorted((name for name in getattr(module, "__all__", defined) if not name.startswith("__")), key=str.lower)
+
+
+def public_names() -> Iterator[tuple[str, str]]:
+    """Yield (room, name) of everything that is public, in the order of the page."""
+    for room in rooms():
+        for name in public(importlib.import_module(room)):
+            yield room, name
+
+
+def is_constant(thing: Any) -> bool:
+    """Return whether a public name stands for a value, not for a function or class."""
+    return not (inspect.isclass(thing) or inspect.isroutine(thing))
+
+
+def sentence(thing: Any, name: str) -> str:
+    """Return the first sentence of a docstring as one line of plain text."""
+    if is_constant(thing) and name not in CONSTANTS:
+        raise LookupError(
+            f"{name} is public and has no docstring: say what it is in CONSTANTS of {Path(__file__).name}."
+        )
+    return CONSTANTS[name] if is_constant(thing) else _opening(thing)
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text in reST as one line of Markdown for a table."""
+    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", " ".join(text.split())).replace("``", "`")
+    return re.split(r"(?<=[.])\s+(?=[A-Z])", text)[0].replace("|", "\\|")
+
+
+def _opening(thing: Any) -> str:
+    return first_sentence((inspect.getdoc(thing) or "").split("\n\n")[0])
 
 
 def page() -> str:
@@ -67,11 +108,10 @@ def page() -> str:
         "What is listed here is kept stable; everything else is private. `help(name)` gives parameters, shapes, units and",
         "an example.",
     ]
-    for package, about in ROOMS.items():
-        module = importlib.import_module(package)
-        names = sorted(public(module), key=str.lower)
-        lines += ["", f"## `{package}`", "", about, "", "| name | what it is |", "|---|---|"]
-        lines += [f"| `{name}` | {sentence(getattr(module, name), name)} |" for name in names]
+    for room, about in rooms().items():
+        module = importlib.import_module(room)
+        lines += ["", f"## `{room}`", "", about, "", "| name | what it is |", "|---|---|"]
+        lines += [f"| `{name}` | {sentence(getattr(module, name), name)} |" for name in public(module)]
     return "\n".join(lines) + "\n"
 
 
