@@ -13,7 +13,7 @@ import pandas as pd
 
 from prrt_estimators._analytes import Analyte, name_tokens
 from prrt_estimators._values import parse_number
-from prrt_estimators.dicom._columns import DATE_ROLES, Column, assign_columns, find_id_column
+from prrt_estimators.dicom._columns import DATE_ROLES, Column, assign_columns, find_id_column, named_like_a_name
 from prrt_estimators.dicom._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
@@ -45,6 +45,8 @@ class Clinical:
         What was not understood of a patient.
     wrong : dict of str to str
         Why a patient cannot be used.
+    id_column : str
+        The column that was joined by.
     written_ids : dict of str to str
         Identifiers as the table writes them.
     anonymous_rows : int
@@ -61,6 +63,7 @@ class Clinical:
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     wrong: dict[str, str] = field(default_factory=dict)
     identity: Identity = field(default_factory=Identity)
+    id_column: str = ""
     written_ids: dict[str, str] = field(default_factory=dict)
     anonymous_rows: int = 0
 
@@ -112,7 +115,7 @@ def read_clinical(
     for name, unit in units.items():
         if columns[name].analyte is not None and columns[name].unit is None:
             columns[name].unit = unit
-    found = Clinical(pd.DataFrame(), pd.DataFrame())
+    found = Clinical(pd.DataFrame(), pd.DataFrame(), id_column=identifier)
     found.identity = _identifying(frame, columns)
     frame = _one_row_a_patient(frame, identifier, found)
     report: list[dict[str, object]] = []
@@ -142,7 +145,8 @@ def _identifying(frame: pd.DataFrame, columns: Mapping[str, Column]) -> Identity
         if column.role in ("id", "path"):
             found.add_identifiers(map(id_text, cells))
         elif column.role == "person":
-            found.add_names(str(cell) for cell in cells if isinstance(cell, str))
+            if named_like_a_name(name):
+                found.add_names(cell for cell in cells if isinstance(cell, str))
             found.add_identifiers(id_text(cell) for cell in cells if not looks_like_date(cell))
         if column.role in ("person", "date", *DATE_ROLES):
             found.add_days(day for day in read_dates(frame[name]) if day is not None)

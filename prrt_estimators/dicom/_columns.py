@@ -34,6 +34,7 @@ _PERSON = re.compile(
     r"postcode|adresse|address|street|strasse|ort|wohnort|city|telefon|phone|mobil|e ?mail|mail|fallnummer|hausarzt|"
     r"arzt|aerztin|physician|doctor|referr\w*|zuweiser\w*|uid|accession)\b|name$|birth|geburt|insurance|krankenkasse|versicher|medical record|social security"
 )
+_NAME = re.compile(r"name|initial|arzt|aerztin|physician|doctor|referr|zuweiser")
 _FREE = re.compile(r"comment|kommentar|bemerk|notiz|\bnotes?\b|remark|anmerk|\bfindings?\b|befund|anamnes")
 _ID = re.compile(r"\b(patient|pat|id|pid|nr|no|number|nummer|mrn|case|fall\w*|pseudonym|subject)\b|patient")
 _OTHER_ID = re.compile(
@@ -174,6 +175,11 @@ def describe(name: str, cells: pd.Series, keep: tuple[str, ...] = ()) -> Column:
             return Column("person", "whole numbers of many digits, all different, like record numbers: not passed on")
         return Column("number", "numbers, passed on as they are")
     return _words(name, filled, keep)
+
+
+def named_like_a_name(name: str) -> bool:
+    """Tell a column of names, each word of which says who somebody is, from one of towns or numbers."""
+    return _NAME.search(" ".join(name_tokens(name))) is not None
 
 
 def _analyte(name: str) -> Column | None:

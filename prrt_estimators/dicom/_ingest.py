@@ -179,10 +179,11 @@ def ingest(
         table = read_clinical(
             clinical, people, panel=panel, id_column=id_column, named=named, keep=keep, derived=derived, sheet=sheet
         )
-        if pseudonym_column is not None and pseudonym_column == id_column:
+        if pseudonym_column == table.id_column:
             table.pseudonyms = dict(table.written_ids)
-        names = _pseudonyms(people, table, key, pseudonym_column, same=pseudonym_column == id_column)
+        names = _pseudonyms(people, table, key, pseudonym_column)
         identity = _identity(people, nameless, table, names)
+        _scrub(table, identity)
         plan = Plan(
             wishes, names, read_override(override, names), tuple(require), grid, wanted, deface, place, key, identity
         )
@@ -219,12 +220,10 @@ def _check(
     return (values[0], values[1], values[2])
 
 
-def _pseudonyms(
-    people: Mapping[str, Person], table: Clinical, key: bytes, column: str | None, *, same: bool
-) -> dict[str, str]:
+def _pseudonyms(people: Mapping[str, Person], table: Clinical, key: bytes, column: str | None) -> dict[str, str]:
     names = hashed_pseudonyms({*people, *table.frame.index}, key)
     if column is not None:
-        names |= given_pseudonyms(table.pseudonyms, column, same=same)
+        names |= given_pseudonyms(table.pseudonyms, column, same=column == table.id_column)
     if len({name.casefold() for name in names.values()}) < len(names):
         raise ValueError("a pseudonym of the table equals the keyed hash of another patient. Use another key file.")
     return names
@@ -239,6 +238,15 @@ def _identity(
         identity.update(identity_of(person))
     identity.update(table.identity)
     return identity.without(name for key, name in names.items() if canonical_id(name) == key)
+
+
+def _scrub(table: Clinical, identity: Identity) -> None:
+    """Empty cells that name somebody, and tell of them."""
+    for column in table.frame:
+        for key, cell in table.frame[column].items():
+            if isinstance(cell, str) and identity.kinds_in(cell):
+                table.frame.at[key, column] = None
+                table.notes[str(key)].append(f"{column}: the cell names a person, a number or a date; left out")
 
 
 def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[FlowRow]:

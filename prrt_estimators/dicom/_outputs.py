@@ -110,7 +110,7 @@ def _write_csv(table: pd.DataFrame, path: Path) -> None:
 
 
 def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical) -> pd.DataFrame:
-    """Return the cohort: pseudonym, paths, then what the clinical table gives, cleaned of identities."""
+    """Return the cohort: pseudonym, paths, then what the clinical table gives."""
     keys = {plan.names[key]: key for key in table.frame.index}
     rows = sorted(included)
     cohort = pd.DataFrame({"patient_id": rows})
@@ -121,15 +121,15 @@ def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical
     frame = table.frame.loc[[keys[one] for one in rows]].reset_index(drop=True)
     for column in frame:
         header = _clean_header(str(column), plan.identity, cohort)
-        cohort[header] = [_clean(cell, plan.identity) for cell in frame[column]]
+        cohort[header] = [_plain(cell) for cell in frame[column]]
     return cohort
 
 
-def _clean(cell: Any, identity: Identity) -> Any:
+def _plain(cell: Any) -> Any:
     if cell is None or cell != cell:
         return None
     if isinstance(cell, str):
-        return None if identity.kinds_in(cell) else cell
+        return cell
     return int(cell) if float(cell).is_integer() else cell
 
 

@@ -14,13 +14,12 @@ _NAMES = (
     "other_names",
     "birth_name",
     "mother",
-    "address",
     "referrer",
     "performer",
     "reader",
     "operator",
 )
-_IDENTIFIERS = ("patient_id", "accession", "other_ids", "telephone", "study_uid", "series_uid", "frame_uid")
+_IDENTIFIERS = ("patient_id", "accession", "other_ids", "telephone", "address", "study_uid", "series_uid", "frame_uid")
 _DAYS = ("birth_date", "study_date", "series_date", "acquisition_date")
 
 
@@ -73,6 +72,7 @@ def contradiction(people: set[tuple[str, str, str]]) -> str:
 def identity_of(person: Person) -> Identity:
     """Return what must not be found of a patient."""
     found = Identity()
+    found.add_identifiers([person.key])
     for field in _NAMES:
         for text in person.identity.get(field, ()):
             found.add_names([text])

@@ -113,10 +113,20 @@ class Identity:
         return frozenset(day.strftime(form) for day in self.days for form in forms)
 
     @functools.cached_property
+    def _by_beginning(self) -> dict[str, list[tuple[str, str]]]:
+        """Long identifiers and dates by their first characters, to search much text for many at once."""
+        found: dict[str, list[tuple[str, str]]] = {}
+        for kind, texts in (("identifier", self.identifiers), ("date", self._dates)):
+            for one in texts:
+                if len(one) >= _SHORTEST_IN_VOXELS:
+                    found.setdefault(one[:_SHORTEST_IN_VOXELS], []).append((kind, one))
+        return found
+
+    @functools.cached_property
     def _searched(self) -> frozenset[str]:
         return frozenset(self.names) - own_words()
 
-    def kinds_in(self, text: str, shortest: int = _SHORTEST_NAME) -> set[str]:
+    def kinds_in(self, text: str) -> set[str]:
         """Return what kinds of identity a text holds.
 
         Examples
@@ -129,12 +139,24 @@ class Identity:
         """
         folded = fold(text)
         found = set()
-        if any(len(w) >= shortest and w in self._searched for w in set(_WORDS.findall(folded))):
+        if any(w in self._searched for w in set(_WORDS.findall(folded))):
             found.add("name")
-        if any(len(one) >= shortest and _stands_alone(one, folded) for one in self.identifiers):
+        if any(_stands_alone(one, folded) for one in self.identifiers):
             found.add("identifier")
         if any(_stands_alone(one, folded) for one in self._dates):
             found.add("date")
+        return found
+
+    def kinds_in_voxels(self, text: str) -> set[str]:
+        """Return what kinds of identity the texts found among voxels hold, in which short ones occur by chance."""
+        folded = fold(text)
+        found = set()
+        if any(len(w) >= _SHORTEST_IN_VOXELS and w in self._searched for w in set(_WORDS.findall(folded))):
+            found.add("name")
+        width = _SHORTEST_IN_VOXELS
+        beginnings = {folded[k : k + width] for k in range(len(folded) - width + 1)}
+        for beginning in beginnings & self._by_beginning.keys():
+            found.update(kind for kind, one in self._by_beginning[beginning] if _stands_alone(one, folded))
         return found
 
     def clean(self, text: str) -> str:
@@ -195,7 +217,7 @@ def check_file(path: Path, name: str, identity: Identity) -> list[Finding]:
     if path.suffix == ".gz":
         with open(path, "rb") as raw:
             # The header of gzip may hold a file name and a comment.
-            kinds |= identity.kinds_in(raw.read(512)[10:].decode("latin-1"), _SHORTEST_IN_VOXELS)
+            kinds |= identity.kinds_in_voxels(raw.read(512)[10:].decode("latin-1"))
         with gzip.open(path, "rb") as stream:
             kinds |= identity.kinds_in(stream.read(_NIFTI_HEADER).decode("latin-1"))
             kinds |= _kinds_in_voxels(stream, identity)
@@ -213,7 +235,7 @@ def _kinds_in_voxels(stream: object, identity: Identity) -> set[str]:
     while chunk := stream.read(_CHUNK):  # type: ignore[attr-defined]
         runs = _PRINTABLE.findall(rest + chunk)
         if runs:
-            kinds |= identity.kinds_in(b" \n ".join(runs).decode("ascii"), _SHORTEST_IN_VOXELS)
+            kinds |= identity.kinds_in_voxels(b" \n ".join(runs).decode("ascii"))
         rest = chunk[-256:]
     return kinds
 

@@ -39,6 +39,7 @@ def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str =
         rows = _excel_rows(path, sheet) if path.suffix.lower() in (".xlsx", ".xlsm") else _text_rows(path)
     cells = [[_clean(cell) for cell in row] for row in rows]
     cells = [row for row in cells if any(cell is not None for cell in row)]
+    cells = _from_header(cells)
     if len(cells) < 2:
         raise ValueError(f"{name} holds no patient. Give a header and one row a patient.")
     width = len(cells[0])
@@ -51,6 +52,13 @@ def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str =
         raise ValueError(f"{name} has {len(doubled)} column name(s) twice. Rename or remove one of each.")
     frame = pd.DataFrame(body, columns=pd.Index(headers, dtype=object), dtype=object)
     return frame.where(frame.notna(), None)
+
+
+def _from_header(cells: list[list[Any]]) -> list[list[Any]]:
+    """Leave out titles above the header: rows with less than half the cells of the fullest of the first ten."""
+    filled = [sum(cell is not None for cell in row) for row in cells[:10]]
+    start = next((k for k, count in enumerate(filled) if 2 * count >= max(filled)), 0)
+    return cells[start:]
 
 
 def _clean(cell: Any) -> Any:

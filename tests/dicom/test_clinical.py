@@ -244,6 +244,12 @@ def test_ratios_and_edited_limits(tmp_path):
         read_limits(limits)
 
 
+def test_a_title_above_the_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("Export of the ward;;\n;;\nPatient;CgA;Hb\na;95;13,1\nb;20;14,2\n")
+    assert values(read_clinical(path, ["a", "b"], panel=PANEL, derived=False), "haemoglobin_g_dl") == [13.1, 14.2]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_text_files(tmp_path, encoding, separator):

@@ -215,9 +215,12 @@ def test_own_pseudonyms_and_an_export_that_is_pseudonymous(made, tmp_path):
     result = run(folder, tmp_path / "b", id_column="patient_id", pseudonym_column="patient_id")
     assert sorted(pd.read_csv(result.cohort)["patient_id"]) == sorted(cohort.X.ids)
     assert result.findings == ()
+    # Where the identifier column is found by its values, naming it for pseudonyms means the same.
+    result = run(folder, tmp_path / "c", pseudonym_column="patient_id")
+    assert sorted(pd.read_csv(result.cohort)["patient_id"]) == sorted(cohort.X.ids)
     table["study code"] = "same"
     with pytest.raises(CohortError, match="more than one patient"):
-        run(folder, tmp_path / "c", table, pseudonym_column="study code")
+        run(folder, tmp_path / "d", table, pseudonym_column="study code")
 
 
 def test_override_names_a_series(made, tmp_path):

@@ -25,7 +25,9 @@ SECRETS = (
     "woelkenstein",
     "ottokar",
     "884411",
-    "1948",
+    "19481231",
+    "1948-12-31",
+    "31.12.1948",
     "20210317",
     "2021-03-17",
     "17.03.2021",
@@ -115,6 +117,7 @@ def test_no_output_byte_holds_the_name(planted, tmp_path):
     assert "Wert Wölkenstein" not in cohort
     assert cohort.iloc[:, -1].notna().any()
     assert pd.isna(cohort.loc[pseudonym(IDENTIFIER), "center"])
+    assert "center: the cell names a person" in flow.loc[pseudonym(IDENTIFIER), "notes"]
     assert (cohort["center"].dropna() == "Nord").all()
 
 
