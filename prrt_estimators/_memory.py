@@ -36,7 +36,13 @@ def free_memory() -> int | None:
     try:
         group = Path("/sys/fs/cgroup")
         limit, used = (group / "memory.max").read_text("ascii"), (group / "memory.current").read_text("ascii")
-        free += [] if limit.strip() == "max" else [int(limit) - int(used)]
+        # Files that were read lie in memory until somebody needs it; they are in use and free at once.
+        files = [
+            int(line.split()[1])
+            for line in (group / "memory.stat").read_text("ascii").splitlines()
+            if line.startswith(("active_file ", "inactive_file "))
+        ]
+        free += [] if limit.strip() == "max" else [int(limit) - int(used) + sum(files)]
     except (OSError, ValueError):
         pass  # no container, or one that does not tell
     return min(free) if free else None
@@ -52,7 +58,7 @@ def activation_bytes(encoder: Encoder, shape: tuple[int, ...]) -> int:
             total += 4 * output.numel()
 
     # On the meta device layers work out shapes and compute nothing.
-    ghost = copy.deepcopy(encoder).to("meta")
+    ghost = copy.deepcopy(encoder).to("meta").eval()  # batch normalisation in training refuses a single value
     for layer in ghost.modules():
         if not list(layer.children()):
             layer.register_forward_hook(count)

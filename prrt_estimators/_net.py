@@ -252,6 +252,9 @@ def train(
             raise MemoryError(
                 "the device ran out of memory even with one patient at a time. Pass a smaller size, a smaller encoder, "
                 "finetune='last' or 'frozen' for pretrained weights, or device='cpu'."
+                if net.divisible
+                else "the device ran out of memory. Pass a smaller batch_size, a smaller size, a smaller encoder, or "
+                "device='cpu'."
             ) from error
         raise
     finally:

@@ -22,7 +22,7 @@ from prrt_estimators.preprocessing._cache import ScanRecord
 from prrt_estimators.preprocessing._grids import onto_grid
 from prrt_estimators.preprocessing._scans import read_scan
 from prrt_estimators.preprocessing._summaries import suv_summary
-from prrt_estimators.preprocessing._volumes import BoxReader
+from prrt_estimators.preprocessing._volumes import BoxReader, check_array
 
 #: How much of a pretrained encoder is trained.
 FINETUNE = ("frozen", "last", "full")
@@ -101,11 +101,16 @@ def _mean_and_scale(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _only_last_trains(encoder: Encoder) -> None:
-    children = [child for child in encoder.network.children() if any(True for _ in child.parameters())]
-    if not children:
+    stages = [child for child in encoder.network.children() if any(True for _ in child.parameters())]
+    while len(stages) == 1 and list(stages[0].children()):
+        stages = [child for child in stages[0].children() if any(True for _ in child.parameters())]
+    # A normalisation at the end is no stage by itself.
+    weighty = [k for k, stage in enumerate(stages) if any(weight.ndim > 1 for weight in stage.parameters())]
+    if not weighty:
         return
     encoder.requires_grad_(False)
-    children[-1].requires_grad_(True)
+    for stage in stages[weighty[-1] :]:
+        stage.requires_grad_(True)
 
 
 class BranchReader:
@@ -144,13 +149,12 @@ class BranchReader:
         """Return one present patient's input, computing it if it is new or was cleared."""
         if self.branch.keeps == "volumes" and not self.branch.source.own_grid:
             return self.boxes.load(row, self.branch.modality)
-        file = self._file(row)
-        if file is not None:
-            try:
-                return np.load(file, mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                pass  # cleared or damaged since it was written: made again
-        return np.load(self._compute(row), mmap_mode="r", allow_pickle=False)
+        file = self._file(row) or self._compute(row)
+        try:
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            # Cleared or damaged since it was written: made again.
+            return np.load(self._compute(row), mmap_mode="r", allow_pickle=False)
 
     def prepare(self, progress: Callable[[int, int], None] | None = None, device: torch.device | None = None) -> None:
         """Compute what is missing, one patient at a time.
@@ -163,17 +167,19 @@ class BranchReader:
         if self.branch.keeps == "volumes" and not self.branch.source.own_grid:
             return
         problems: list[Problem] = []
+        computed = False
         for row in range(len(self.X)):
             if self.volumes.present[row]:
                 try:
                     file = self._file(row)
                     if file is None or not file.exists():
                         self._compute(row, device)
+                        computed = True
                 except CohortError as error:
                     problems += error.problems
             if progress is not None:
                 progress(row + 1, len(self.X))
-        if device is not None and device.type != "cpu" and self.branch.keeps != "volumes":
+        if computed and device is not None and device.type != "cpu" and self.branch.keeps != "volumes":
             shared_encoder(self.branch.source, self.volume_shape).to("cpu")
         if problems:
             raise CohortError(problems)
@@ -187,14 +193,17 @@ class BranchReader:
         source, array = self.branch.source, self.volumes.array is not None
         lies: Any = None
         if source.own_grid and array:
-            lies = self.volumes.spacing[row].tolist()
+            lies = [*self.volumes.array.shape[2:], *self.volumes.spacing[row].tolist()]
+        elif array:
+            lies = list(self.volumes.array.shape[2:])
         elif not source.own_grid and not array:
             lies = self.boxes.box(row).centre
         digest = self.digest(row)
         if digest is None:
             return None
         grid = ["own" if source.own_grid else "box", *self.size, *self.spacing, lies]
-        network = [source.digest, str(source.encoder), repr(dict(source.encoder_params)), source.window]
+        form = [*source.form.axes, source.form.channels, source.form.standardise]
+        network = [source.digest, str(source.encoder), repr(dict(source.encoder_params)), source.window, form]
         weights = [] if keeps == "volumes" else [*network, "bfloat16" if self.branch.bfloat16 else "float32"]
         return self.boxes.cache.feature_file(keeps, self.branch.modality, digest, grid, weights)
 
@@ -205,6 +214,10 @@ class BranchReader:
             return np.asarray(self.boxes.load(row, name), dtype=np.float32)
         if self.volumes.array is not None:
             data, affine = self.volumes.array[row, 0], np.diag([*self.volumes.spacing[row], 1.0])
+            try:
+                check_array(data, name)
+            except ValueError as error:
+                raise CohortError([Problem(str(error), "mend the array", str(self.X.ids[row]), name)]) from None
         else:
             path = self.volumes.paths[row]
             scan = read_scan(path, name, str(self.X.ids[row]))
@@ -215,9 +228,12 @@ class BranchReader:
         return onto_grid(data, affine, size=self.size, spacing=self.spacing, modality=name)
 
     def _compute(self, row: int, device: torch.device | None = None) -> Path:
+        known = self._file(row) is not None
         values = self.volume(row)
         file = self._file(row)
         assert file is not None
+        if not known and file.exists():
+            return file  # the same scan was there under another path
         if self.branch.keeps == "volumes":
             values = np.rint(values).astype(np.int16) if self.branch.modality == "ct" else values
         else:

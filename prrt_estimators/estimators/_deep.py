@@ -362,11 +362,17 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
 
     def _check_shapes(self, cohort: Cohort, names: tuple[str, ...]) -> None:
         for name in names:
-            array = cohort[name].array if name in IMAGING and name not in self.branches_ else None
-            if array is not None and array.shape[1:] != self.shapes_[name]:
+            array = cohort[name].array if name in IMAGING else None
+            branch = self.branches_.get(name)
+            # What a branch takes from a grid of its own is of one shape whatever the volumes are.
+            if array is None or not cohort[name].present.any() or (branch is not None and branch.source.own_grid):
+                continue
+            came = array.shape[1:] if branch is None else branch.reader(cohort, self.cache_dir).shape
+            if came != self.shapes_[name]:
+                of = "" if branch is None or branch.keeps == "volumes" else "volumes that give "
                 raise ValueError(
                     f"{name} volumes of shape {array.shape[2:]} came, but this {type(self).__name__} was fitted on "
-                    f"{self.shapes_[name][1:]}; bring them to one grid."
+                    f"{of}{self.shapes_[name][1:]}; bring them to one grid."
                 )
 
     def _validation_rows(self, encoded: np.ndarray, rng: Any) -> np.ndarray | None:

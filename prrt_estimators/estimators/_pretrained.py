@@ -14,7 +14,7 @@ from sklearn.base import clone
 from prrt_estimators import _net
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._branches import PretrainedBranch
-from prrt_estimators.exceptions import PretrainingOverlapWarning
+from prrt_estimators.exceptions import CohortError, PretrainingOverlapWarning, Problem
 from prrt_estimators.modules import find_weights
 from prrt_estimators.preprocessing import prepare_volumes
 from prrt_estimators.preprocessing._volumes import box_parameters
@@ -88,20 +88,29 @@ def prepare_scans(
         if name in IMAGING and name not in apart:
             own = (branches[name].source.size, branches[name].source.spacing) if name in branches else (size, spacing)
             boxes.setdefault(box_parameters(*own), []).append(name)
+    problems: dict[Problem, None] = {}
     for name in apart:
-        compute(name)
+        try:
+            compute(name)
+        except CohortError as error:
+            problems |= dict.fromkeys(error.problems)
     for (voxels, millimetres), together in boxes.items():
-        prepare_volumes(
-            cohort,
-            modalities=together,
-            beside=apart,
-            size=voxels,
-            spacing=millimetres,
-            cache_dir=cache_dir,
-            progress=progress,
-            n_jobs=n_jobs,
-            tell_padding=tell_padding,
-        )
+        try:
+            prepare_volumes(
+                cohort,
+                modalities=together,
+                beside=() if problems else apart,
+                size=voxels,
+                spacing=millimetres,
+                cache_dir=cache_dir,
+                progress=progress,
+                n_jobs=n_jobs,
+                tell_padding=tell_padding,
+            )
+        except CohortError as error:
+            problems |= dict.fromkeys(error.problems)
+    if problems:
+        raise CohortError(list(problems))
     for name in names:
         if name in branches and name not in apart:
             compute(name)

@@ -192,6 +192,12 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         """
         self._validate_params()
         self.__dict__.pop("weights_", None)
+        try:
+            json.dumps(self.encoder_params)
+        except TypeError as error:
+            raise TypeError(
+                f"`encoder_params` are written beside the weights and must be numbers, texts and lists; {error}."
+            ) from error
         cohort = self._scans(X)
         cohort = cohort[np.flatnonzero(cohort[self._modality].present)]
         if len(cohort) < 2:
@@ -340,6 +346,9 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         reader = BoxReader(cohort, size=size, spacing=spacing, cache_dir=self.cache_dir)
         seen = [scan_digest(reader, row, self._modality) for row in range(len(cohort))]
         in_files = cohort[self._modality].array is None
+        known = cohort[self._modality].spacing
+        if known is not None and (known == known[0]).all():
+            spacing = tuple(known[0].tolist())
         return {
             "modality": self._modality,
             "encoder": self.encoder,

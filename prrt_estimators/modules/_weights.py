@@ -133,13 +133,26 @@ def read_note(path: str | os.PathLike[str]) -> dict[str, Any] | None:
 def _read(file: Path, parameter: str) -> dict[str, Any]:
     try:
         if file.suffix == ".safetensors":
-            return load_file(file)
+            # What safetensors gives lies in the mapped file and would change with it.
+            return {key: value.clone() for key, value in load_file(file).items()}
         state = torch.load(file, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except OSError as error:
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {file.name} cannot be read ({error.strerror or error}). Check its permissions and the disk."
+        ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise PretrainedWeightsError(
             f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again."
         ) from error
     except Exception as error:  # torch.load raises pickle.UnpicklingError, of a module that is not imported here
+        with open(file, "rb") as handle:
+            is_pickle = handle.read(2) in (b"PK", b"\x80\x02")
+        if not is_pickle:
+            raise PretrainedWeightsError(
+                f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again."
+            ) from error
         raise PretrainedWeightsError(
             f"`{parameter}`: {file.name} holds more than tensors, which is not read for safety. Save "
             "module.state_dict() as .safetensors."

@@ -125,7 +125,7 @@ class BoxReader:
                 if self._in_file(row, name):
                     self._prepared(row, name)
                 elif self.X[name].present[row]:
-                    _check_array(self.X[name].array[row], name)
+                    check_array(self.X[name].array[row], name)
             except CohortError as error:
                 problems += error.problems
             except ValueError as error:
@@ -147,7 +147,14 @@ class BoxReader:
         return problems
 
 
-def _check_array(voxels: np.ndarray, modality: str) -> None:
+def check_array(voxels: np.ndarray, modality: str) -> None:
+    """Check one patient's voxels of an array.
+
+    Raises
+    ------
+    ValueError
+        If some are NaN or infinite.
+    """
     wrong = int(np.count_nonzero(~np.isfinite(voxels)))
     if wrong:
         raise ValueError(
