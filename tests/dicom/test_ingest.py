@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from dicom_builders import enhanced, save
 from ingest_helpers import change, clinical, everything_in, files, key_of, make_export, new_series, pseudonym
 
 from prrt_estimators.datasets import load_cohort
@@ -316,3 +317,25 @@ def test_key_inside_the_results_is_refused(made, tmp_path):
     folder, *_ = made
     with pytest.raises(ValueError, match="lies inside the results"):
         ingest(folder / "dicom", folder / "clinical.xlsx", tmp_path, key_file=tmp_path / "key", n_jobs=1)
+
+
+def test_multi_frame_objects(tmp_path):
+    rng = np.random.default_rng(1)
+    counts = rng.integers(0, 4000, (6, 8, 10)).astype(np.uint16)
+    hu = rng.integers(-1000, 1000, (6, 8, 10)).astype(np.int16)
+    pet, ct = enhanced("PT", counts, slopes=[2.0] * 6), enhanced("CT", hu)
+    ct.FrameOfReferenceUID, ct.StudyInstanceUID = pet.FrameOfReferenceUID, pet.StudyInstanceUID
+    (tmp_path / "in").mkdir()
+    save(pet, tmp_path / "in" / "a")
+    save(ct, tmp_path / "in" / "b")
+    table = pd.DataFrame({"patient": ["0815"], "pfs_months": [7]})
+    result = ingest(tmp_path / "in", table, tmp_path / "out", key_file=tmp_path / "key", n_jobs=1)
+    assert result.n_included == 1, result.flow["reason"].tolist()
+    place = next((tmp_path / "out" / "patients").iterdir())
+    # 70 kg, 368.08 MBq decayed for an hour; rows run towards Posterior, columns towards Left.
+    factor = 2.0 * 70000 / (368.08e6 * 2 ** (-3600 / 6586.2))
+    expected = np.flip(np.moveaxis(counts, (0, 1, 2), (2, 1, 0)), (0, 1)) * factor
+    np.testing.assert_allclose(nib.load(place / "pet.nii.gz").get_fdata(), expected, rtol=1e-4)
+    np.testing.assert_array_equal(
+        nib.load(place / "ct.nii.gz").get_fdata(), np.flip(np.moveaxis(hu, (0, 1, 2), (2, 1, 0)), (0, 1))
+    )
