@@ -12,6 +12,7 @@ from prrt_estimators.cli import (
     _check,
     _compare,
     _demo,
+    _explain,
     _fit,
     _ingest,
     _make_cohort,
@@ -34,6 +35,7 @@ app.command("compare")(_compare.compare)
 app.command("check")(_check.check)
 app.command("fit")(_fit.fit)
 app.command("predict")(_predict.predict)
+app.command("explain")(_explain.explain)
 app.command("make-cohort")(_make_cohort.make_cohort)
 app.command("pretrain")(_pretrain.pretrain)
 app.add_typer(_weights.app, name="weights")

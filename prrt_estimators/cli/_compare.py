@@ -30,6 +30,12 @@ def compare(
     seed: o.Seed = 0,
     cache_dir: o.CacheDir = None,
     no_report: o.NoReport = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Also explain the models out of fold: labs, modalities, feature space, maps (explain/)."
+        ),
+    ] = False,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -63,6 +69,7 @@ def compare(
         jobs=jobs,
         seed=seed,
         report=not no_report,
+        explain=explain,
         verbose=not quiet,
     )
 
@@ -92,6 +99,7 @@ def run_comparison(
     seed: int,
     report: bool,
     verbose: bool,
+    explain: bool = False,
 ) -> int:
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
@@ -121,6 +129,8 @@ def run_comparison(
             say(f"{row.model}: {row.status}: {row.reason}")
     if report:
         _write_pages(comparison, data, out)
+    if explain:
+        _explain(comparison, data, out, models, model_options, folds, seed, verbose)
     if verbose:
         say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     return MODEL_FAILED if (comparison.status["status"] == "failed").any() else OK
@@ -154,3 +164,33 @@ def _write_pages(comparison: Any, data: Any, out: Path) -> None:
         horizon=data.horizon,
         figures=figures,
     )
+
+
+def _explain(
+    comparison: Any,
+    data: Any,
+    out: Path,
+    names: list[str] | None,
+    model_options: dict[str, Any],
+    folds: int,
+    seed: int,
+    verbose: bool,
+) -> None:
+    from sklearn.model_selection import StratifiedKFold
+
+    from prrt_estimators.model_selection import Skipped, paper_models
+    from prrt_estimators.report import explain_models
+
+    ran = set(comparison.status.loc[comparison.status["status"] == "ok", "model"])
+    models = paper_models(include=names, **(model_options | {"random_state": seed}))
+    page = explain_models(
+        {name: model for name, model in models.items() if name in ran and not isinstance(model, Skipped)},
+        data.X,
+        data.y,
+        out / "explain",
+        cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+        summary=comparison.summary(),
+        random_state=seed,
+        progress=say if verbose else None,
+    )
+    say(f"What the models go by: {page}")

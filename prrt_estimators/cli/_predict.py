@@ -40,7 +40,7 @@ def predict(
         cohort,
         pet=None if pet == "none" else pet,
         ct=None if ct == "none" else ct,
-        lab=_columns(estimator),
+        lab=lab_columns(estimator),
         patient_id=patient_id,
         time=None,
         event=None,
@@ -67,7 +67,7 @@ def predict(
     return None
 
 
-def _columns(estimator: Any) -> Any:
+def lab_columns(estimator: Any) -> Any:
     """Columns of laboratory values that a model was fitted on; what is recognised where it does not say."""
     if "lab" not in getattr(estimator, "modalities_", ("lab",)):
         return None

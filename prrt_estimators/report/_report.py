@@ -102,7 +102,7 @@ def write_report(
         summary=_rows(table),
         readings=readings,
         figures=[
-            {"title": _title(name), "caption": panel.caption, "source": _data_uri(panel.figure)}
+            {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
             for name, panel in panels.items()
         ],
         stopped=[(model_label(str(row.model)), row.status, row.reason) for row in stopped.itertuples(index=False)],
@@ -129,7 +129,8 @@ def _title(name: str) -> str:
     return _TITLES.get(name, f"Progression-free survival by the class that {model_label(model)} predicts")
 
 
-def _data_uri(figure: Any) -> str:
+def data_uri(figure: Any) -> str:
+    """Return a figure as a source of an image on a page."""
     # An image of its own: ids of inline drawings would collide on one page.
     with tempfile.TemporaryDirectory() as folder:
         [path] = save_figure(figure, Path(folder) / "figure", formats=["svg"])

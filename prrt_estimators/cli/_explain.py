@@ -1,0 +1,64 @@
+"""``prrt explain``: why a saved model says what it says of the patients of a table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prrt_estimators.cli import _options as o
+from prrt_estimators.cli._console import reported, say
+from prrt_estimators.cli._predict import lab_columns
+
+
+class MapMethod(StrEnum):
+    """How maps are made."""
+
+    gradient = "gradient"
+    smoothgrad = "smoothgrad"
+    integrated_gradients = "integrated_gradients"
+    gradcam = "gradcam"
+
+
+@reported
+@o.takes_table
+def explain(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="File of a saved model.", show_default=False)],
+    cohort: o.CohortFile,
+    out: Annotated[Path, typer.Option(help="Folder for the page, figures, tables and maps.", show_default=False)],
+    method: Annotated[MapMethod, typer.Option(help="How maps of PET and CT are made.")] = MapMethod.gradient,
+    patients: Annotated[int, typer.Option(min=1, help="Patients with a figure and files of maps.")] = 4,
+    seed: o.Seed = 0,
+    cache_dir: o.CacheDir = None,
+    quiet: o.Quiet = False,
+    *,
+    table: dict[str, object],
+) -> int | None:
+    """Explain a saved model: SHAP values, modalities, and maps on the patients' own scans.
+
+    Better for patients that the model was not fitted on. With an outcome in the table the AUROC is measured, and maps of a
+    model that is not shown to be better than chance say so.
+    """
+    from prrt_estimators.datasets import load_cohort
+    from prrt_estimators.persistence import load_model
+    from prrt_estimators.report import explain_model
+
+    estimator = load_model(model)
+    if cache_dir is not None and "cache_dir" in estimator.get_params():
+        estimator.set_params(cache_dir=str(cache_dir))
+    columns = lab_columns(estimator)
+    data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": columns}))  # type: ignore[arg-type]
+    page = explain_model(
+        estimator,
+        data.X,
+        out,
+        y=data.y,
+        n_patients=patients,
+        method=method.value,
+        random_state=seed,
+        progress=None if quiet else say,
+    )
+    say(f"Open {page}")
+    return None

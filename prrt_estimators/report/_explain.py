@@ -1,0 +1,269 @@
+"""Everything that explains the models of a comparison, or one fitted model, in one folder and on one page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import check_cv
+
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.inspection import (
+    forest_importance,
+    modality_shapley,
+    out_of_fold_features,
+    permutation_importance,
+    saliency,
+    shap_values,
+)
+from prrt_estimators.model_selection import bootstrap_interval
+from prrt_estimators.plotting import (
+    BeeswarmDisplay,
+    DependenceDisplay,
+    EmbeddingDisplay,
+    ImportanceDisplay,
+    ModalityShapleyDisplay,
+    model_label,
+)
+from prrt_estimators.report._explained import ExplanationFolder, Section
+from prrt_estimators.report._maps import explain_maps, maps_of_folds
+
+Progress = Callable[[str], None]
+
+
+def explain_models(
+    models: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    folder: str | os.PathLike[str],
+    *,
+    cv: Any = 3,
+    summary: pd.DataFrame | None = None,
+    n_patients: int = 4,
+    method: str = "gradient",
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Explain models out of fold: every patient by a model that never saw them.
+
+    The first model with a forest explains the laboratory values; the best model with scans (by `summary`, else the
+    last given) explains modalities, feature space and maps.
+
+    Parameters
+    ----------
+    models : mapping of str to estimator
+        As for :func:`~prrt_estimators.model_selection.compare_models`; fitted anew in each fold.
+    X : Cohort or mapping
+    y : array of shape (n,)
+        1 for long PFS, 0 for short.
+    folder : path
+        Made if it is not there.
+    cv : int, splitter or iterable of (train, test), default=3
+        Every patient must be tested once.
+    summary : DataFrame, default=None
+        Of the comparison, indexed by model; its AUROC intervals decide which maps carry a warning.
+    n_patients : int, default=4
+        Patients with a figure and files of maps: the most confident right predictions of both classes.
+    method : {"gradient", "smoothgrad", "integrated_gradients", "gradcam"}, default="gradient"
+        Of the maps.
+    random_state : int, default=0
+    progress : callable, default=None
+        Called with a sentence at each step.
+
+    Returns
+    -------
+    Path
+        ``explain.html``, which holds the figures; tables, figures and maps lie beside it.
+
+    Raises
+    ------
+    ValueError
+        If there is no model to explain.
+    MissingDependencyError
+        If the extra ``explain`` is not installed.
+    """
+    tell = progress or (lambda _: None)
+    X, y = as_cohort(X), np.asarray(y)
+    splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    out = ExplanationFolder(folder, "What the models go by")
+    out.open(
+        f"{len(X)} patients. Every patient is explained by a model that was trained without them, {len(splits)} folds."
+    )
+    forest, scans = _forest(models), _with_scans(models, summary)
+    if forest is None and scans is None:
+        raise ValueError(f"none of the models {', '.join(models)} has a forest or looks at scans; nothing to explain.")
+    if forest is not None and "lab" in X:
+        tell(f"{forest}: importance and SHAP values of {X['lab'].shape[1]} columns")
+        _labs(out, models[forest], X, y, splits, forest, random_state)
+    if scans is not None:
+        model, interval = models[scans], _interval(summary, scans)
+        tell(f"{scans}: what each modality adds")
+        _modalities(out, modality_shapley(model, X, y=y, cv=splits), y, scans)
+        tell(f"{scans}: feature space")
+        features = out_of_fold_features(model, X, y=y, cv=splits)
+        _space(out, features, scans, random_state)
+        tell(f"{scans}: maps")
+        chosen = most_telling(features.p_long, y, n_patients)
+        maps, fitted = maps_of_folds(model, X, y, splits, method=method, auroc_interval=interval, seed=random_state)
+        explain_maps(out, maps, X, chosen, model=fitted, name=scans, seed=random_state)
+    return out.close()
+
+
+def explain_model(
+    estimator: Any,
+    X: Any,
+    folder: str | os.PathLike[str],
+    *,
+    y: Any = None,
+    n_patients: int = 4,
+    method: str = "gradient",
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Explain what one fitted model does with some patients, better not those that it was fitted on.
+
+    Parameters
+    ----------
+    estimator : fitted classifier of this library
+    X : Cohort or mapping
+    folder : path
+        Made if it is not there.
+    y : array of shape (n,), default=None
+        1 for long PFS, 0 for short; with it the AUROC decides whether maps carry a warning.
+    n_patients : int, default=4
+        Patients with a figure and files of maps: the most confident predictions of both classes.
+    method : {"gradient", "smoothgrad", "integrated_gradients", "gradcam"}, default="gradient"
+        Of the maps.
+    random_state : int, default=0
+    progress : callable, default=None
+        Called with a sentence at each step.
+
+    Returns
+    -------
+    Path
+        ``explain.html``.
+    """
+    tell = progress or (lambda _: None)
+    X = as_cohort(X)
+    name = type(estimator).__name__
+    out = ExplanationFolder(folder, f"What {name} goes by")
+    out.open(f"{len(X)} patients, explained by one fitted model.")
+    p_long = estimator.predict_proba(X)[:, 1]
+    interval = None
+    if y is not None and len(np.unique(y)) == 2:
+        found = bootstrap_interval(y, p_long, random_state=random_state)
+        interval = (found.low, found.high)
+        out.open(f"On these patients its AUROC is {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}).")
+    used = getattr(estimator, "modalities_", ("lab",))
+    if "lab" in used and "lab" in X:
+        tell("SHAP values of the laboratory columns")
+        explanation = shap_values(estimator, X, background=X, random_state=random_state)
+        section = Section("Laboratory values")
+        section.add("shap", BeeswarmDisplay.from_result(explanation).plot(), _BEESWARM)
+        out.add(section, shap=explanation.frame())
+    if len(used) > 1:
+        tell("what each modality adds")
+        _modalities(out, modality_shapley(estimator, X), y, name)
+    if any(modality in IMAGING and modality in X for modality in used):
+        tell("maps")
+        maps = saliency(estimator, X, method=method, auroc_interval=interval, random_state=random_state)
+        chosen = most_telling(p_long, (p_long >= 0.5).astype(int), n_patients)
+        explain_maps(out, maps, X, chosen, model=estimator, name=name, seed=random_state)
+    return out.close()
+
+
+_BEESWARM = (
+    "SHAP values: each dot is a patient, to the right where the value of that column speaks for long PFS, coloured by the "
+    "value itself. A patient's dots sum to the prediction less the base."
+)
+
+
+def _labs(
+    out: ExplanationFolder, model: Any, X: Cohort, y: np.ndarray, splits: Sequence[Any], name: str, seed: int
+) -> None:
+    labs = X.select("lab")
+    section = Section(f"Laboratory values ({model_label(name)})")
+    importance = forest_importance(clone(model).fit(labs, y))
+    section.add(
+        "forest_importance",
+        ImportanceDisplay.from_result(importance).plot(),
+        "Impurity importance of the forest fitted on all patients, as in the study. It favours columns with many values "
+        "and says nothing of new patients.",
+    )
+    dropped = permutation_importance(model, labs, y, cv=splits, random_state=seed)
+    section.add(
+        "permutation_importance",
+        ImportanceDisplay.from_result(dropped).plot(),
+        "Loss of AUROC on test patients when the values of a column are dealt out anew among them; columns that go "
+        "together are dealt out together. Around zero: the forest does as well without.",
+    )
+    explanation = shap_values(model, labs, y=y, cv=splits, random_state=seed)
+    section.add("shap", BeeswarmDisplay.from_result(explanation).plot(), _BEESWARM)
+    first = str(explanation.frame()["column"].iloc[0])
+    section.add(
+        "shap_dependence",
+        DependenceDisplay.from_result(explanation, first).plot(),
+        f"SHAP values of {first} against its value.",
+    )
+    out.add(section, forest_importance=importance, permutation_importance=dropped.frame(), shap=explanation.frame())
+
+
+def _modalities(out: ExplanationFolder, table: pd.DataFrame, y: Any, name: str) -> None:
+    display = ModalityShapleyDisplay.from_result(table, y=y).plot()
+    section = Section(f"What each modality adds ({model_label(name)})")
+    section.add(
+        "modalities",
+        display,
+        "Shapley values: the prediction for each patient, shared out among the modalities so that they sum to it. An "
+        "absent modality is replaced by the model's own token.",
+    )
+    out.add(section, modalities=table)
+
+
+def _space(out: ExplanationFolder, features: Any, name: str, seed: int) -> None:
+    section = Section(f"Feature space ({model_label(name)})")
+    for color in ("class", "p_long"):
+        display = EmbeddingDisplay.from_result(features, color_by=color, random_state=seed).plot()
+        section.add(
+            f"embedding_{color}",
+            display,
+            "UMAP of the features that the fully connected layers see, each patient from a model trained without them. "
+            "Each fold has a space of its own. Separation is measured in the original space, not in the picture.",
+        )
+    out.add(section, embedding=display.frame())
+
+
+def _forest(models: Mapping[str, Any]) -> str | None:
+    return next((name for name, model in models.items() if type(model).__name__ == "LabPFSClassifier"), None)
+
+
+def _with_scans(models: Mapping[str, Any], summary: pd.DataFrame | None) -> str | None:
+    names = [name for name, model in models.items() if hasattr(model, "max_epochs") and hasattr(model, "predict_proba")]
+    fused = [name for name in names if type(models[name]).__name__ == "FusionPFSClassifier"] or names
+    if not fused:
+        return None
+    if summary is None:
+        return fused[-1]
+    scored = summary.loc[[name for name in fused if name in summary.index], "auroc_mean"].dropna()
+    return str(scored.idxmax()) if len(scored) else None
+
+
+def _interval(summary: pd.DataFrame | None, name: str) -> Any:
+    return None if summary is None else (summary.loc[name, "auroc_low"], summary.loc[name, "auroc_high"])
+
+
+def most_telling(p_long: np.ndarray, y: np.ndarray, n: int) -> list[int]:
+    """Return the rows whose prediction fits their class best, half of them of short PFS."""
+    y = np.asarray(y)
+    chosen: list[int] = []
+    for label, count in ((0, n - n // 2), (1, n // 2)):
+        rows = np.flatnonzero(y == label)
+        order = np.argsort(p_long[rows] if label == 0 else -p_long[rows], kind="stable")
+        chosen += rows[order][:count].tolist()
+    return chosen
