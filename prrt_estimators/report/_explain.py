@@ -228,7 +228,7 @@ def _modalities(out: ExplanationFolder, table: pd.DataFrame, y: Any, name: str) 
 
 def _space(out: ExplanationFolder, features: Any, name: str, seed: int) -> None:
     section = Section(f"Feature space ({model_label(name)})")
-    for color in ("class", "p_long"):
+    for color in ("class", "probability"):
         display = EmbeddingDisplay.from_result(features, color_by=color, random_state=seed).plot()
         section.add(
             f"embedding_{color}",
