@@ -225,8 +225,7 @@ class SaliencyDisplay:
             figure.text(0.04 / width, 1 - 0.18 / height, self._headline(), fontsize=9)
             self._legend(figure, (0.16 * len(words) + 0.02) / height)
             caution: dict[str, Any] = {"fontsize": 8, "color": OKABE_ITO["vermillion"], "weight": "bold"}
-            for line, text in enumerate(reversed(words)):
-                figure.text(0.04 / width, (0.06 + 0.16 * line) / height, text, **caution)
+            figure.text(0.04 / width, 0.04 / height, "\n".join(words), va="bottom", linespacing=1.3, **caution)
         self.figure_ = figure
         return self
 
