@@ -13,8 +13,8 @@ from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported
 _TABLE, _SERIES, _PRIVACY, _VOLUMES = "Clinical table", "Which series", "Privacy", "Volumes"
 
 
-def _option(text: str, panel: str | None = None, **more: Any) -> Any:
-    return typer.Option(help=text, rich_help_panel=panel, show_default=False, **more)
+def _option(text: str, panel: str | None = None, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=text, rich_help_panel=panel, show_default=False, **more)
 
 
 @reported
@@ -46,7 +46,7 @@ def ingest(
     limits: Annotated[
         Path | None, _option("Table of reference limits, such as an edited reference_limits.csv.", _TABLE)
     ] = None,
-    no_derived: Annotated[bool, _option("Add no ratios of laboratory values.", _TABLE)] = False,
+    no_derived: Annotated[bool, _option("Add no ratios of laboratory values.", _TABLE, "--no-derived")] = False,
     sheet: Annotated[str, _option("Sheet of an Excel file, by number or name.", _TABLE)] = "0",
     require: Annotated[
         str, _option("Scans without which a patient is left out: pet,ct (default), pet, ct or none.", _SERIES)
@@ -78,7 +78,7 @@ def ingest(
         str | None,
         _option("Column with your own pseudonyms; that of --id-column if the export is pseudonymous.", _PRIVACY),
     ] = None,
-    deface: Annotated[bool, _option("Remove what lies more than 6 cm above the lungs.", _PRIVACY)] = False,
+    deface: Annotated[bool, _option("Remove what lies more than 6 cm above the lungs.", _PRIVACY, "--deface")] = False,
     jobs: Annotated[
         int | None, _option("Patients converted at once. (default: one a processor, at most 4)", min=1)
     ] = None,
