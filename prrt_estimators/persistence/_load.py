@@ -1,119 +1,35 @@
-"""Fitted models in one file that holds data only: JSON, safetensors and skops, under one digest."""
+"""Reading a saved model."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import os
-import zipfile
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
-import skops.io
 import torch
 from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
+from sklearn.exceptions import InconsistentVersionWarning
 from torch import nn
 
-from prrt_estimators import __version__, estimators
-from prrt_estimators._io import atomic_write
-from prrt_estimators.estimators._base import BasePFSClassifier
-from prrt_estimators.estimators._deep import DeepPFSClassifier
-from prrt_estimators.estimators._saved_branches import (
-    describe_branch,
-    embedded_weights,
-    needs_own_file,
-    restore_branch,
+from prrt_estimators import estimators
+from prrt_estimators._io import default_cache_dir, keep_by_digest
+from prrt_estimators.estimators._saved_branches import restore_branch
+from prrt_estimators.exceptions import (
+    MissingDependencyError,
+    PretrainedWeightsError,
+    ResultsWarning,
+    SavedModelError,
 )
-from prrt_estimators.exceptions import SavedModelError
-from prrt_estimators.modules import WEIGHTS
-
-#: First bytes of a file; the digest of all that follows comes next.
-MAGIC = b"prrt-model 1 "
-_FITTED = ("modalities_", "n_features_in_", "n_epochs_", "loss_curve_", "_n_features_out", "markers_")
-#: Types beyond those that skops trusts itself that a part may hold.
-_TRUSTED = (
-    "numpy.dtype",
-    "sklearn.tree._tree.Tree",
-    "prrt_estimators.preprocessing._labs.LabPreprocessor",
-    "prrt_estimators.preprocessing._labs.PositiveLog",
-    "prrt_estimators.preprocessing._markers.LiteratureMarkers",
-)
-
-
-def save_model(estimator: BasePFSClassifier, path: str | os.PathLike[str]) -> Path:
-    """Write a fitted estimator of this library into one file.
-
-    Parameters
-    ----------
-    estimator : fitted estimator
-        Any public classifier of `prrt_estimators.estimators`.
-    path : path
-        By custom with the ending ``.prrt``. Replaced at once when the new file is whole.
-
-    Returns
-    -------
-    Path
-
-    Raises
-    ------
-    TypeError
-        If the estimator is not one of this library, or holds a parameter that is not data.
-    sklearn.exceptions.NotFittedError
-        If it is not fitted.
-
-    Notes
-    -----
-    The file holds no patient data: weights, medians, scales, category names and column names only. A
-    `random_state` that is a generator is saved as None. Pretrained weights that are still needed to predict are named
-    if they are published ones, and lie in the file if they are not.
-    """
-    from sklearn.utils.validation import check_is_fitted
-
-    name = type(estimator).__name__
-    if getattr(estimators, name, None) is not type(estimator):
-        raise TypeError(f"save_model takes a classifier of prrt_estimators; got {name}. Use joblib for others.")
-    check_is_fitted(estimator)
-    parts: dict[str, bytes] = {}
-    for attribute in ("preprocessor_", "model_", "finder_"):
-        if hasattr(estimator, attribute):
-            parts[f"{attribute}.skops"] = skops.io.dumps(getattr(estimator, attribute))
-    config: dict[str, Any] = {
-        "class": name,
-        "params": {key: _as_data(key, value) for key, value in estimator.get_params(deep=False).items()},
-        "classes": {"dtype": estimator.classes_.dtype.str, "values": estimator.classes_.tolist()},
-        "fitted": {key: getattr(estimator, key) for key in _FITTED if hasattr(estimator, key)},
-        "versions": {
-            "prrt_estimators": __version__,
-            "sklearn": sklearn.__version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
-    }
-    if hasattr(estimator, "feature_names_in_"):
-        config["feature_names_in"] = [str(column) for column in estimator.feature_names_in_]
-    if isinstance(estimator, DeepPFSClassifier):
-        module = estimator.net_.module_
-        config["branches"] = {}
-        for key, branch in estimator.branches_.items():
-            config["branches"][key] = describe_branch(branch)
-            if needs_own_file(branch):
-                parts[f"branch_{key}.safetensors"] = embedded_weights(branch)
-        config["shapes"] = {key: list(shape) for key, shape in estimator.shapes_.items()}
-        parts["weights.safetensors"] = save_tensors({k: v.contiguous() for k, v in module.state_dict().items()})
-    body = io.BytesIO()
-    with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
-        for part, content in {"model.json": json.dumps(config, indent=1).encode(), **parts}.items():
-            archive.writestr(zipfile.ZipInfo(part, (2000, 1, 1, 0, 0, 0)), content)
-    payload = body.getvalue()
-    target = Path(path)
-    with atomic_write(target) as temporary:
-        temporary.write_bytes(MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-    return target
+from prrt_estimators.persistence._configuration import from_data
+from prrt_estimators.persistence._container import unpack
+from prrt_estimators.persistence._parts import load_part
+from prrt_estimators.persistence._probe import TOLERANCE, probe_difference
+from prrt_estimators.persistence._save import FITTED, PARTS
+from prrt_estimators.persistence._versions import others, remedy
 
 
 def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.Module]] | None = None) -> Any:
@@ -135,97 +51,138 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.M
     FileNotFoundError
         If there is no such file.
     SavedModelError
-        If a byte of the file was changed, it is cut short, it is no such file, or it needs something not given.
+        If a byte of the file was changed, it is cut short, it is no such file, it needs something not given, or the
+        versions here cannot read it; the message says what it was saved with.
+    MissingDependencyError, PretrainedWeightsError
+        If published weights that predicting takes cannot be had here.
+
+    Warns
+    -----
+    ResultsWarning
+        If the model predicts something else here than where it was saved (made-up patients in the file tell), or if
+        that cannot be known because the file is of an older format and the version of scikit-learn another.
+
+    See Also
+    --------
+    save_model : Write it.
     """
     file = Path(path)
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no saved model {file}.")
-    raw = file.read_bytes()
-    head, _, payload = raw.partition(b"\n")
-    if not head.startswith(MAGIC[:11]):
-        raise SavedModelError(f"{file.name} is no model saved by prrt_estimators; pass a file of save_model.")
-    if not head.startswith(MAGIC):
-        raise SavedModelError(f"{file.name} is of a newer format; update prrt-estimators to read it.")
-    if head != MAGIC + hashlib.sha256(payload).hexdigest().encode():
-        raise SavedModelError(f"{file.name} was changed or cut short since it was saved; fetch it again.")
-    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
-        parts = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(parts.pop("model.json"))
-    if config["class"] not in estimators.__all__:
-        raise SavedModelError(f"{file.name} holds a {config['class']}, which this version does not know; update it.")
-    params = {key: _from_data(value, encoders or {}, file.name) for key, value in config["params"].items()}
+    parts = unpack(file)
+    try:
+        config = json.loads(parts["model.json"])
+        saved = dict(config["versions"])
+        if config["class"] not in estimators.__all__:
+            raise SavedModelError(
+                f"{file.name} holds a {config['class']}, which this version does not know; update prrt-estimators."
+            )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _unless_ours(error, f"{file.name} holds no model that can be read. Fetch it again.") from error
+    try:
+        with warnings.catch_warnings():
+            # What scikit-learn says of another version the probe below says better.
+            warnings.simplefilter("ignore", InconsistentVersionWarning)
+            estimator = _restored(config, parts, dict(encoders or {}), file.name)
+            difference = probe_difference(estimator, config.get("probe"))
+    except (MissingDependencyError, PretrainedWeightsError):
+        raise
+    except Exception as error:
+        # A file of other versions can fail in any way that those who wrote them did not think of.
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        raise _unless_ours(
+            error, f"{file.name} cannot be read with the versions here ({told}). {remedy(saved)}"
+        ) from error
+    _tell(file.name, difference, saved, older="probe" not in config)
+    return estimator
+
+
+def read_model_card(path: str | os.PathLike[str]) -> str:
+    """Return the model card that lies in a saved model, as Markdown.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    SavedModelError
+        If it was changed, is no saved model, or was saved before models had cards.
+    """
+    parts = unpack(Path(path))
+    if "card.md" not in parts:
+        raise SavedModelError(f"{Path(path).name} was saved before models had cards; load it and save it again.")
+    return parts["card.md"].decode("utf-8")
+
+
+def _restored(
+    config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, type[nn.Module]], name: str
+) -> Any:
+    params = {key: from_data(value, encoders, name) for key, value in config["params"].items()}
     estimator = getattr(estimators, config["class"])(**params)
-    for key, value in config["fitted"].items():
-        setattr(estimator, key, tuple(value) if key == "modalities_" else value)
-    estimator.classes_ = np.array(config["classes"]["values"], dtype=config["classes"]["dtype"])
+    for key in FITTED:
+        if key in config["fitted"]:
+            value = config["fitted"][key]
+            setattr(estimator, key, tuple(value) if key == "modalities_" else value)
+    if "classes" in config:
+        estimator.classes_ = np.array(config["classes"]["values"], dtype=config["classes"]["dtype"])
     if "feature_names_in" in config:
         estimator.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
-    for part, content in parts.items():
-        if part.endswith(".skops"):
-            setattr(estimator, part.removesuffix(".skops"), _load_part(content, file.name))
+    for attribute in PARTS:
+        if f"{attribute}.skops" in parts:
+            setattr(estimator, attribute, load_part(parts[f"{attribute}.skops"], name))
     if "weights.safetensors" in parts:
         estimator.shapes_ = {key: tuple(shape) for key, shape in config["shapes"].items()}
         estimator.pretrainers_ = {}
         estimator.branches_ = {
-            key: restore_branch(key, entry, parts.get(f"branch_{key}.safetensors"), encoders or {}, file.name)
+            key: restore_branch(key, entry, parts.get(f"branch_{key}.safetensors"), encoders, name)
             for key, entry in config["branches"].items()
         }
         tensors = load_tensors(parts["weights.safetensors"])
+        _check_network(estimator, tensors, name)
         estimator._restore(tensors)
+    if "pretrained.safetensors" in parts:
+        folder = default_cache_dir() / "weights"
+        estimator.weights_ = str(keep_by_digest(parts["pretrained.safetensors"], folder, "pretrained", ".safetensors"))
     return estimator
 
 
-def _load_part(content: bytes, name: str) -> Any:
-    unknown = [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
-    if unknown:
-        raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
-    return skops.io.loads(content, trusted=list(_TRUSTED))
+def _check_network(estimator: Any, tensors: Mapping[str, torch.Tensor], name: str) -> None:
+    """Refuse settings that ask for another network than the weights are of, before it takes any memory."""
+    encoders = [estimator._branch(key).encoder for key in estimator.shapes_]
+    encoders += [branch.source.encoder for branch in estimator.branches_.values()]
+    if not all(isinstance(encoder, str) for encoder in encoders):
+        return  # an encoder of the caller's own need not work without memory
+    table = len(estimator.preprocessor_.get_feature_names_out()) if "lab" in estimator.modalities_ else 0
+    with torch.device("meta"):
+        module = estimator._build(estimator.shapes_, table, {}, blank=True)
+    expected = {key: tuple(value.shape) for key, value in module.state_dict().items()}
+    if expected != {key: tuple(value.shape) for key, value in tensors.items()}:
+        raise SavedModelError(f"{name} holds weights of another network than it says; do not trust where it is from.")
 
 
-def _as_data(key: str, value: Any) -> Any:
-    """Return a parameter as JSON data, with a mark for what JSON has no word for."""
-    if isinstance(value, type) and issubclass(value, nn.Module):
-        return {"__encoder__": value.__name__}
-    if isinstance(value, os.PathLike):
-        # Where pretrained weights or the cache lay on the machine of training is of no use elsewhere.
-        return None
-    if key == "cache_dir":
-        return None
-    if key in ("pet_weights", "ct_weights", "weights"):
-        # A name means the same everywhere. What a file held lies in the saved model as far as it is needed.
-        return value if isinstance(value, str) and value in WEIGHTS else None
-    if isinstance(value, np.random.RandomState):
-        return None
-    if isinstance(value, (np.integer, np.floating, np.bool_)):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return _as_data(key, value.tolist())
-    if isinstance(value, tuple):
-        return {"__tuple__": [_as_data(key, item) for item in value]}
-    if isinstance(value, list):
-        return [_as_data(key, item) for item in value]
-    if isinstance(value, dict):
-        return {"__dict__": [[_as_data(key, k), _as_data(key, v)] for k, v in value.items()]}
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise TypeError(f"the parameter {key!r} holds a {type(value).__name__}, which cannot be saved as data.")
+def _unless_ours(error: BaseException, text: str) -> SavedModelError:
+    return error if isinstance(error, SavedModelError) else SavedModelError(text)
 
 
-def _from_data(value: Any, encoders: Mapping[str, type[nn.Module]], name: str) -> Any:
-    if isinstance(value, list):
-        return [_from_data(item, encoders, name) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if "__tuple__" in value:
-        return tuple(_from_data(item, encoders, name) for item in value["__tuple__"])
-    if "__dict__" in value:
-        return {_from_data(k, encoders, name): _from_data(v, encoders, name) for k, v in value["__dict__"]}
-    wanted = value["__encoder__"]
-    if wanted not in encoders:
-        raise SavedModelError(
-            f"{name} was made with an encoder class {wanted}; pass load_model(..., encoders={{'{wanted}': {wanted}}})."
+def _tell(name: str, difference: float | None, saved: Mapping[str, str], *, older: bool) -> None:
+    """Warn where the model is not known to predict what it did."""
+    if difference is not None and difference > TOLERANCE:
+        warnings.warn(
+            f"{name} predicts something else here than where it was saved: probabilities of made-up patients differ by "
+            f"up to {difference:.2g}. {remedy(saved)}",
+            ResultsWarning,
+            stacklevel=3,
         )
-    return encoders[wanted]
-
-
-__all__ = ["load_model", "save_model"]
+    elif older and "scikit-learn" in others(saved):
+        then, now = others(saved)["scikit-learn"]
+        warnings.warn(
+            f"{name} is of an older format and was saved with scikit-learn {then}; here is {now}. Whether it predicts "
+            f"the same cannot be known. Load it with {then} and save it again, and the file will tell.",
+            ResultsWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,131 @@
+"""Who a model was fitted on, in numbers that tell of no single patient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prrt_estimators._validation import as_cohort
+from prrt_estimators._values import EMPTY, parse_column
+from prrt_estimators.cohort import IMAGING, Volumes
+from prrt_estimators.persistence._small_cells import SMALL, SMALLEST, WITHHELD, suppress, with_share
+
+#: Medians and quartiles stand on at least so many patients.
+FEWEST = 10
+
+_OTHER = "other"
+_MISSING = "missing"
+
+
+def describe_cohort(X: Any, y: Any) -> list[str] | None:
+    """Return lines of Markdown on the patients; None if none are given.
+
+    Parameters
+    ----------
+    X : Cohort, mapping, table, array or None
+    y : array of shape (n,) or None
+
+    Raises
+    ------
+    ValueError
+        If they differ in length.
+    """
+    if X is None and y is None:
+        return None
+    cohort = None
+    # An array of volumes does not tell which modality it is: its patients are counted.
+    if X is not None and getattr(X, "ndim", 2) == 2 and not isinstance(X, Volumes):
+        cohort = as_cohort(X)
+    n = len(y) if X is None else len(X) if cohort is None else len(cohort)
+    if y is not None and len(y) != n:
+        raise ValueError(f"X holds {n} patients and y {len(y)}; pass those that the model was fitted on.")
+    if n < SMALLEST:
+        return [f"Patients: {SMALL}. Nothing else is shown of so few."]
+    lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(np.asarray(y), n)}")]
+    rows = []
+    if cohort is not None:
+        for name in cohort.modalities:
+            if name in IMAGING:
+                rows.append((name.upper(), "scan", _missing(n - int(np.sum(cohort[name].present)), n)))
+        if "lab" in cohort:
+            table = cohort["lab"]
+            rows += [(code(name), *_column(table.iloc[:, k], n)) for k, name in enumerate(table.columns)]
+    if rows:
+        lines += ["", "| input | values | missing |", "|---|---|---|"]
+        lines += [f"| {name} | {shown} | {missing} |" for name, shown, missing in rows]
+    return lines
+
+
+def _classes(y: np.ndarray, n: int) -> str:
+    labels, counts = np.unique(y, return_counts=True)
+    texts = suppress({"short": int(counts[0]), "long": int(counts[1])}) if len(labels) == 2 else None
+    if texts is None:
+        return "How many of each class is not shown."
+    return f"Short PFS: {with_share(texts['short'], n)}; long PFS: {with_share(texts['long'], n)}."
+
+
+def _missing(missing: int, n: int) -> str:
+    """Return how many lack something. Who has it is the rest, and is not told beside it."""
+    texts = suppress({"there": n - missing, _MISSING: missing})
+    return WITHHELD if texts is None else with_share(texts[_MISSING], n)
+
+
+def _column(values: pd.Series, n: int) -> tuple[str, str]:
+    """Return what a column holds and how often it is empty."""
+    if _is_category(values):
+        return _categories(values, n)
+    numbers, text = parse_column(values)
+    known = numbers[~np.isnan(numbers)]
+    if text.any() or len(np.unique(known)) <= 2:
+        return _categories(values, n)
+    missing = _missing(n - len(known), n)
+    if len(known) < FEWEST:
+        return "too few to show", missing
+    # Rounded, because a median can be the value of one patient.
+    low, middle, high = (_rounded(value) for value in np.percentile(known, [25, 50, 75]))
+    return f"median {middle} (quartiles {low} to {high})", missing
+
+
+def _is_category(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(values.dtype)
+
+
+def _categories(values: pd.Series, n: int) -> tuple[str, str]:
+    """Return the counts of categories; those of few patients are counted together and not named."""
+    labels = pd.Series([_label(value) for value in values])
+    found = labels[labels != ""].value_counts()
+    counts = {str(label): int(count) for label, count in found.items() if count >= SMALLEST}
+    rare, empty = int(found[found < SMALLEST].sum()), int((labels == "").sum())
+    cells = {f"level {label}": count for label, count in counts.items()} | {_OTHER: rare, _MISSING: empty}
+    texts = suppress(cells)
+    if texts is None:
+        return WITHHELD, WITHHELD
+    shown = [f"{code(label)} {with_share(texts[f'level {label}'], n)}" for label in counts]
+    if rare:
+        shown.append(f"{_OTHER} {with_share(texts[_OTHER], n)}")
+    return ", ".join(shown), with_share(texts[_MISSING], n)
+
+
+def _label(value: Any) -> str:
+    if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float, np.integer, np.floating)):
+        return f"{value:g}"
+    text = str(value).strip()
+    return "" if text.lower() in EMPTY else text
+
+
+def _rounded(value: float) -> str:
+    """Return a number with two digits that mean something."""
+    text = f"{value:.2g}"
+    return f"{float(text):.0f}" if "e+" in text else text
+
+
+def code(text: Any) -> str:
+    """Return text as a code span that cannot break out of a Markdown table."""
+    plain = " ".join(str(text).replace("`", "'").replace("|", "/").split())
+    return f"`{plain}`"

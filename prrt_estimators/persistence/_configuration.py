@@ -1,0 +1,70 @@
+"""Parameters of an estimator as JSON, and back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.modules import WEIGHTS
+
+
+def as_data(key: str, value: Any) -> Any:
+    """Return a parameter as JSON data, with a mark for what JSON has no word for.
+
+    Raises
+    ------
+    TypeError
+        If it is not data.
+    """
+    if isinstance(value, type) and issubclass(value, nn.Module):
+        return {"__encoder__": value.__name__}
+    if isinstance(value, os.PathLike) or key == "cache_dir":
+        # Where pretrained weights or the cache lay on the machine of training is of no use elsewhere.
+        return None
+    if key in ("pet_weights", "ct_weights", "weights"):
+        # A name means the same everywhere. What a file held lies in the saved model as far as it is needed.
+        return value if isinstance(value, str) and value in WEIGHTS else None
+    if isinstance(value, np.random.RandomState):
+        return None
+    if isinstance(value, (np.integer, np.floating, np.bool_)):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return as_data(key, value.tolist())
+    if isinstance(value, tuple):
+        return {"__tuple__": [as_data(key, item) for item in value]}
+    if isinstance(value, list):
+        return [as_data(key, item) for item in value]
+    if isinstance(value, Mapping):
+        return {"__dict__": [[as_data(key, k), as_data(key, v)] for k, v in value.items()]}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(f"the parameter {key!r} holds a {type(value).__name__}, which cannot be saved as data.")
+
+
+def from_data(value: Any, encoders: Mapping[str, type[nn.Module]], name: str) -> Any:
+    """Return the parameter that `as_data` wrote.
+
+    Raises
+    ------
+    SavedModelError
+        If it is an encoder class that is not among `encoders`.
+    """
+    if isinstance(value, list):
+        return [from_data(item, encoders, name) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "__tuple__" in value:
+        return tuple(from_data(item, encoders, name) for item in value["__tuple__"])
+    if "__dict__" in value:
+        return {from_data(k, encoders, name): from_data(v, encoders, name) for k, v in value["__dict__"]}
+    wanted = value["__encoder__"]
+    if wanted not in encoders:
+        raise SavedModelError(
+            f"{name} was made with an encoder class {wanted}; pass load_model(..., encoders={{'{wanted}': {wanted}}})."
+        )
+    return encoders[wanted]

@@ -1,0 +1,69 @@
+"""Fitted scikit-learn objects as skops parts, of types that are known to be harmless only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import skops.io
+
+from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.persistence._container import check_stored
+
+#: Types beyond those that skops trusts itself that a part may hold.
+_TRUSTED = (
+    "numpy.dtype",
+    "sklearn.tree._tree.Tree",
+    "prrt_estimators.preprocessing._labs.LabPreprocessor",
+    "prrt_estimators.preprocessing._labs.PositiveLog",
+    "prrt_estimators.preprocessing._markers.LiteratureMarkers",
+)
+
+#: A text column with more values than this is no category of a hundred patients, and may be names.
+MOST_LEVELS = 20
+
+
+def dump_part(fitted: Any) -> bytes:
+    """Return a fitted scikit-learn object as a part.
+
+    Raises
+    ------
+    ValueError
+        If a text column has so many values that they may tell who the patients are.
+    """
+    check_levels(fitted)
+    return skops.io.dumps(fitted)
+
+
+def load_part(content: bytes, name: str) -> Any:
+    """Return the object of a part.
+
+    Raises
+    ------
+    SavedModelError
+        If it holds a type that is not known, or is no part.
+    """
+    check_stored(content, name)
+    unknown = [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
+    if unknown:
+        raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
+    return skops.io.loads(content, trusted=list(_TRUSTED))
+
+
+def check_levels(fitted: Any) -> None:
+    """Refuse a preprocessor whose categories may be free text, which the file would hold word by word."""
+    for column, levels in text_levels(fitted).items():
+        if len(levels) > MOST_LEVELS:
+            raise ValueError(
+                f"column {column!r} has {len(levels)} different texts, which the saved model would hold: they may tell "
+                f"who the patients are. Leave the column out, or group it into at most {MOST_LEVELS} categories. joblib "
+                "writes the model as it is, for your own use."
+            )
+
+
+def text_levels(preprocessor: Any) -> dict[Any, list[str]]:
+    """Return the categories of each text column of a fitted `LabPreprocessor`."""
+    columns = list(getattr(preprocessor, "categorical_", []))
+    if not columns:
+        return {}
+    encoder = preprocessor.transformer_.named_transformers_["category"]
+    return {name: [str(level) for level in levels] for name, levels in zip(columns, encoder.categories_, strict=True)}

@@ -1,0 +1,158 @@
+"""How well a model did in a comparison, for its card."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from prrt_estimators.cohort import Cohort
+from prrt_estimators.persistence._small_cells import SMALLEST
+
+#: Parameters that change where or how fast a model is fitted, not what it is.
+_WITHOUT_EFFECT = frozenset({"cache_dir", "device", "n_jobs", "verbose", "precision", "random_state"})
+
+_TITLES = {"auroc": "AUROC", "auprc": "AUPRC, long PFS", "auprc_short": "AUPRC, short PFS", "brier": "Brier score"}
+_CHANCE = {"auroc": 0.5, "auprc": "prevalence_long", "auprc_short": "prevalence_short"}
+
+
+def check_compared(estimator: Any, comparison: Any, model: str | None) -> str:
+    """Return the name of an estimator's row in a comparison, after checking that it is the same model.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Fitted or not.
+    comparison : ModelComparison
+    model : str or None
+
+    Raises
+    ------
+    ValueError
+        If the comparison does not hold the model, or had it with other settings.
+    """
+    names = [str(name) for name in comparison.status["model"]]
+    if model is None and len(names) == 1:
+        model = names[0]
+    if model not in names:
+        raise ValueError(
+            f"`model` must be one of {', '.join(names)}, the models of the comparison; got {model!r}. Run the comparison "
+            "with this model, or leave `comparison` out."
+        )
+    entry = comparison.run["models"][model]
+    if "class" not in entry:  # skipped
+        return model
+    kind = str(entry["class"]).rpartition(".")[2]
+    if kind != type(estimator).__name__:
+        raise ValueError(f"{model} of the comparison is a {kind}, but this model is a {type(estimator).__name__}.")
+    differing = _other_settings(estimator.get_params(deep=False), entry.get("parameters", {}))
+    if differing:
+        raise ValueError(
+            f"{model} was compared with other settings ({', '.join(differing)}), so its scores are not this model's. "
+            "Fit with the same settings, or run the comparison with these."
+        )
+    return model
+
+
+def describe_performance(estimator: Any, comparison: Any, model: str | None, X: Any = None) -> list[str] | None:
+    """Return lines of Markdown on how a model did; None if no comparison is given.
+
+    Raises
+    ------
+    ValueError
+        As `check_compared`.
+    """
+    if comparison is None:
+        return None
+    name = check_compared(estimator, comparison, model)
+    row = comparison.summary().loc[name]
+    if row["status"] != "ok":
+        return [f"Not evaluated: in the comparison this model was {row['status']}."]
+    n, cv = int(row["n_patients"]), comparison.run["cv"]
+    splits = cv["n_splits"] // cv["n_repeats"]
+    lines = [
+        f"From a comparison in which {splits} models with these settings were fitted in each of {cv['n_repeats']} repeats "
+        f"of cross-validation on {n} patients, each patient being predicted by models that never saw them. This model "
+        f"itself was not tested: it was fitted on everyone. {_same_patients(comparison, X)}",
+        "",
+        "| score | mean over repeats | SD over repeats | chance |",
+        "|---|---|---|---|",
+    ]
+    hidden = _classes_hidden(comparison)
+    for metric in (str(column).removesuffix("_mean") for column in row.index if str(column).endswith("_mean")):
+        lines.append(_score(metric, row, hidden))
+    return [*lines, "", *_intervals(row)]
+
+
+def _score(metric: str, row: Any, hidden: bool) -> str:
+    chance = _CHANCE.get(metric, "")
+    if isinstance(chance, str) and chance:
+        # The share of a class and the number of patients give the count of that class.
+        chance = "not shown" if hidden else f"{row[chance]:.2f}"
+    spread = row[f"{metric}_sd"]
+    texts = [_TITLES.get(metric, metric), f"{row[f'{metric}_mean']:.3f}", "" if math.isnan(spread) else f"{spread:.3f}"]
+    return f"| {' | '.join([*texts, str(chance)])} |"
+
+
+def _intervals(row: Any) -> list[str]:
+    lines = []
+    low, high = row["auroc_low"], row["auroc_high"]
+    if math.isnan(low):
+        lines.append("No interval over patients was calculated.")
+    else:
+        said = (
+            "better than chance on these patients"
+            if low > 0.5
+            else "worse than chance on these patients"
+            if high < 0.5
+            else "not shown to be better than chance"
+        )
+        lines.append(
+            f"AUROC of the probabilities averaged over repeats: {row['auroc_pooled']:.2f} with a 95 % interval over "
+            f"patients of {low:.2f} to {high:.2f}: {said}."
+        )
+    p = row["p_holm"]
+    if not math.isnan(p):
+        column = next(str(name) for name in row.index if str(name).endswith("_difference"))
+        lines.append(
+            f"Mean difference of {column.removesuffix('_difference').upper()} from {row['reference']}: "
+            f"{row[column]:+.3f} with a 95 % interval of {row[f'{column}_low']:.3f} to {row[f'{column}_high']:.3f} "
+            f"(p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, adjusted for the number of models)."
+        )
+    lines.append("The SD over repeats tells the luck of the split; it is no confidence interval.")
+    return lines
+
+
+def _same_patients(comparison: Any, X: Any) -> str:
+    if not isinstance(X, Cohort):
+        return "Whether these are the patients that it was fitted on is not known here."
+    same = set(comparison.survival["patient_id"].astype(str)) == {str(one) for one in X.ids}
+    return "The patients are those that it was fitted on." if same else "It was fitted on other patients than these."
+
+
+def _classes_hidden(comparison: Any) -> bool:
+    counts = np.bincount(comparison.survival["y_true"].to_numpy(dtype=int), minlength=2)
+    return bool(((counts > 0) & (counts < SMALLEST)).any())
+
+
+def _other_settings(params: Mapping[str, Any], compared: Mapping[str, str]) -> list[str]:
+    """Return settings of plain data that differ from the texts that run.json keeps."""
+    differing = []
+    for name in sorted(set(params) & set(compared) - _WITHOUT_EFFECT):
+        here = _text(params[name])
+        if here is not None and here != compared[name]:
+            differing.append(f"{name} {compared[name]} there, {here} here")
+    return differing
+
+
+def _text(value: Any) -> str | None:
+    """Return plain data as run.json spells it; None for anything else, and for paths, which it keeps otherwise."""
+    if isinstance(value, tuple):
+        inside = [_text(item) for item in value]
+        return None if None in inside else f"({', '.join(str(item) for item in inside)})"
+    if isinstance(value, str) and (os.sep in value or "." in value):
+        return None
+    return repr(value) if value is None or isinstance(value, (bool, int, float, str)) else None

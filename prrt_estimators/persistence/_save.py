@@ -1,0 +1,175 @@
+"""Writing a fitted model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save as save_tensors
+from sklearn.utils.validation import check_is_fitted
+
+from prrt_estimators import estimators
+from prrt_estimators._io import atomic_write
+from prrt_estimators.estimators import CTPretrainer
+from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.estimators._saved_branches import describe_branch, embedded_weights, needs_own_file
+from prrt_estimators.persistence._card import model_card
+from prrt_estimators.persistence._cohort_summary import describe_cohort
+from prrt_estimators.persistence._configuration import as_data
+from prrt_estimators.persistence._container import pack
+from prrt_estimators.persistence._parts import dump_part
+from prrt_estimators.persistence._performance import describe_performance
+from prrt_estimators.persistence._probe import predict_probe
+from prrt_estimators.persistence._versions import versions_here
+
+#: What fit learnt that is plain data.
+FITTED = (
+    "modalities_",
+    "n_features_in_",
+    "n_epochs_",
+    "loss_curve_",
+    "_n_features_out",
+    "markers_",
+    "n_patients_",
+)
+PARTS = ("preprocessor_", "model_", "finder_")
+
+
+def save_model(
+    estimator: Any,
+    path: str | os.PathLike[str],
+    *,
+    X: Any = None,
+    y: Any = None,
+    comparison: Any = None,
+    model: str | None = None,
+    horizon: float | None = None,
+) -> Path:
+    """Write a fitted estimator of this library into one file, with a model card inside and beside it.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        Any public estimator of `prrt_estimators.estimators`.
+    path : path
+        By custom with the ending ``.prrt``; the card is written beside it as ``<path>.md``. Both are replaced at once
+        when the new ones are whole.
+    X : Cohort, mapping or table, default=None
+        The patients that it was fitted on, for the card: counts, medians and quartiles. None leaves them out.
+    y : array of shape (n,), default=None
+        Their classes.
+    comparison : ModelComparison, default=None
+        From `compare_models` or `load_comparison`: its scores of this model go into the card. None says that the model
+        was not evaluated.
+    model : str, default=None
+        What the comparison calls this model; needed if it holds several.
+    horizon : float, default=None
+        Months beyond which PFS was called long.
+
+    Returns
+    -------
+    Path
+        Of the file.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is not one of this library, or holds a parameter that is not data.
+    sklearn.exceptions.NotFittedError
+        If it is not fitted.
+    ValueError
+        If X and y differ in length, the comparison does not hold this model or had it with other settings, or a text
+        column has so many values that they may tell who the patients are.
+
+    See Also
+    --------
+    load_model : Read it again.
+
+    Notes
+    -----
+    The file is a zip archive of JSON, safetensors and skops parts, so it can be looked into, and reading it executes
+    nothing. Each part has a SHA-256 digest, and the last bytes of the file are the digest of all before. That finds
+    damage; it does not tell who made the file, so compare the SHA-256 in the card with what its author published.
+
+    It holds no patient ids, scans, paths or rows of the table, but what was learnt from them: weights, medians, scales,
+    thresholds of trees, names of columns and of categories. In the card counts below 5 read ``<5``, along with as many
+    others as it takes that they cannot be worked out. A `random_state` that is a generator is saved as None. Pretrained
+    weights that are still needed to predict are named if they are published ones, and lie in the file if they are not;
+    a path to them is not kept, so refitting a loaded model takes ``ct_weights`` again.
+
+    joblib and pickle write these estimators too. Such files execute what they hold when they are read: only read your
+    own.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from prrt_estimators import LabPFSClassifier, load_model
+    >>> X, y = np.arange(12.0).reshape(6, 2), [0, 0, 0, 1, 1, 1]
+    >>> folder = tempfile.mkdtemp()
+    >>> file = save_model(LabPFSClassifier(model="logistic").fit(X, y), Path(folder) / "lab.prrt", X=X, y=y)
+    >>> load_model(file).predict(X).tolist()
+    [0, 0, 0, 1, 1, 1]
+    >>> sorted(found.name for found in Path(folder).iterdir())
+    ['lab.prrt', 'lab.prrt.md']
+    """
+    name = type(estimator).__name__
+    if getattr(estimators, name, None) is not type(estimator):
+        raise TypeError(f"save_model takes a fitted estimator of prrt_estimators; got {name}. Use joblib for others.")
+    check_is_fitted(estimator)
+    target = Path(path)
+    cohort = describe_cohort(X, y)
+    performance = describe_performance(estimator, comparison, model, X)
+    config = _configuration(estimator)
+    card = model_card(estimator, config, file=target.name, cohort=cohort, performance=performance, horizon=horizon)
+    content = pack({"model.json": _json(config), "card.md": card.encode(), **_parts(estimator)})
+    with atomic_write(target.with_name(target.name + ".md")) as beside, atomic_write(target) as temporary:
+        # On the card beside it only: a file cannot hold its own digest.
+        beside.write_text(
+            f"{card}\nSHA-256 of {target.name}: `{hashlib.sha256(content).hexdigest()}`\n", encoding="utf-8"
+        )
+        temporary.write_bytes(content)
+    return target
+
+
+def _configuration(estimator: Any) -> dict[str, Any]:
+    """Return all of an estimator that is plain data."""
+    config: dict[str, Any] = {
+        "class": type(estimator).__name__,
+        "params": {key: as_data(key, value) for key, value in estimator.get_params(deep=False).items()},
+        "fitted": {key: getattr(estimator, key) for key in FITTED if hasattr(estimator, key)},
+        "versions": versions_here(),
+        "probe": predict_probe(estimator),
+    }
+    if hasattr(estimator, "classes_"):
+        config["classes"] = {"dtype": estimator.classes_.dtype.str, "values": estimator.classes_.tolist()}
+    if hasattr(estimator, "feature_names_in_"):
+        config["feature_names_in"] = [str(column) for column in estimator.feature_names_in_]
+    if isinstance(estimator, DeepPFSClassifier):
+        config["shapes"] = {key: list(shape) for key, shape in estimator.shapes_.items()}
+        config["branches"] = {key: describe_branch(branch) for key, branch in estimator.branches_.items()}
+    return config
+
+
+def _parts(estimator: Any) -> dict[str, bytes]:
+    """Return all of an estimator that is not."""
+    parts = {
+        f"{attribute}.skops": dump_part(getattr(estimator, attribute))
+        for attribute in PARTS
+        if hasattr(estimator, attribute)
+    }
+    if isinstance(estimator, DeepPFSClassifier):
+        state = estimator.net_.module_.state_dict()
+        parts["weights.safetensors"] = save_tensors({key: value.contiguous() for key, value in state.items()})
+        for key, branch in estimator.branches_.items():
+            if needs_own_file(branch):
+                parts[f"branch_{key}.safetensors"] = embedded_weights(branch)
+    if isinstance(estimator, CTPretrainer):
+        parts["pretrained.safetensors"] = Path(estimator.weights_).read_bytes()
+    return parts
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, indent=1, ensure_ascii=False).encode()
