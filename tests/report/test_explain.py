@@ -1,0 +1,128 @@
+"""One folder of explanations: what is in it, what it warns of, and that nobody is explained by a model that saw them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from prrt_estimators import Cohort, FusionPFSClassifier, LabBaselineClassifier, LabPFSClassifier, Volumes
+from prrt_estimators.report import explain_model, explain_models
+from prrt_estimators.report._explain import most_telling
+
+TINY = {"max_epochs": 1, "random_state": 0, "device": "cpu", "augment": None}
+
+
+@pytest.fixture
+def patients():
+    rng = np.random.default_rng(0)
+    y = np.tile([0, 1], 8)
+    lab = pd.DataFrame(
+        {"cga_ug_l": np.where(y, 50.0, 900.0) * rng.uniform(0.8, 1.2, 16), "age": rng.uniform(40, 80, 16)}
+    )
+    pet = rng.random((16, 1, 8, 8, 8)).astype(np.float32)
+    mask = np.zeros_like(pet)
+    mask[:, :, 2:4, 2:4, 2:4] = 1
+    data = {"pet": pet, "ct": Volumes(100 * rng.random((16, 1, 8, 8, 8)), spacing=10.0), "lab": lab}
+    return Cohort(data, ids=[f"P{k:02d}" for k in range(16)], masks={"lesion": mask}), y
+
+
+@pytest.fixture
+def models():
+    return {
+        "lab": LabPFSClassifier(n_estimators=10, random_state=0),
+        "pet_ct_lab": FusionPFSClassifier(**TINY),
+        "baseline_lab": LabBaselineClassifier(),
+    }
+
+
+def summary(low, high):
+    rows = {"lab": (0.7, 0.5, 0.8), "pet_ct_lab": ((low + high) / 2, low, high), "baseline_lab": (0.6, 0.5, 0.7)}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["auroc_mean", "auroc_low", "auroc_high"])
+
+
+def test_a_comparison_is_explained_in_one_folder(tmp_path, patients, models):
+    X, y = patients
+    told = []
+    page = explain_models(models, X, y, tmp_path, cv=2, summary=summary(0.6, 0.8), n_patients=2, progress=told.append)
+    text = page.read_text("utf-8")
+    wanted = [
+        "forest_importance",
+        "permutation_importance",
+        "shap",
+        "modalities",
+        "embedding_class",
+        "embedding_probability",
+    ]
+    for name in wanted:
+        assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+    assert text.count("<img") == len(wanted) + 1 + 2  # dependence, and a map of two patients
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert "better than chance" not in text
+    modalities = pd.read_csv(tmp_path / "modalities.csv")
+    assert modalities["patient_id"].tolist() == X.ids.tolist()
+    total = modalities[["pet", "ct", "lab"]].sum(axis=1) + modalities["base"]
+    np.testing.assert_allclose(total, modalities["prediction"], atol=1e-6)
+    regions = pd.read_csv(tmp_path / "regions.csv")
+    assert set(regions["patient_id"]) == set(X.ids)
+    assert (tmp_path / "viewer.html").exists()
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 2
+    assert any("maps" in sentence for sentence in told)
+
+
+def test_nobody_is_explained_by_a_model_that_saw_them(tmp_path, patients, models, monkeypatch):
+    X, y = patients
+    seen = []
+    fit = FusionPFSClassifier.fit
+
+    def spy(self, A, b, sample_weight=None):
+        self.trained_on = set(A.ids)
+        return fit(self, A, b, sample_weight)
+
+    def look(est, A, **_):
+        seen.append((est.trained_on, set(A.ids)))
+        return real(est, A)
+
+    from prrt_estimators.report import _maps
+
+    real = _maps.saliency
+    monkeypatch.setattr(FusionPFSClassifier, "fit", spy)
+    monkeypatch.setattr(_maps, "saliency", look)
+    explain_models({"pet_ct_lab": models["pet_ct_lab"]}, X, y, tmp_path, cv=2, n_patients=2)
+    assert len(seen) == 2
+    for trained, explained in seen:
+        assert not trained & explained
+    assert set().union(*(explained for _, explained in seen)) == set(X.ids)
+
+
+def test_maps_of_a_model_at_chance_say_so(tmp_path, patients, models):
+    X, y = patients
+    page = explain_models(models, X, y, tmp_path, cv=2, summary=summary(0.4, 0.7), n_patients=2)
+    assert "0.40 to 0.70) includes 0.5" in page.read_text("utf-8")
+
+
+@pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.ExplanationWarning")
+def test_a_fitted_model_is_explained_on_other_patients(tmp_path, patients, models):
+    X, y = patients
+    model = models["pet_ct_lab"].fit(X[:10], y[:10])
+    page = explain_model(model, X[10:], tmp_path, y=y[10:], n_patients=2)
+    text = page.read_text("utf-8")
+    assert "its AUROC is" in text
+    assert (tmp_path / "shap.csv").exists()
+    assert pd.read_csv(tmp_path / "modalities.csv")["patient_id"].tolist() == X.ids[10:].tolist()
+    without = explain_model(model, X[10:], tmp_path / "without", n_patients=2)
+    assert "AUROC" not in without.read_text("utf-8").split("<h2>")[0]
+
+
+def test_a_table_alone_has_no_maps(tmp_path, patients, models):
+    X, y = patients
+    page = explain_models({"lab": models["lab"]}, X.select("lab"), y, tmp_path, cv=2)
+    assert "Maps" not in page.read_text("utf-8")
+    with pytest.raises(ValueError, match="nothing to explain"):
+        explain_models({"baseline_lab": models["baseline_lab"]}, X, y, tmp_path, cv=2)
+
+
+def test_most_telling_patients_are_the_most_confident_right_ones():
+    y = np.array([0, 0, 0, 1, 1, 1])
+    p_long = np.array([0.4, 0.1, 0.9, 0.6, 0.95, 0.2])
+    assert most_telling(p_long, y, 4) == [1, 0, 4, 3]
+    assert most_telling(p_long, y, 1) == [1]
+    assert most_telling(p_long[3:], y[3:], 2) == [1]
