@@ -218,7 +218,11 @@ default="class"
             if ax is None:
                 columns = min(len(folds), 3)
                 rows = -(-len(folds) // columns)
-                figure = Figure(figsize=(1.0 + 2.2 * columns, 0.9 + 2.2 * rows), layout="constrained")
+                width = 1.0 + 2.2 * columns if columns > 1 else 4.4
+                # Eight-point letters are a fifteenth of an inch wide.
+                told = [part for line in self._told() for part in textwrap.wrap(line, int(15.5 * width))]
+                height = 0.4 + (2.2 if columns > 1 else 3.2) * rows + 0.15 * len(told)
+                figure = Figure(figsize=(width, height), layout="constrained")
                 FigureCanvasAgg(figure)
                 grid = figure.subplots(rows, columns, squeeze=False).ravel()
                 for empty in grid[len(folds) :]:
@@ -230,7 +234,7 @@ default="class"
                     raise ValueError(f"`ax` must be {len(folds)} axes, one a fold; got {len(axes)}.")
             self._draw(axes, folds)
             if ax is None:
-                figure.supxlabel(self._told(), fontsize=8, ha="left", x=0.01)
+                figure.supxlabel("\n".join(told), fontsize=8, ha="left", x=0.01)
         self.ax_ = axes[0] if len(axes) == 1 else axes
         self.figure_ = figure_of(axes[0])
         return self
@@ -297,14 +301,14 @@ default="class"
             handles.append(handle("not measured", marker="x", color="0.6"))
         return drawn, handles
 
-    def _told(self) -> str:
+    def _told(self) -> list[str]:
         if self.separation is None:
-            return ""
+            return []
         names = {
             "silhouette": "Silhouette of the classes",
             "neighbour_agreement": f"Share of the {self.separation.attrs.get('n_neighbors', '')} nearest of the same class",
         }
-        lines = []
+        lines = ["In the features themselves, within folds:"]
         for row in self.separation.to_dict("records"):
             # Adding zero takes the sign from what rounds to it.
             row |= {key: round(row[key], 2) + 0.0 for key in ("value", "chance", "chance_low", "chance_high")}
@@ -315,7 +319,7 @@ default="class"
                     f"p = {row['p_value']:.3f})"
                 )
             lines.append(line.replace("-", "\N{MINUS SIGN}"))
-        return "In the features themselves, within folds:\n" + "\n".join(lines)
+        return lines
 
 
 def _colours(features: OutOfFoldFeatures, color_by: Any, X: Any) -> tuple[Any, str, np.ndarray]:

@@ -36,6 +36,16 @@ def test_separation_worked_by_hand():
     assert two["neighbour_agreement"] == pytest.approx((1 + 1 + 0 + 1) / 8)
 
 
+def test_silhouette_is_scikit_learn_s():
+    rng = np.random.default_rng(0)
+    features, y = rng.normal(size=(25, 3)), np.array(["a"] * 12 + ["b"] * 12 + ["c"])
+    features[:2] = 0
+    table = class_separation(features, y, n_permutations=0).set_index("measure")
+    assert table.loc["silhouette", "value"] == pytest.approx(silhouette_score(features, y))
+    same = class_separation(np.ones((6, 2)), [0, 1] * 3, n_neighbors=1, n_permutations=0)
+    assert same["value"].iloc[0] == 0
+
+
 def test_separation_knows_folds_apart():
     rng = np.random.default_rng(0)
     y = np.tile([0, 1], 15)
