@@ -121,6 +121,8 @@ def ingest(
 
 def _tell(result: Any, out: Path, quiet: bool) -> int:
     print_table(result.counts.astype(str), title="Patients")
+    for reason in result.flow.loc[result.flow["patient_id"] == "", "reason"]:
+        say(f"Left aside: {reason}.")
     if not quiet:
         used = result.columns[result.columns["passed_on_as"] != ""]
         say(f"{len(used)} columns of the table are in cohort.csv; columns.csv says what was taken as what.")

@@ -61,8 +61,11 @@ def plan_tasks(
         stage, reason = _decide(plan, key, patient, people.get(key), table)
         if reason:
             rows.append(FlowRow(patient, stage, plan.identity.clean(reason), plan.notes[patient]))
-        else:
+            continue
+        try:
             tasks.append(_task(plan, found, key, patient, table, searched))
+        except OSError:
+            rows.append(FlowRow(patient, "reading", "files vanished while they were read", plan.notes[patient]))
     return tasks, rows
 
 
