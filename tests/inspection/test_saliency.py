@@ -281,3 +281,17 @@ def test_patients_are_found_by_row_and_by_id():
     for wrong in ("b", "c", 3):
         with pytest.raises(ValueError, match="`patient`"):
             maps.row(wrong)
+
+
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 0, 2)])
+def test_maps_of_networks_that_turn_the_scan_are_turned_back(axes):
+    """Encoders with pretrained weights may take the axes in another order; Grad-CAM comes out in that order."""
+    from prrt_estimators.inspection._inputs import open_inputs
+    from prrt_estimators.modules._encoders import InputForm
+
+    model, X, _ = pet_model()
+    inputs = open_inputs(model, X[:1])
+    form = InputForm(axes=axes)
+    inputs.encoder("pet").form = form
+    volumes = torch.rand(1, 1, 3, 4, 5)
+    assert torch.equal(inputs.from_network_axes("pet", form(volumes)), volumes)
