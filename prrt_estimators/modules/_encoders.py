@@ -140,6 +140,11 @@ class Encoder(nn.Module):
             try:
                 features = int(self(torch.zeros(1, 1, *shape)).shape[1])
             except (RuntimeError, ValueError) as error:
+                if "memory" in str(error).lower():
+                    raise MemoryError(
+                        f"{type(self.network).__name__} needs more memory than there is for one volume of shape (1, "
+                        f"{', '.join(map(str, shape))}). Choose a smaller `size` or another `encoder`."
+                    ) from error
                 raise ValueError(
                     f"{type(self.network).__name__} cannot take volumes of shape (1, {', '.join(map(str, shape))}): "
                     f"{error}. Choose a larger `size` or another `encoder`."

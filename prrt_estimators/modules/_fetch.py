@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -125,8 +126,9 @@ def _place(digest: str, spec: PretrainedWeights, cache_dir: str | os.PathLike[st
 
 
 def _kept(spec: PretrainedWeights, cache_dir: str | os.PathLike[str] | None) -> Path | None:
-    for digest in spec.digests:
-        file = _place(digest, spec, cache_dir)
+    # What was fetched into the user's cache need not be fetched again for another one.
+    for digest, folder in itertools.product(spec.digests, (cache_dir, None)):
+        file = _place(digest, spec, folder)
         if file.is_file():
             _checked(spec, file)
             return file

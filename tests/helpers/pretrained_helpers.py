@@ -6,12 +6,13 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import torch
 
-from prrt_estimators import _device
+from prrt_estimators import CTPFSClassifier, FusionPFSClassifier, _device
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.modules import WEIGHTS, PretrainedWeights, add_weight_file, build_network
 
@@ -19,6 +20,7 @@ from prrt_estimators.modules import WEIGHTS, PretrainedWeights, add_weight_file,
 SIZE, SPACING = (12, 12, 10), (6.0, 6.0, 8.0)
 #: Parameters that make networks small and training plain.
 QUICK: dict[str, Any] = {"max_epochs": 1, "random_state": 0, "device": "cpu", "size": 12, "spacing": 4.0}
+FINETUNE = ("frozen", "last", "full")
 #: Narrow network with batch normalisation.
 NARROW = {"widen_factor": 0.125, "conv1_t_stride": 2}
 
@@ -37,9 +39,14 @@ def state(seed: int = 0, encoder: str = "compact", params: dict | None = None) -
     return tensors
 
 
+def _offline(**what: Any) -> str:
+    raise ConnectionError("a test asked the hub")
+
+
 def publish(monkeypatch, folder: Path, name: str = "small", *, seed: int = 0, add: bool = True, **changes: Any) -> Path:
     """Put weights into the registry, and their file where it is looked for first; return that which was made."""
     encoder, params = changes.pop("encoder", "compact"), changes.pop("encoder_params", {})
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", _offline)
     file = folder / f"{name}-{seed}.pt"
     torch.save({"state_dict": {f"module.{key}": value for key, value in state(seed, encoder, params).items()}}, file)
     entry: dict[str, Any] = {
@@ -85,6 +92,29 @@ def write_scans(folder: Path, volumes: np.ndarray, spacing: float = 6.0) -> list
         nib.save(nib.Nifti1Image(volume[0].astype(np.int16), np.diag([spacing] * 3 + [1.0])), path)
         paths.append(str(path))
     return paths
+
+
+def written_cohort(folder: Path) -> tuple[Cohort, np.ndarray]:
+    """Return the patients of `array_cohort` with their CTs in files below `folder`."""
+    (folder / "scans").mkdir()
+    X, y = array_cohort()
+    return Cohort({"ct": write_scans(folder / "scans", hounsfield()), "lab": X["lab"]}), y
+
+
+def ct(**options: Any) -> CTPFSClassifier:
+    """Return a quick estimator on the CT with the weights "small"."""
+    return CTPFSClassifier(**{"weights": "small"} | QUICK | options)
+
+
+def fusion(**options: Any) -> FusionPFSClassifier:
+    """Return a quick estimator on all modalities with the weights "small"."""
+    return FusionPFSClassifier(**{"ct_weights": "small"} | QUICK | options)
+
+
+def vectors(model: Any, X: Cohort) -> np.ndarray:
+    """Return what an estimator's pretrained branch takes of patients."""
+    reader = model._find_branches(X, ("ct",), None)["ct"].reader(X, model.cache_dir)
+    return np.stack([reader.load(row) for row in range(len(X))])
 
 
 class Passes:

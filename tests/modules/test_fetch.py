@@ -118,6 +118,13 @@ def test_each_of_several_files_has_its_prefix(monkeypatch, tmp_path, cache):
     assert weight_file("small", cache_dir=cache) == kept
 
 
+def test_a_file_in_the_user_s_cache_serves_other_caches_too(made, cache):
+    kept = add_weight_file("small", made)
+    assert weight_file("small", cache_dir=cache) == kept
+    own = add_weight_file("small", made, cache_dir=cache)
+    assert weight_file("small", cache_dir=cache) == own != kept
+
+
 # The hub --------------------------------------------------------------------------------------------------------------
 
 
