@@ -22,7 +22,6 @@ from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, styl
 _AXES = {
     "forest": "Mean decrease of impurity (share)",
     "shap": "Mean absolute SHAP value",
-    "permutation": "Loss of score when shuffled",
 }
 _SCORES = {"roc_auc": "AUROC", "average_precision": "AUPRC", "neg_brier_score": "Brier score"}
 
@@ -75,7 +74,7 @@ class ImportanceDisplay:
         Parameters
         ----------
         result : PermutationImportance, ShapExplanation or DataFrame
-            Permutation importance comes with its 95 % interval over splits.
+            Permutation importance comes with its 95 % interval over splits, and the score that there is to lose.
         max_display : int, default=15
             Bars drawn, the most important ones.
 
@@ -96,7 +95,8 @@ class ImportanceDisplay:
             frame = result.frame().rename(columns={"group": "name"})
             labels = _group_labels(result.groups)
             score = _SCORES.get(result.scoring, result.scoring.replace("_", " "))
-            axis = f"Loss of {score} when shuffled (mean, 95 % interval)"
+            # What can be lost: importance in a model no better than chance means nothing.
+            axis = f"Loss of {score} when shuffled, of {result.scores.mean():.2f} (mean, 95 % interval)"
         elif isinstance(result, (ShapExplanation, pd.DataFrame)):
             frame = result.frame() if isinstance(result, ShapExplanation) else result
             missing = [name for name in ("column", "importance") if name not in frame.columns]

@@ -28,10 +28,10 @@ class ModalityShapleyDisplay:
     ----------
     table : DataFrame
         From `modality_shapley`.
-    y : ndarray of shape (n,) or None
+    y : ndarray of shape (n,) or None, default=None
         Classes of the patients; the greater label is long PFS.
-    output : str
-        "probability" or "logit".
+    output : {"probability", "logit"}, default="probability"
+        Scale of the values.
 
     Attributes
     ----------

@@ -60,7 +60,7 @@ def test_bars_of_permutation_importance(permuted, assert_fit_to_print):
     assert frame["label"].tolist() == ["my own name", "Gamma-GT + AST", "PET"]
     texts = assert_fit_to_print(display.plot().figure_)
     assert {"0.600", "0.040", "Gamma-GT + AST", "PET"} <= set(texts)
-    assert "Loss of AUROC when shuffled (mean, 95 % interval)" in texts
+    assert "Loss of AUROC when shuffled, of 0.70 (mean, 95 % interval)" in texts
     assert sorted(patch.get_width() for patch in display.ax_.patches) == pytest.approx([0, 0.04, 0.6])
 
 
