@@ -120,7 +120,8 @@ def summarise_regions(table: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         ``modality``, ``region``, ``kind``, ``n_patients``, means over patients of ``share``, ``expected`` and
         ``uptake_share``, their ``ratio`` (mean share over mean expected), and the part of patients for whom the
-        pointing game is won with Wilson's 95 % interval: ``pointing``, ``pointing_low``, ``pointing_high``.
+        pointing game is won with Wilson's 95 % interval: ``pointing``, ``pointing_low``, ``pointing_high``. Patients
+        whose map is zero everywhere are not counted.
 
     Examples
     --------
@@ -132,10 +133,10 @@ def summarise_regions(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (modality, region, kind), part in table.groupby(["modality", "region", "kind"], sort=False):
         part = part.dropna(subset=["share"])
-        if part.empty:
-            continue
-        hits = binomtest(int(part["pointing"].sum()), len(part))
-        low, high = hits.proportion_ci(method="wilson")
+        won, low, high = np.nan, np.nan, np.nan
+        if len(part):
+            hits = binomtest(int(part["pointing"].sum()), len(part))
+            won, (low, high) = hits.statistic, hits.proportion_ci(method="wilson")
         share, expected = part["share"].mean(), part["expected"].mean()
         rows.append(
             {
@@ -147,7 +148,7 @@ def summarise_regions(table: pd.DataFrame) -> pd.DataFrame:
                 "expected": expected,
                 "ratio": share / expected,
                 "uptake_share": part["uptake_share"].mean(),
-                "pointing": hits.statistic,
+                "pointing": won,
                 "pointing_low": low,
                 "pointing_high": high,
             }

@@ -101,14 +101,15 @@ def test_chance_within_the_body_is_stricter():
     hu = np.full((1, 4, 4, 4), -1000.0)
     hu[0, :2] = 40
     lesion = np.zeros((1, 1, 4, 4, 4))
-    lesion[0, 0, 0, 0] = 1
+    lesion[0, 0, :, 0, 0] = lesion[0, 0, 0, 1, 1:4] = 1  # two voxels of it outside
     maps = maps_of(values, hu=hu)
     box = attribution_in_regions(maps, {"lesion": lesion})
     body = attribution_in_regions(maps, {"lesion": lesion}, within="body")
     for name in ("pet", "ct"):
-        assert row_of(box, "lesion", name)["expected"] == pytest.approx(4 / 64)
-        assert row_of(body, "lesion", name)["expected"] == pytest.approx(4 / 32)
-        assert row_of(body, "lesion", name)["share"] == pytest.approx(4 / 32)
+        assert row_of(box, "lesion", name)["expected"] == pytest.approx(7 / 64)
+        assert row_of(body, "lesion", name)["expected"] == pytest.approx(5 / 32)
+        assert row_of(body, "lesion", name)["share"] == pytest.approx(5 / 32)
+        assert row_of(body, "lesion", name)["voxels"] == 5
 
 
 def test_masks_may_lie_on_any_grid(tmp_path):
@@ -133,7 +134,9 @@ def test_empty_maps_and_empty_regions_tell_nothing():
     table = attribution_in_regions(maps_of(np.zeros((2, 4, 4, 4))), {"lesion": lesion})
     assert len(table) == 1
     assert table[["share", "ratio", "pointing"]].isna().all(axis=None)
-    assert summarise_regions(table).empty
+    summary = summarise_regions(table).iloc[0]
+    assert summary["n_patients"] == 0
+    assert np.isnan(summary[["share", "ratio", "pointing"]].astype(float)).all()
 
 
 def test_summary_by_hand():
