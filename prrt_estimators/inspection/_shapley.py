@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort
+from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort, Volumes
 from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError
 from prrt_estimators.inspection._tables import (
     as_patients,
@@ -257,7 +257,9 @@ def _without(X: Cohort, absent: set[str]) -> Cohort:
     if "lab" in X:
         return Cohort({"lab": X["lab"].mask(np.ones(X["lab"].shape, dtype=bool))}, ids=X.ids)
     scans = X[X.modalities[0]]
-    nothing: Any = [None] * len(X) if scans.array is None else np.full_like(scans.array, np.nan)
+    if scans.array is None:
+        return Cohort({X.modalities[0]: [None] * len(X)}, ids=X.ids)
+    nothing = Volumes(np.full_like(scans.array, np.nan), spacing=scans.spacing)
     return Cohort({X.modalities[0]: nothing}, ids=X.ids)
 
 

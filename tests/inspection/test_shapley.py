@@ -6,6 +6,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from pretrained_helpers import array_cohort, fusion, publish
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
@@ -249,6 +250,30 @@ def test_the_ct_stays_where_it_was_when_the_pet_is_taken_away(nifti_cohort, tiny
     pd.testing.assert_frame_equal(
         scans, modality_shapley(clf, boxes, absent="background", background=boxes[:3]), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("own_grid", [True, False])
+@pytest.mark.parametrize("finetune", ["frozen", "full"])
+def test_pretrained_branches_keep_what_they_take(nifti_cohort, monkeypatch, tmp_path, own_grid, finetune):
+    publish(monkeypatch, tmp_path, **({} if own_grid else {"size": None, "spacing": None}))
+    X, y = nifti_cohort(9)
+    clf = fusion(ct_weights="small", ct_finetune=finetune).fit(X, y)
+    for absent in ("missing", "background"):
+        found = modality_shapley(clf, X, absent=absent, background=X[:2] if absent == "background" else None)
+        np.testing.assert_allclose(found["prediction"], clf.predict_proba(X)[:, 1], atol=1e-6)
+        np.testing.assert_allclose(found[NAMES].sum(axis=1), found["prediction"] - found["base"], atol=1e-6)
+        assert (found[NAMES].abs().max() > 1e-7).all()
+
+
+def test_scans_alone_with_a_pretrained_branch(monkeypatch, tmp_path):
+    publish(monkeypatch, tmp_path)
+    X, y = array_cohort()
+    pet = np.random.default_rng(0).random((8, 1, 12, 12, 12)).astype(np.float32)
+    X = Cohort({"pet": pet, "ct": X["ct"]})
+    clf = fusion(ct_weights="small").fit(X, y)
+    found = modality_shapley(clf, X)
+    np.testing.assert_allclose(found[NAMES].sum(axis=1), found["prediction"] - found["base"], atol=1e-6)
+    np.testing.assert_array_equal(found["lab"], 0)
 
 
 # What goes wrong --------------------------------------------------------------------------------------------------
