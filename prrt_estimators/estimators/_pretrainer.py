@@ -314,6 +314,10 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         self._prepare(self._scans(X), progress=progress, n_jobs=n_jobs)
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # Written last: a fit that was interrupted has losses but no weights.
+        return hasattr(self, "weights_")
+
     def _scans(self, X: Any) -> Cohort:
         cohort = as_cohort(X, image=self._modality)
         if self._modality not in cohort:

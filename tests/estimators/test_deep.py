@@ -196,7 +196,8 @@ def test_pretrained_weights_are_loaded_strictly(tmp_path, suffix):
     path = tmp_path / f"weights{suffix}"
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     # With a learning rate of nothing the fitted encoder is the loaded one.
-    model = FusionPFSClassifier(ct_weights=path, max_epochs=1, lr=1e-12, weight_decay=0.0, random_state=0).fit(X, y)
+    options = {"max_epochs": 1, "lr": 1e-12, "weight_decay": 0.0, "random_state": 0}
+    model = FusionPFSClassifier(ct_weights=path, ct_finetune="full", **options).fit(X, y)
     loaded = model.net_.module_.encoders["ct"].network.state_dict()
     assert all(torch.allclose(loaded[key], state[key], atol=1e-6) for key in state)
     other = model.net_.module_.encoders["pet"].network.state_dict()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sklearn.base import clone
 
 from prrt_estimators.estimators import (
     CTPFSClassifier,
+    CTPretrainer,
     FusionPFSClassifier,
     LabBaselineClassifier,
     LabPFSClassifier,
@@ -47,6 +50,19 @@ def test_without_weights_the_pretrained_one_is_skipped():
     model = paper_models()["pet_ct_lab_pretrained"]
     assert isinstance(model, Skipped)
     assert "ct_weights" in model.reason
+
+
+def test_weights_and_how_much_to_train_reach_the_pretrained_one_alone():
+    models = paper_models(ct_weights=Path("w.pt"), ct_finetune="last")
+    for name, model in models.items():
+        params = model.get_params()
+        expected = ("w.pt", "last") if name == "pet_ct_lab_pretrained" else (None, "frozen")
+        assert (params.get("ct_weights"), params.get("ct_finetune", "frozen")) == expected, name
+    assert paper_models(ct_weights="astra")["pet_ct_lab_pretrained"].ct_finetune == "frozen"
+    pretrainer = CTPretrainer(max_epochs=3)
+    model = paper_models(ct_weights=pretrainer)["pet_ct_lab_pretrained"]
+    assert model.ct_weights is pretrainer
+    assert clone(model).get_params()["ct_weights__max_epochs"] == 3
 
 
 def test_none_means_the_estimators_own_defaults():
