@@ -82,7 +82,8 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.M
             # What scikit-learn says of another version the probe below says better.
             warnings.simplefilter("ignore", InconsistentVersionWarning)
             estimator = _restored(config, parts, dict(encoders or {}), file.name)
-            difference = probe_difference(estimator, config.get("probe"))
+            # A file of the first format has nothing to compare, but that it predicts at all is seen here, not later.
+            difference = probe_difference(estimator, config.get("probe", {}))
     except (MissingDependencyError, PretrainedWeightsError):
         raise
     except Exception as error:

@@ -63,11 +63,17 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
 
 
 def probe_difference(estimator: Any, stored: Mapping[str, Any] | None) -> float | None:
-    """Return the greatest difference from stored predictions; None if there is nothing to compare."""
-    if stored is None or stored.get("recipe") != RECIPE:
+    """Return the greatest difference from stored predictions; None if there is nothing to compare.
+
+    Raises
+    ------
+    Exception
+        Whatever it is that keeps the estimator from predicting with the versions here.
+    """
+    found = None if stored is None else predict_probe(estimator)
+    if stored is None or found is None or stored.get("recipe") != RECIPE:
         return None
-    found = predict_probe(estimator)
-    if found is None or len(found["p_long"]) != len(stored["p_long"]):
+    if len(found["p_long"]) != len(stored["p_long"]):
         return None
     difference = np.abs(np.subtract(found["p_long"], stored["p_long"])).max()
     return float("inf") if np.isnan(difference) else float(difference)
