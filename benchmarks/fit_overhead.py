@@ -118,10 +118,10 @@ def by_hand(case: Case) -> list[float]:
     target = torch.from_numpy(np.column_stack([y, weights]).astype(np.float32))
     target[:, 1] /= float(target[:, 1].numpy().mean())
     # The network is the estimator's own; only the training is written anew.
-    clf.modalities_ = tuple(inputs)
-    shapes = {name: tuple(values.shape[2:]) for name, values in inputs.items() if name != "lab"}
+    clf.modalities_, clf.branches_ = tuple(inputs), {}
+    shapes = {name: tuple(values.shape[1:]) for name, values in inputs.items() if name != "lab"}
     torch.manual_seed(int(check_random_state(clf.random_state).randint(2**31 - 1)))
-    module = clf._build(shapes, inputs["lab"].shape[1] if "lab" in inputs else 0)
+    module = clf._build(shapes, inputs["lab"].shape[1] if "lab" in inputs else 0, {})
     optimizer = torch.optim.AdamW(module.parameters(), lr=clf.lr, weight_decay=clf.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=clf.max_epochs)
     criterion = WeightedBCE()

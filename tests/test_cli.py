@@ -102,7 +102,7 @@ def test_compare_says_which_models_are_skipped(table, tmp_path):
     )  # fmt: skip
     assert answer.exit_code == 0, answer.output
     assert "pet: skipped: " in answer.stderr
-    assert "needs a weight file" in answer.stderr
+    assert "needs weights of a pretrained CT encoder" in answer.stderr
     assert [line.split("\t")[1] for line in answer.stdout.splitlines()[2:]] != []
     assert "skipped" in answer.stdout
 
@@ -140,7 +140,7 @@ def test_interruption_is_exit_code_130(table, tmp_path, monkeypatch):
         (["compare", "TABLE"], "--out"),
         (["compare", "TABLE", "--out", "TABLE", "--models", "baseline_lab"], "is a file"),
         (["fit", "TABLE", "--out", "OUT", "--model", "mri"], "mri"),
-        (["fit", "TABLE", "--out", "OUT", "--model", "pet_ct_lab_pretrained"], "needs a weight file"),
+        (["fit", "TABLE", "--out", "OUT", "--model", "pet_ct_lab_pretrained"], "needs weights of a pretrained CT encoder"),
         (["check", "missing.csv"], "missing.csv"),
         (["nonsense"], "nonsense"),
     ],

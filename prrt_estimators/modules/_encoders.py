@@ -112,8 +112,8 @@ class Encoder(nn.Module):
         Takes (n, channels, D, H, W); gives (n, features), or a feature map that is averaged over positions.
     shape : tuple of 3 ints
         Voxels along each axis of the volumes to come.
-    form : InputForm, default=InputForm(axes=(0, 1, 2), channels=1, standardise=False)
-        How volumes are brought to what the network takes.
+    form : InputForm or None, default=None
+        How volumes are brought to what the network takes; as they are if None.
     out_features : int, default=None
         Length of the vector; found by passing one blank volume if None.
     """
@@ -123,12 +123,12 @@ class Encoder(nn.Module):
         network: nn.Module,
         shape: tuple[int, ...],
         *,
-        form: InputForm = InputForm(),
+        form: InputForm | None = None,
         out_features: int | None = None,
     ):
         super().__init__()
         self.network = network
-        self.form = form
+        self.form = InputForm() if form is None else form
         self.frozen_statistics = False
         self.normalises_batch = any(isinstance(m, _BatchNorm) for m in network.modules())
         self.out_features = self._probed(shape) if out_features is None else out_features
@@ -189,7 +189,15 @@ class Encoder(nn.Module):
 
 
 class LastStage(nn.Module):
-    """The last stage of a residual network: feature maps in, one vector a patient out."""
+    """The last stage of a residual network: feature maps in, one vector a patient out.
+
+    Parameters
+    ----------
+    network : Module
+        A residual network of MONAI, whose ``layer4`` is taken over and not copied.
+    out_features : int
+        Length of the vector.
+    """
 
     def __init__(self, network: nn.Module, out_features: int):
         super().__init__()

@@ -11,7 +11,7 @@ from typing import Any
 class PretrainedWeights:
     """Weights that somebody published, and all that it takes to use them.
 
-    Parameters
+    Attributes
     ----------
     name : str
         What ``ct_weights`` and ``prrt weights`` call them.
@@ -29,21 +29,23 @@ class PretrainedWeights:
     licence, citation : str
     megabytes : int
         Of the file.
-    size : tuple of 3 ints, default=None
+    size : tuple of 3 ints
         Voxels along Right, Anterior, Superior that a scan is padded and cropped to about its middle; None for the
         estimator's own box.
-    spacing : tuple of 3 floats, default=None
+    spacing : tuple of 3 floats
         Millimetres between them.
-    window : pair of floats, default=None
+    window : pair of floats
         Values that become 0 and 1; None for the estimator's own.
-    standardise : bool, default=False
+    standardise : bool
         Whether each volume is then brought to mean 0 and standard deviation 1.
-    heads : tuple of str, default=()
+    heads : tuple of str
         Keys of the file that begin so belong to other tasks and are left out.
-    repository, revision, filename : str, default=None
+    repository, revision, filename : str or None
         Of the model hub.
-    package : str, default=None
-        Package of the Python index that carries them, and the extra that installs it.
+    package : str or None
+        Package of the Python index that carries them.
+    encoder_params : mapping
+        Keyword arguments of the network.
     """
 
     name: str

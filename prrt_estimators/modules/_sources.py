@@ -22,7 +22,7 @@ from prrt_estimators.modules._weights import fill, read_note, read_state
 class WeightSource:
     """Weights found on this machine.
 
-    Parameters
+    Attributes
     ----------
     label : str
         Name or file name, for messages.

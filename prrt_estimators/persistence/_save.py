@@ -106,6 +106,7 @@ def save_model(
     Examples
     --------
     >>> import tempfile
+    >>> import numpy as np
     >>> from prrt_estimators import LabPFSClassifier, load_model
     >>> X, y = np.arange(12.0).reshape(6, 2), [0, 0, 0, 1, 1, 1]
     >>> folder = tempfile.mkdtemp()
