@@ -8,10 +8,9 @@ import pickle
 import shutil
 from pathlib import Path
 
-import huggingface_hub
 import numpy as np
 import pytest
-from pretrained_helpers import FINETUNE, array_cohort, ct, fusion, publish, state
+from pretrained_helpers import FINETUNE, array_cohort, ct, fusion, publish, set_hub, state
 from safetensors.torch import save_file
 from torch import nn
 
@@ -51,7 +50,7 @@ def offer(monkeypatch, file):
         asked.append(what)
         return str(file)
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    set_hub(monkeypatch, download)
     return asked
 
 

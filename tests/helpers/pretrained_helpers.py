@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
+import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -39,6 +41,13 @@ def state(seed: int = 0, encoder: str = "compact", params: dict | None = None) -
     return tensors
 
 
+def set_hub(monkeypatch, download: Callable[..., str]) -> None:
+    """Let a function stand for the hub's client, which need not be installed."""
+    client: Any = types.ModuleType("huggingface_hub")
+    client.hf_hub_download = download
+    monkeypatch.setitem(sys.modules, "huggingface_hub", client)
+
+
 def _offline(**what: Any) -> str:
     raise ConnectionError("a test asked the hub")
 
@@ -46,7 +55,7 @@ def _offline(**what: Any) -> str:
 def publish(monkeypatch, folder: Path, name: str = "small", *, seed: int = 0, add: bool = True, **changes: Any) -> Path:
     """Put weights into the registry, and their file where it is looked for first; return that which was made."""
     encoder, params = changes.pop("encoder", "compact"), changes.pop("encoder_params", {})
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", _offline)
+    set_hub(monkeypatch, _offline)
     file = folder / f"{name}-{seed}.pt"
     torch.save({"state_dict": {f"module.{key}": value for key, value in state(seed, encoder, params).items()}}, file)
     entry: dict[str, Any] = {

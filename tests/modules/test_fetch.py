@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import sys
 import types
 
-import huggingface_hub
 import pytest
-from pretrained_helpers import publish
+from pretrained_helpers import publish, set_hub
 
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
 from prrt_estimators.modules import WEIGHTS, add_weight_file, weight_file
@@ -43,7 +43,7 @@ def hub(monkeypatch):
             raise answer
         return str(answer)
 
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", download)
+    set_hub(monkeypatch, download)
     return asked, answers
 
 
@@ -189,6 +189,12 @@ def test_an_interrupted_download_is_an_interruption_and_keeps_nothing(cache, mad
     assert files_under(cache) == []
     hub[1].extend([FileNotFoundError("not here"), made])
     assert weight_file("small", cache_dir=cache) == made
+
+
+def test_the_hub_s_client_takes_what_it_is_asked():
+    client = pytest.importorskip("huggingface_hub")
+    taken = set(inspect.signature(client.hf_hub_download).parameters)
+    assert {"repo_id", "filename", "revision", "local_files_only", "force_download"} <= taken
 
 
 def test_without_the_hub_s_client_the_extra_is_named(cache, made, monkeypatch):
