@@ -134,3 +134,34 @@ def test_riders_must_fit():
         Cohort({"lab": np.ones((2, 1))}, ids=["A"])
     with pytest.raises(TypeError, match="'event'"):
         Cohort({"lab": np.ones((2, 1))}, survival=np.ones(2))
+
+
+def test_spacing_of_an_array_follows_its_patients():
+    spacing = np.arange(1.0, 13.0).reshape(4, 3)
+    scans = Volumes(np.ones((4, 2, 2, 2)), spacing=spacing)
+    X = Cohort({"ct": scans, "lab": np.ones((4, 1))})
+    kept = X[[3, 1]]["ct"]
+    np.testing.assert_array_equal(kept.spacing, spacing[[3, 1]])
+    for same in (
+        pickle.loads(pickle.dumps(kept)),
+        Volumes(kept),
+        X.select("ct")[[3, 1]]["ct"],
+        Cohort(X)[[3, 1]]["ct"],
+    ):
+        np.testing.assert_array_equal(same.spacing, kept.spacing)
+    for given in (2.0, (2.0, 2.0, 2.0)):
+        assert Volumes(np.ones((4, 2, 2, 2)), spacing=given).spacing.tolist() == [[2.0] * 3] * 4
+    spacing[:] = 99.0
+    assert scans.spacing.max() == 12.0
+    assert Volumes(np.ones((4, 2, 2, 2))).spacing is None
+
+
+@pytest.mark.parametrize("spacing", [0.0, -1.0, np.nan, np.inf, (1.0, 2.0), np.ones((3, 3)), (1.0, 0.0, 1.0)])
+def test_spacing_must_be_millimetres_for_each_patient(spacing):
+    with pytest.raises(ValueError, match=r"`spacing` must be positive millimetres.* shape \(4, 3\)"):
+        Volumes(np.ones((4, 2, 2, 2)), spacing=spacing)
+
+
+def test_files_tell_their_own_spacing():
+    with pytest.raises(ValueError, match="`spacing` belongs to an array"):
+        Volumes(["a.nii.gz"], spacing=1.0)

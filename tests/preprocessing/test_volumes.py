@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from prrt_estimators import Cohort
+from prrt_estimators import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, FieldOfViewWarning
 from prrt_estimators.preprocessing import (
     GlobalPETFeatures,
@@ -225,3 +225,13 @@ def test_nan_in_an_array_is_refused_by_patient():
     array[1, 0, 0, 0, 0] = np.nan
     with pytest.raises(CohortError, match="patient B, ct: 1 of 64 voxels are NaN"):
         prepare_volumes(Cohort({"ct": array}, ids=["A", "B"]))
+
+
+def test_boxes_tell_their_spacing_and_arrays_keep_theirs(nifti_cohort):
+    X, _ = nifti_cohort(3)
+    boxes = VolumePreprocessor(size=6, spacing=(8.0, 8.0, 4.0)).fit_transform(X)
+    assert boxes["ct"].spacing.tolist() == [[8.0, 8.0, 4.0]] * 3
+    known = Cohort({"ct": Volumes(np.ones((2, 4, 4, 4)), spacing=3.0), "pet": np.ones((2, 4, 4, 4))})
+    same = VolumePreprocessor(size=6).fit_transform(known)
+    assert same["ct"].spacing.tolist() == [[3.0] * 3] * 2
+    assert same["pet"].spacing is None
