@@ -84,7 +84,7 @@ def describe_performance(estimator: Any, comparison: Any, model: str | None, X: 
     hidden = _classes_hidden(comparison)
     for metric in (str(column).removesuffix("_mean") for column in row.index if str(column).endswith("_mean")):
         lines.append(_score(metric, row, hidden))
-    return [*lines, "", *_intervals(row)]
+    return [*lines, "", *(f"- {text}" for text in _intervals(row))]
 
 
 def _score(metric: str, row: Any, hidden: bool) -> str:
