@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import argparse
 
-from safetensors.torch import save_file
-
 from prrt_estimators import CTPFSClassifier, make_prrt_cohort
+from safetensors.torch import save_file
 
 
 def main() -> None:

@@ -140,7 +140,10 @@ def test_interruption_is_exit_code_130(table, tmp_path, monkeypatch):
         (["compare", "TABLE"], "--out"),
         (["compare", "TABLE", "--out", "TABLE", "--models", "baseline_lab"], "is a file"),
         (["fit", "TABLE", "--out", "OUT", "--model", "mri"], "mri"),
-        (["fit", "TABLE", "--out", "OUT", "--model", "pet_ct_lab_pretrained"], "needs weights of a pretrained CT encoder"),
+        (
+            ["fit", "TABLE", "--out", "OUT", "--model", "pet_ct_lab_pretrained"],
+            "needs weights of a pretrained CT encoder",
+        ),
         (["check", "missing.csv"], "missing.csv"),
         (["nonsense"], "nonsense"),
     ],

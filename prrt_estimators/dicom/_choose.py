@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
@@ -243,7 +244,9 @@ def _choose_ct(
     return best, ""
 
 
-def _first(found, rank, choice: Choice, what: str, flag: str) -> Series:  # type: ignore[no-untyped-def]
+def _first(
+    found: list[Series], rank: Callable[[Series], tuple[float, ...]], choice: Choice, what: str, flag: str
+) -> Series:
     """Return the best by rank, then start and series number; note a draw."""
     best = min(rank(series) for series in found)
     equal = [series for series in found if rank(series) == best]

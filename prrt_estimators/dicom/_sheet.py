@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import io
 import os
 from pathlib import Path
@@ -120,8 +119,3 @@ def _text_rows(path: Path) -> list[list[Any]]:
         return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(_SEPARATORS, key=fit)))
     except csv.Error:
         raise ValueError(f"{path.name} cannot be read as a table. Save it as CSV or .xlsx again.") from None
-
-
-def is_date_cell(cell: Any) -> bool:
-    """Tell a date that the spreadsheet program knows as one."""
-    return isinstance(cell, (datetime.date, datetime.datetime))

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from prrt_estimators.dicom._directory import read_directory
 from prrt_estimators.dicom._headers import Header, quiet, read_header
@@ -343,17 +343,3 @@ def _compare(found: Inventory, path: str, present: set[str], id_from: str) -> No
         for series in known:
             series.missing += 1
         person.listed_only += not known
-
-
-def walk_summary(found: Inventory) -> str:
-    """Return one line on an export, without names."""
-    images = sum(len(series.files) for person in found.patients.values() for series in person.series)
-    return (
-        f"{found.n_files} files: {images} DICOM objects of {len(found.patients)} patients, "
-        f"{found.n_other} other files, {len(found.loose)} unreadable or damaged beyond any patient"
-    )
-
-
-def absolute(found: Inventory, series: Series) -> list[Path]:
-    """Return the files of a series as paths."""
-    return [Path(found.root, file) for file in series.files]
