@@ -14,10 +14,11 @@ how well it does on patients that it has not seen.
 
 # sphinx_gallery_thumbnail_number = 1
 import matplotlib.pyplot as plt
-from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
-from prrt_estimators.plotting import RocDisplay
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
+
+from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
+from prrt_estimators.plotting import RocDisplay
 
 data = make_prrt_cohort(180, volume_shape=(22, 17, 30), signal=3, random_state=0)
 X, y = data.X, data.y

@@ -14,10 +14,11 @@ they are.
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+
+from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
 
 
 def keep(X, modalities):

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from prrt_estimators import CTPretrainer, FusionPFSClassifier, make_prrt_cohort
 from sklearn.model_selection import StratifiedKFold, cross_val_score
+
+from prrt_estimators import CTPretrainer, FusionPFSClassifier, make_prrt_cohort
 
 shape = (16, 12, 22)
 others = make_prrt_cohort(120, volume_shape=shape, random_state=1).X.select("ct")

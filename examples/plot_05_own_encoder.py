@@ -15,9 +15,10 @@ maximum intensity projection, as readers of PET do first.
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, make_prrt_cohort
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from torch import nn
+
+from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, make_prrt_cohort
 
 
 class ProjectionEncoder(nn.Module):

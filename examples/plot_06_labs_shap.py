@@ -13,10 +13,11 @@ last question has an answer.
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+
 from prrt_estimators import LabPFSClassifier, make_prrt_cohort
 from prrt_estimators.inspection import correlated_groups, permutation_importance, shap_values
 from prrt_estimators.plotting import BeeswarmDisplay, DependenceDisplay, ImportanceDisplay
-from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 data = make_prrt_cohort(500, volumes=False, signal=3, random_state=0)
 X, y = data.X, data.y

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from sklearn.metrics import roc_auc_score
+
 from prrt_estimators import PETPFSClassifier, load_cohort, make_prrt_cohort
 from prrt_estimators.datasets import write_nifti_cohort
 from prrt_estimators.exceptions import ExplanationWarning
@@ -30,7 +32,6 @@ from prrt_estimators.inspection import (
     weight_randomisation,
 )
 from prrt_estimators.plotting import SaliencyDisplay
-from sklearn.metrics import roc_auc_score
 
 # sphinx_gallery_thumbnail_number = 1
 folder = Path(tempfile.mkdtemp())

@@ -14,11 +14,12 @@ in the feature space of a fusion; each of it out of fold, and each beside what c
 
 import matplotlib.pyplot as plt
 import numpy as np
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+
 from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
 from prrt_estimators.inspection import class_separation, out_of_fold_features
 from prrt_estimators.plotting import CalibrationDisplay, EmbeddingDisplay, KaplanMeierDisplay
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
 
 # sphinx_gallery_thumbnail_number = 2
 data = make_prrt_cohort(150, volume_shape=(16, 12, 22), signal=3, random_state=1)

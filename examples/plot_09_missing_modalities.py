@@ -14,10 +14,11 @@ learned token stands in for what is missing. This page takes modalities away and
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
+
 from prrt_estimators import FusionPFSClassifier, make_prrt_cohort
 from prrt_estimators.inspection import modality_shapley
 from prrt_estimators.plotting import ModalityShapleyDisplay
-from sklearn.metrics import roc_auc_score
 
 data = make_prrt_cohort(200, volume_shape=(16, 12, 22), signal=3, missing_modalities=0.33, random_state=0)
 X, y = data.X, data.y

@@ -15,13 +15,14 @@ promises, what nested cross-validation makes of the promise, and what another ho
 
 import matplotlib.pyplot as plt
 import numpy as np
-from prrt_estimators import LabPFSClassifier, make_prrt_cohort
-from prrt_estimators.metrics import calibration_intercept_slope
-from prrt_estimators.plotting import CalibrationDisplay
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+
+from prrt_estimators import LabPFSClassifier, make_prrt_cohort
+from prrt_estimators.metrics import calibration_intercept_slope
+from prrt_estimators.plotting import CalibrationDisplay
 
 
 def keep(table, columns):

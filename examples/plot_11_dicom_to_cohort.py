@@ -19,6 +19,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pydicom
+
 from prrt_estimators import check_cohort, load_cohort, make_prrt_cohort
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.dicom import ingest

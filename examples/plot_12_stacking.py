@@ -13,6 +13,12 @@ a hundred patients this often beats one large network, as there is less to learn
 # understands. Gradient boosting takes a numeric table with gaps as it is.
 
 import matplotlib.pyplot as plt
+from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
 from prrt_estimators import (
     FusionPFSClassifier,
     LabPFSClassifier,
@@ -20,11 +26,6 @@ from prrt_estimators import (
     PETPFSClassifier,
     make_prrt_cohort,
 )
-from sklearn.ensemble import HistGradientBoostingClassifier, StackingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedKFold, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 
 def numbers(X):

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import argparse
 
-from prrt_estimators import CTPFSClassifier, make_prrt_cohort
 from safetensors.torch import save_file
+
+from prrt_estimators import CTPFSClassifier, make_prrt_cohort
 
 
 def main() -> None:

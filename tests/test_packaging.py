@@ -102,7 +102,7 @@ def test_what_the_wheel_says_of_itself(distributions):
 
 def test_the_oldest_versions_are_the_lower_bounds():
     """torch apart: of its older releases the Python index has only builds with gigabytes of GPU libraries."""
-    oldest, asked = pins("constraints-oldest.txt"), required("excel", "explain", "dicom")
+    oldest, asked = pins("constraints-oldest.txt"), required("excel", "explain", "dicom", "hub")
     assert set(asked) <= set(oldest)
     for name, requirement in asked.items():
         (lower,) = (one.version for one in requirement.specifier if one.operator in (">=", "=="))
@@ -114,7 +114,7 @@ def test_the_oldest_versions_are_the_lower_bounds():
 
 def test_the_tested_versions_are_allowed():
     newest = pins("constraints.txt")
-    for name, requirement in required("excel", "explain", "dicom").items():
+    for name, requirement in required("excel", "explain", "dicom", "hub").items():
         if name in newest:
             assert requirement.specifier.contains(newest[name]), (
                 f"{name}: {newest[name]} is not {requirement.specifier}"

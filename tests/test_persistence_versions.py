@@ -113,7 +113,7 @@ def test_a_file_without_a_card_says_so(tmp_path):
 
 
 def test_an_older_format_under_another_scikit_learn_is_told(tmp_path, monkeypatch):
-    file = golden("baseline_lab", tmp_path)
+    file = golden("lab_forest", tmp_path)
     made_with = json.loads(file.read_bytes().partition(b"model.json")[2].partition(b"PK")[0])["versions"]["sklearn"]
     monkeypatch.setattr(_versions, "versions_here", lambda: {"scikit-learn": "99.1", "torch": "1"})
     with pytest.warns(

@@ -59,7 +59,7 @@ def main() -> int:
         versions = ["-c", "constraints-oldest.txt"]
         if options.which == "newest":
             versions = ["--upgrade", "--upgrade-strategy", "eager"]
-        command = [python, "-m", "pip", "install", *versions, "-e", ".[excel,dicom,explain]", *TOOLS]
+        command = [python, "-m", "pip", "install", *versions, "-e", ".[excel,dicom,explain,hub]", *TOOLS]
         subprocess.run(command, cwd=ROOT, check=True)
     # Libraries of different years call each other by names that have been deprecated; that is theirs to mend.
     kinds = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")

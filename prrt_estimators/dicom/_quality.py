@@ -192,7 +192,7 @@ def _write_page(rows: Sequence[tuple[str, Sequence[str], Path]], path: Path) -> 
     write(10, 24, "R of the patient is on the left", fontsize=8)
     for number, (name, words, strip_path) in enumerate(rows):
         y = top + number * line
-        pixels = imread(strip_path)
+        pixels = np.round(255 * imread(strip_path)[..., :3]).astype(np.uint8)
         axes = figure.add_axes(
             (text / total[0], 1 - (y + _HEIGHT) / total[1], width / total[0], _HEIGHT / total[1]), frameon=False
         )
@@ -202,3 +202,5 @@ def _write_page(rows: Sequence[tuple[str, Sequence[str], Path]], path: Path) -> 
         write(10, y + 26, "\n".join(words), fontsize=8, linespacing=1.5)
     with atomic_write(path) as temporary:
         canvas.print_png(temporary, metadata=_NO_TEXT)
+    # A figure refers to itself in circles, so that its pixels would wait for the collector.
+    figure.clear()

@@ -12,6 +12,7 @@ from prrt_estimators.persistence._container import check_stored
 #: Types beyond those that skops trusts itself that a part may hold.
 _TRUSTED = (
     "numpy.dtype",
+    "sklearn.compose._column_transformer._RemainderColsList",  # a list, of scikit-learn 1.6
     "sklearn.tree._tree.Tree",
     "prrt_estimators.preprocessing._labs.LabPreprocessor",
     "prrt_estimators.preprocessing._labs.PositiveLog",
