@@ -61,7 +61,7 @@ sphinx_gallery_conf = {
     "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "within_subsection_order": "FileNameSortKey",
     "image_scrapers": ("gallery_figures",),
-    "reset_modules": ("gallery_figures.reset",),
+    "reset_modules": ("matplotlib",),
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("prrt_estimators",),
     "reference_url": {"prrt_estimators": None},
@@ -100,5 +100,6 @@ html_theme_options = {
     "pygments_light_style": "default",
     "pygments_dark_style": "github-dark",
     "back_to_top_button": True,
+    "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "gallery/index": []},
 }
-html_sidebars = {"index": [], "changelog": [], "glossary": [], "faq": []}
+html_sidebars = {"index": [], "gallery/index": [], "changelog": [], "glossary": [], "faq": []}

@@ -45,16 +45,17 @@ KaplanMeierDisplay.from_survival(X.survival).plot().figure_
 KaplanMeierDisplay.from_predictions(X.survival, found.p_long).plot().figure_
 
 # %%
-# What would luck look like? The same patients with predictions dealt out anew, a hundred times:
+# What would luck look like? Nobody is censored here, so the gap between the curves at twelve months is a difference of two shares.
+# The same probabilities, dealt out to the patients anew a thousand times:
 
 
 def gap(p_long):
-    """Return how far the curves of the predicted classes lie apart at twelve months."""
-    return float(np.ptp(KaplanMeierDisplay.from_predictions(X.survival, p_long).survival_at(12.0)))
+    """Return by how much the share of long PFS differs between the predicted classes."""
+    return abs(y[p_long >= 0.5].mean() - y[p_long < 0.5].mean())
 
 
 rng = np.random.default_rng(0)
-by_luck = [gap(rng.permutation(found.p_long)) for _ in range(100)]
+by_luck = [gap(rng.permutation(found.p_long)) for _ in range(1000)]
 print(f"gap at 12 months: {gap(found.p_long):.2f}; by luck up to {np.quantile(by_luck, 0.95):.2f} in 95 of 100 deals")
 
 # %%

@@ -7,8 +7,8 @@ them. A block that ends in ``display.plot().figure_`` shows the figure, as it do
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
@@ -16,6 +16,7 @@ from sphinx_gallery.scrapers import figure_rst
 
 #: Dots an inch: figures are 5 to 9 inches wide, and the column of text about 800 pixels of a fine screen.
 DPI = 144
+_shown: WeakSet[Figure] = WeakSet()
 
 
 def scrape(block: tuple[Any, ...], block_vars: Mapping[str, Any], gallery_conf: Mapping[str, Any]) -> str:
@@ -30,24 +31,13 @@ def scrape(block: tuple[Any, ...], block_vars: Mapping[str, Any], gallery_conf: 
     return figure_rst(files, gallery_conf["src_dir"]) if files else ""
 
 
-def _figures(names: dict[str, Any]) -> Iterator[Figure]:
-    last = names.pop("___", None)  # where sphinx-gallery keeps what the last line of a block gives
-    if isinstance(last, Figure):
+def _figures(names: Mapping[str, Any]) -> Iterator[Figure]:
+    last = names.get("___")  # where sphinx-gallery keeps what the last line of a block gives, until another one does
+    if isinstance(last, Figure) and last not in _shown:
+        _shown.add(last)
         yield last
     yield from (figure for figure in map(plt.figure, plt.get_fignums()) if figure is not last)
 
 
 def _get_sg_image_scraper() -> Any:
     return scrape
-
-
-def reset(gallery_conf: Mapping[str, Any], name: str | Path) -> None:
-    """Bring matplotlib and the warnings of Python back to what an example expects at its start."""
-    del gallery_conf, name
-    import warnings
-
-    import matplotlib
-
-    matplotlib.rcdefaults()
-    matplotlib.use("agg")
-    warnings.resetwarnings()

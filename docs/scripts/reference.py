@@ -26,6 +26,8 @@ FOLDER = "api"
 COMMANDS = "commands"
 #: Packages whose own documentation is not looked up: the build needs no network.
 FOREIGN = {"numpy", "pandas", "sklearn", "scipy", "torch", "monai", "skorch", "shap", "lifelines", "dataclasses"}
+#: Files of the repository that a page of the documentation stands for.
+ABOVE = {"README.md": "index.md", "CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 
 
 @cache
@@ -168,6 +170,14 @@ def fill_api_page(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = text
 
 
+def mend_links(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Lead links to files above docs/, which are right for a reader of the repository, to the pages that include them."""
+    del app
+    up = "../" * docname.count("/")
+    for file, page in ABOVE.items():
+        source[0] = source[0].replace(f"](../{up}{file}", f"]({up}{page}")
+
+
 def link_code(app: Sphinx, doctree: nodes.document) -> None:
     """Make a public name in ``code`` a link to its page."""
     here = app.env.current_document.docname.removeprefix(f"{FOLDER}/")
@@ -204,6 +214,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Hook the above into the build."""
     app.connect("builder-inited", before_reading, priority=100)
     app.connect("source-read", fill_api_page)
+    app.connect("source-read", mend_links)
     app.connect("doctree-read", link_code)
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
