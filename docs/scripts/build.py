@@ -10,6 +10,7 @@ Run from the root of the repository::
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -20,6 +21,15 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parents[1]
 #: What a build leaves behind, all of it ignored by git.
 GENERATED = ("_build", "gallery", "api")
+#: Seconds that an example may take on two cores.
+SLOW = 90
+
+
+def example_times(gallery: Path) -> list[str]:
+    """Return a line for each example that was run, by the clock of sphinx-gallery."""
+    costs = {file.name.split(".")[0]: json.loads(file.read_text("utf-8"))["time"] for file in gallery.glob("*.cost.json")}
+    lines = [f"{seconds:6.1f} s  {name}{'  TOO SLOW' * (seconds > SLOW)}" for name, seconds in sorted(costs.items())]
+    return [*lines, f"{sum(costs.values()):6.1f} s  all examples"] if costs else []
 
 
 def main() -> int:
@@ -55,6 +65,7 @@ def main() -> int:
     done = subprocess.run(command, env=environment, check=False)
     if done.returncode:
         return done.returncode
+    print(*example_times(DOCS / "gallery"), sep="\n")
     print(f"built in {time.monotonic() - start:.0f} s: {options.out / 'index.html'}")
     return subprocess.run(
         [sys.executable, str(DOCS / "scripts" / "check_html.py"), str(options.out)], check=False
