@@ -81,19 +81,38 @@ def patients_at_once(
         If not even one patient fits.
     """
     volumes = {name: encoder for name, encoder in module.encoders.items() if isinstance(encoder, Encoder)}
-    voxels = sum(math.prod(shapes[name]) for name in volumes) * batch_size
+    try:
+        fits = volumes_at_once(volumes, shapes, batch_size, device)
+    except MemoryError as error:
+        raise MemoryError(
+            f"training on {error} Pass a smaller size, a smaller encoder, or finetune='last' or 'frozen' for "
+            "pretrained weights."
+        ) from None
+    return None if fits >= batch_size else fits
+
+
+def volumes_at_once(
+    encoders: Mapping[str, Encoder], shapes: Mapping[str, tuple[int, ...]], batch_size: int, device: torch.device
+) -> int:
+    """Return how many of `batch_size` patients can pass these encoders together, with gradients.
+
+    Raises
+    ------
+    MemoryError
+        If not even one patient fits.
+    """
+    voxels = sum(math.prod(shapes[name]) for name in encoders) * batch_size
     free = free_memory()
     if device.type != "cpu" or voxels < SMALL or free is None:
-        return None
+        return batch_size
     try:
-        needed = sum(activation_bytes(encoder, shapes[name]) for name, encoder in volumes.items())
+        needed = sum(activation_bytes(encoder, shapes[name]) for name, encoder in encoders.items())
     except (RuntimeError, NotImplementedError):
-        return None  # an encoder of the user's own may do what has no shape without values
+        return batch_size  # an encoder of the user's own may do what has no shape without values
     fits = int(SHARE * free / max(needed, 1))
     if fits < 1:
-        sizes = ", ".join(f"{name} {' x '.join(map(str, shapes[name][1:]))}" for name in volumes)
+        sizes = ", ".join(f"{name} {' x '.join(map(str, shapes[name][1:]))}" for name in encoders)
         raise MemoryError(
-            f"training on one patient ({sizes} voxels) needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. "
-            "Pass a smaller size, a smaller encoder, or finetune='last' or 'frozen' for pretrained weights."
+            f"one patient ({sizes} voxels) needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free."
         )
-    return None if fits >= batch_size else fits
+    return min(fits, batch_size)

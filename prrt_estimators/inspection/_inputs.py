@@ -14,10 +14,12 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from prrt_estimators import _batches, _device
+from prrt_estimators._memory import volumes_at_once
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._deep import DeepPFSClassifier
-from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.modules import Encoder
+from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
+from prrt_estimators.modules import Encoder, Features, LastStage
+from prrt_estimators.modules._sources import shared_encoder
 from prrt_estimators.preprocessing._volumes import BoxReader
 
 
@@ -32,8 +34,10 @@ class MapInputs:
     dataset : PatientDataset
     volumes : tuple of str
         Modalities that the network takes as volumes, in which there is a place to point at.
-    without_place : tuple of str
-        Imaging modalities that it takes as something else, such as features computed before.
+    without_place : mapping of str to str
+        Imaging modalities that can have no map, and why.
+    at_once : int
+        Volumes that may pass the network together.
     ids : ndarray of str, shape (n,)
     present : mapping of str to ndarray of bool, shape (n,)
     affines : mapping of str to ndarray of shape (n, 4, 4)
@@ -49,7 +53,8 @@ class MapInputs:
     module: nn.Module
     dataset: _batches.PatientDataset
     volumes: tuple[str, ...]
-    without_place: tuple[str, ...]
+    without_place: dict[str, str]
+    at_once: int
     ids: np.ndarray
     present: dict[str, np.ndarray]
     affines: dict[str, np.ndarray]
@@ -107,16 +112,25 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
     dataset = estimator._dataset(cohort, _table(estimator, cohort))
     device = _device.resolve_device(estimator.device)
     module = copy.deepcopy(estimator.net_.module_).to(device).eval().requires_grad_(False)
+    at_once, without_place = int(estimator.batch_size), {}
+    for name in imaging:
+        if isinstance(module.encoders[name], Encoder):
+            continue
+        try:
+            at_once = min(at_once, _join(module, dataset, estimator, cohort, name, device))
+        except (MemoryError, OSError, PretrainedWeightsError) as error:
+            without_place[name] = str(error)
     for part in module.modules():
         if getattr(part, "inplace", False):
             # Grad-CAM keeps what a layer gave; a layer after it must not write into that.
             part.inplace = False
-    volumes = tuple(name for name in imaging if isinstance(module.encoders[name], Encoder))
+    volumes = tuple(name for name in imaging if name not in without_place)
     return MapInputs(
         module=module,
         dataset=dataset,
         volumes=volumes,
-        without_place=tuple(name for name in imaging if name not in volumes),
+        without_place=without_place,
+        at_once=at_once,
         ids=np.asarray(cohort.ids),
         present={name: np.asarray(cohort[name].present, dtype=bool) for name in volumes},
         affines={name: _affines(estimator, cohort, name) for name in volumes},
@@ -124,6 +138,43 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
         probability=probability,
         device=device,
     )
+
+
+class JoinedBranch(nn.Module):
+    """A branch from the scan on: the pretrained part, which is computed once a patient, and the trained part behind it.
+
+    Parameters
+    ----------
+    pretrained : Encoder
+        Shared within the process, never trained.
+    trained : Features or LastStage
+    """
+
+    def __init__(self, pretrained: Encoder, trained: Features | LastStage):
+        super().__init__()
+        self.pretrained, self.trained, self.form = pretrained, trained, pretrained.form
+        self.out_features, self.normalises_batch = trained.out_features, False
+
+    def forward(self, volumes: torch.Tensor) -> torch.Tensor:
+        """Return features of shape (n, out_features), of windowed volumes."""
+        start = self.pretrained if isinstance(self.trained, Features) else self.pretrained.before_last_stage
+        return self.trained(start(volumes))
+
+
+def _join(
+    module: Any, dataset: _batches.PatientDataset, estimator: Any, cohort: Cohort, name: str, device: torch.device
+) -> int:
+    """Put a whole branch where the network takes what was computed before; return how many volumes it takes at once."""
+    branch = estimator.branches_[name]
+    reader = branch.reader(cohort, estimator.cache_dir)
+    shape = (1, *reader.volume_shape)
+    encoder = shared_encoder(branch.source, reader.volume_shape).to(device).requires_grad_(False)
+    at_once = volumes_at_once({name: encoder}, {name: shape}, int(estimator.batch_size), device)
+    module.encoders[name] = JoinedBranch(encoder, module.encoders[name])
+    module.volumes = (*module.volumes, name)
+    module.windows[name] = branch.source.window
+    dataset.read[name], dataset.shapes[name] = reader.volume, shape
+    return at_once
 
 
 def stages(estimator: Any) -> list[tuple[str, list[nn.Module]]]:

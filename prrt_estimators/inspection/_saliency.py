@@ -44,6 +44,8 @@ class SaliencyMaps(dict):
         Integrated gradients only: by how much the sum of the maps misses the change of the target from the baseline.
     caution : str, default=""
         What speaks against reading anything into the maps.
+    without_place : mapping of str to str, default=None
+        Imaging modalities of the model that have no map, and why.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class SaliencyMaps(dict):
         n_models: int = 1,
         completeness_error: Any = None,
         caution: str = "",
+        without_place: Mapping[str, str] | None = None,
     ):
         super().__init__(maps)
         self.volumes, self.affines = dict(volumes), dict(affines)
@@ -76,6 +79,24 @@ class SaliencyMaps(dict):
         self.method, self.target, self.n_models = method, target, n_models
         self.completeness_error = completeness_error
         self.caution = caution
+        self.without_place = dict(without_place or {})
+
+    def take(self, rows: Sequence[int]) -> SaliencyMaps:
+        """Return the maps of some patients, given by row, in that order."""
+        chosen = [int(row) for row in rows]
+        return SaliencyMaps(
+            {name: values[chosen] for name, values in self.items()},
+            volumes={name: values[chosen] for name, values in self.volumes.items()},
+            affines={name: values[chosen] for name, values in self.affines.items()},
+            ids=self.ids[chosen],
+            probability=self.probability[chosen],
+            method=self.method,
+            target=self.target,
+            n_models=self.n_models,
+            completeness_error=None if self.completeness_error is None else self.completeness_error[chosen],
+            caution=self.caution,
+            without_place=self.without_place,
+        )
 
     def row(self, patient: int | str) -> int:
         """Return the row of a patient given by row number or by id.
@@ -198,8 +219,8 @@ def saliency(
     Warns
     -----
     ExplanationWarning
-        If the AUROC interval includes 0.5, a modality enters as features and not as a volume, or integrated
-        gradients are inexact.
+        If the AUROC interval includes 0.5, integrated gradients are inexact, or a pretrained network whose features
+        were computed before cannot be run here (its file is gone, or memory is short): that modality has no map.
 
     Notes
     -----
@@ -238,7 +259,7 @@ def saliency(
         if not k:
             tell_without_place(inputs)
         start = baseline if isinstance(baseline, str) else mean_scan(open_inputs(model, baseline))
-        settings = Settings(method, n_samples, float(noise), n_steps, seed, target, start, int(model.batch_size))
+        settings = Settings(method, n_samples, float(noise), n_steps, seed, target, start, inputs.at_once)
         found.append(maps_of(inputs, settings, caution=caution))
     return found[0] if len(found) == 1 else _averaged(found)
 
@@ -264,6 +285,7 @@ def maps_of(inputs: MapInputs, settings: Settings, *, caution: str = "") -> Sali
         target=settings.target,
         completeness_error=errors if settings.method == "integrated_gradients" else None,
         caution=caution,
+        without_place=inputs.without_place,
     )
 
 
@@ -293,16 +315,16 @@ def _averaged(found: Sequence[SaliencyMaps]) -> SaliencyMaps:
         n_models=len(found),
         completeness_error=errors,
         caution=first.caution,
+        without_place=first.without_place,
     )
 
 
 def tell_without_place(inputs: MapInputs) -> None:
     """Warn of modalities that can have no map."""
-    if inputs.without_place:
-        names = " and ".join(name.upper() for name in inputs.without_place)
+    for name, reason in inputs.without_place.items():
         warnings.warn(
-            f"{names} enters this model as features that were computed before, in which there is no place to point at: "
-            f'no map of {names}. Train with finetune="full" for one.',
+            f"no map of {name.upper()}: it enters this model as features that were computed before, and the network that "
+            f"computed them cannot be run backwards here: {reason}",
             ExplanationWarning,
             stacklevel=3,
         )

@@ -19,7 +19,6 @@ from prrt_estimators.inspection import (
     modality_shapley,
     out_of_fold_features,
     permutation_importance,
-    saliency,
     shap_values,
 )
 from prrt_estimators.model_selection import bootstrap_interval
@@ -32,7 +31,7 @@ from prrt_estimators.plotting import (
     model_label,
 )
 from prrt_estimators.report._explained import ExplanationFolder, Section
-from prrt_estimators.report._maps import explain_maps, maps_of_folds
+from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
 
 Progress = Callable[[str], None]
 
@@ -110,8 +109,9 @@ def explain_models(
         _space(out, features, scans, random_state)
         tell(f"{scans}: maps")
         chosen = most_telling(features.p_long, y, n_patients)
-        maps, fitted = maps_of_folds(model, X, y, splits, method=method, auroc_interval=interval, seed=random_state)
-        explain_maps(out, maps, X, chosen, model=fitted, name=scans, seed=random_state)
+        options = {"method": method, "auroc_interval": interval, "random_state": random_state}
+        found, fitted = maps_of_folds(model, X, y, splits, chosen, **options)
+        explain_maps(out, found, X, chosen, model=fitted, name=scans, seed=random_state)
     return out.close()
 
 
@@ -172,9 +172,11 @@ def explain_model(
         _modalities(out, modality_shapley(estimator, X), y, name)
     if any(modality in IMAGING and modality in X for modality in used):
         tell("maps")
-        maps = saliency(estimator, X, method=method, auroc_interval=interval, random_state=random_state)
         chosen = most_telling(p_long, (p_long >= 0.5).astype(int), n_patients)
-        explain_maps(out, maps, X, chosen, model=estimator, name=name, seed=random_state)
+        traced = FoundMaps()
+        options = {"method": method, "auroc_interval": interval, "random_state": random_state}
+        traced.look(estimator, X, range(len(X)), chosen, **options)
+        explain_maps(out, traced, X, chosen, model=estimator, name=name, seed=random_state)
     return out.close()
 
 

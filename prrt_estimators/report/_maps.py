@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,30 +25,67 @@ from prrt_estimators.plotting import SaliencyDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._viewer import write_viewer
 
+#: Patients whose maps are held at once: on the grid of a large pretrained network each takes 64 MB.
+_AT_ONCE = 8
+
+
+@dataclass
+class FoundMaps:
+    """Maps of the patients who are shown, and where the maps of all patients lie.
+
+    Parameters
+    ----------
+    parts : list of SaliencyMaps
+        Of some patients each.
+    rows : list of int
+        Their rows in the cohort.
+    regions : list of DataFrame
+        From `attribution_in_regions`, of every patient, where there are masks.
+    """
+
+    parts: list[SaliencyMaps] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    regions: list[pd.DataFrame] = field(default_factory=list)
+
+    def look(self, model: Any, X: Cohort, rows: Iterable[int], shown: Sequence[int], **options: Any) -> None:
+        """Take the maps of some rows by a fitted model, a few patients at a time; without masks of those shown only."""
+        looked = [int(row) for row in rows if X.masks or row in shown]
+        for start in range(0, len(looked), _AT_ONCE):
+            some = looked[start : start + _AT_ONCE]
+            part = X[np.array(some, dtype=int)]
+            with warnings.catch_warnings():
+                # Said on the page, or once by the caller.
+                warnings.simplefilter("ignore", ExplanationWarning)
+                maps = saliency(model, part, **options)
+            if part.masks and maps:
+                self.regions.append(attribution_in_regions(maps, part.masks))
+            kept = [k for k, row in enumerate(some) if row in shown]
+            if kept:
+                self.parts.append(maps.take(kept))
+                self.rows += [some[k] for k in kept]
+
+    def maps(self, shown: Sequence[int]) -> SaliencyMaps:
+        """Return the maps of the patients who are shown, in that order."""
+        return _joined(self.parts, [self.rows.index(row) for row in shown])
+
 
 def maps_of_folds(
     model: Any,
     X: Cohort,
     y: np.ndarray,
     splits: Sequence[tuple[np.ndarray, np.ndarray]],
-    *,
-    method: str,
-    auroc_interval: Any,
-    seed: int,
-) -> tuple[SaliencyMaps, Any]:
-    """Return the map of every patient by a model trained without them, and the last fold's model."""
-    parts, rows, fitted = [], [], model
+    shown: Sequence[int],
+    **options: Any,
+) -> tuple[FoundMaps, Any]:
+    """Return maps by models trained without the patient, and the last fold's model."""
+    found, fitted = FoundMaps(), model
     for train, test in splits:
         fitted = clone(model).fit(X[train], y[train])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExplanationWarning)  # said once, on the page and by the caller
-            parts.append(saliency(fitted, X[test], method=method, auroc_interval=auroc_interval, random_state=seed))
-        rows.append(test)
-    order = np.argsort(np.concatenate(rows), kind="stable")
-    return _joined(parts, order), fitted
+        found.look(fitted, X, test, shown, **options)
+    return found, fitted
 
 
-def _joined(parts: Sequence[SaliencyMaps], order: np.ndarray) -> SaliencyMaps:
+def _joined(parts: Sequence[SaliencyMaps], order: Sequence[int]) -> SaliencyMaps:
     first = parts[0]
     errors = [part.completeness_error for part in parts if part.completeness_error is not None]
     return SaliencyMaps(
@@ -60,51 +98,45 @@ def _joined(parts: Sequence[SaliencyMaps], order: np.ndarray) -> SaliencyMaps:
         target=first.target,
         completeness_error=np.concatenate(errors)[order] if errors else None,
         caution=first.caution,
+        without_place=first.without_place,
     )
 
 
 def explain_maps(
-    out: ExplanationFolder,
-    maps: SaliencyMaps,
-    X: Cohort,
-    chosen: Sequence[int],
-    *,
-    model: Any,
-    name: str,
-    seed: int,
+    out: ExplanationFolder, found: FoundMaps, X: Cohort, shown: Sequence[int], *, model: Any, name: str, seed: int
 ) -> None:
     """Draw the maps of some patients, write them on the patients' own grids, and measure what can be measured."""
+    maps = found.maps(shown)
     section = Section(f"Maps ({model_label(name)}, {maps.method})")
     out.caution(maps.caution)
+    section.text += [f"No map of {modality.upper()}: {reason}" for modality, reason in maps.without_place.items()]
     if not maps:
-        section.text.append("No branch of this model takes volumes, so there is no place to point at.")
         out.add(section)
         return
-    shown = [row for row in chosen if any(maps.present(modality)[row] for modality in maps)]
-    for row in shown:
-        display = SaliencyDisplay.from_maps(maps, row, X=X).plot()
+    seen = [k for k in range(len(shown)) if any(maps.present(modality)[k] for modality in maps)]
+    some = X[np.array([shown[k] for k in seen], dtype=int)]
+    maps = maps.take(seen)
+    for k in range(len(seen)):
+        display = SaliencyDisplay.from_maps(maps, k, X=some).plot()
         section.add(
-            f"maps/{_file_name(maps.ids[row])}",
+            f"maps/{_file_name(maps.ids[k])}",
             display,
-            f"Patient {maps.ids[row]}, probability of long PFS {maps.probability[row]:.2f}.",
+            f"Patient {maps.ids[k]}, probability of long PFS {maps.probability[k]:.2f}.",
         )
-    files = any(X[modality].paths is not None for modality in maps)
-    some = X[np.array(shown, dtype=int)]
-    if files and shown:
-        saliency_to_nifti(_some(maps, shown), some, out.folder / "maps")
-        section.text.append("maps/*.nii.gz hold these maps on the grids of the patients' own scans.")
-    if shown:
-        write_viewer(maps, out.folder / "viewer.html", X=X, patients=shown)
-        section.text.append("viewer.html lets you scroll through them.")
     tables: dict[str, pd.DataFrame] = {}
-    if X.masks:
-        regions = attribution_in_regions(maps, X.masks)
-        tables["regions"], overall = regions, summarise_regions(regions)
+    if seen:
+        if any(X[modality].paths is not None for modality in maps):
+            saliency_to_nifti(maps, some, out.folder / "maps")
+            section.text.append("maps/*.nii.gz hold these maps on the grids of the patients' own scans.")
+        write_viewer(maps, out.folder / "viewer.html", X=some)
+        section.text.append("viewer.html lets you scroll through them.")
+    if found.regions:
+        tables["regions"] = pd.concat(found.regions, ignore_index=True)
         section.text.append(
             "How much of the maps of all patients lies in the masks, against what chance would put there:"
         )
-        section.tables.append(overall)
-    if shown:
+        section.tables.append(summarise_regions(tables["regions"]))
+    if seen:
         checked = weight_randomisation(model, some, method=maps.method, random_state=seed)
         tables["weight_randomisation"] = checked
         section.text.append(
@@ -112,20 +144,6 @@ def explain_maps(
             "other: a map that does not change says nothing of what was learnt."
         )
     out.add(section, **tables)
-
-
-def _some(maps: SaliencyMaps, rows: Sequence[int]) -> SaliencyMaps:
-    chosen = list(rows)
-    return SaliencyMaps(
-        {name: values[chosen] for name, values in maps.items()},
-        volumes={name: values[chosen] for name, values in maps.volumes.items()},
-        affines={name: values[chosen] for name, values in maps.affines.items()},
-        ids=maps.ids[chosen],
-        probability=maps.probability[chosen],
-        method=maps.method,
-        target=maps.target,
-        caution=maps.caution,
-    )
 
 
 def _file_name(patient: Any) -> str:

@@ -217,22 +217,6 @@ def test_maps_of_a_model_better_than_chance_carry_no_caution():
     assert saliency(model, X[:1], auroc_interval=(0.55, 0.9)).caution == ""
 
 
-def test_a_modality_that_enters_as_features_has_no_map(tmp_path):
-    from safetensors.torch import save_file
-
-    from prrt_estimators.modules import build_encoder
-
-    X, y = planted(8)
-    file = tmp_path / "ct.safetensors"
-    save_file(build_encoder("compact", None, (16, 16, 16)).network.state_dict(), file)
-    common = {"max_epochs": 1, "device": "cpu", "random_state": 0, "size": 16, "ct_weights": str(file)}
-    frozen = FusionPFSClassifier(**common).fit(X, y)
-    with pytest.warns(ExplanationWarning, match=r"CT enters this model as features.*finetune"):
-        assert list(saliency(frozen, X[:2])) == ["pet"]
-    full = FusionPFSClassifier(**common, ct_finetune="full").fit(X, y)
-    assert list(saliency(full, X[:2])) == ["pet", "ct"]
-
-
 def test_what_has_no_volumes_has_no_maps():
     lab, labels = planted(12)
     only = FusionPFSClassifier(modalities=["lab"], max_epochs=1).fit(lab, labels)
