@@ -126,3 +126,51 @@ def test_most_telling_patients_are_the_most_confident_right_ones():
     assert most_telling(p_long, y, 4) == [1, 0, 4, 3]
     assert most_telling(p_long, y, 1) == [1]
     assert most_telling(p_long[3:], y[3:], 2) == [1]
+
+
+def test_maps_are_made_a_few_patients_at_a_time_and_kept_of_those_who_are_shown(patients, models, monkeypatch):
+    from prrt_estimators.report import _maps
+
+    X, y = patients
+    model = models["pet_ct_lab"].fit(X, y)
+    asked = []
+
+    def look(est, A, **options):
+        asked.append(A.ids.tolist())
+        return real(est, A, **options)
+
+    real = _maps.saliency
+    monkeypatch.setattr(_maps, "saliency", look)
+    shown = [9, 2, 15]
+    with_masks = _maps.FoundMaps()
+    with_masks.look(model, X, range(16), shown, method="gradient")
+    assert [len(ids) for ids in asked] == [8, 8]
+    assert sorted(with_masks.rows) == sorted(shown)
+    assert pd.concat(with_masks.regions)["patient_id"].nunique() == 16
+    kept = with_masks.maps(shown)
+    assert kept.ids.tolist() == X.ids[shown].tolist()
+    np.testing.assert_array_equal(kept["pet"], real(model, X[shown])["pet"])
+    # Without masks nobody asks for the maps of patients who are not shown.
+    asked.clear()
+    without = _maps.FoundMaps()
+    bare = Cohort(dict(X), ids=X.ids)
+    without.look(model, bare, range(16), shown, method="gradient")
+    assert asked == [[X.ids[2], X.ids[9], X.ids[15]]]
+    assert without.regions == []
+    np.testing.assert_array_equal(without.maps(shown)["ct"], kept["ct"])
+
+
+def test_a_scan_that_cannot_be_followed_back_is_named_on_the_page(tmp_path, patients, models, monkeypatch):
+    from prrt_estimators.report import _maps
+
+    def look(est, A, **options):
+        maps = real(est, A, **options)
+        maps.pop("ct")
+        maps.without_place = {"ct": "there is no file w.pt."}
+        return maps
+
+    real = _maps.saliency
+    X, y = patients
+    monkeypatch.setattr(_maps, "saliency", look)
+    page = explain_model(models["pet_ct_lab"].fit(X, y), X, tmp_path, n_patients=2)
+    assert "No map of CT: there is no file w.pt." in page.read_text("utf-8")
