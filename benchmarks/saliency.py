@@ -1,6 +1,8 @@
 """Do maps point at what decides? Planted lesions, a model that learnt them, and models that did not.
 
-    python benchmarks/saliency.py --out docs/saliency.csv --sanity docs/saliency_sanity.csv
+    python benchmarks/saliency.py
+
+writes docs/saliency.csv, docs/saliency_sanity.csv and the tables of docs/saliency.md.
 
 The scans are those of a synthetic cohort without signal: organs take up the tracer, and a dozen lesions a patient are
 scattered without any bearing on PFS. Patients with short PFS get two more, bright ones, and only these decide. How much
@@ -41,6 +43,10 @@ from prrt_estimators.inspection._sanity import shuffled_labels
 from prrt_estimators.model_selection import bootstrap_interval
 
 METHODS = ("gradient", "smoothgrad", "integrated_gradients", "gradcam")
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+REGIONS = ("planted", "lesions without bearing", "uptake elsewhere")
+#: Where the tables of the page lie.
+MARKS = {name: (f"<!-- {name} -->\n", f"<!-- end of {name} -->") for name in ("places", "checks")}
 
 
 def planted(n: int, shape: tuple[int, int, int], seed: int, radius_mm: float = 28.0, suv: float = 25.0) -> Any:
@@ -70,19 +76,21 @@ def planted(n: int, shape: tuple[int, int, int], seed: int, radius_mm: float = 2
 
 
 class Plain(nn.Module):
-    """Two convolutions, without normalisation; the mean over positions is the estimator's own."""
+    """Two convolutions and the mean over positions, brought to one scale; no voxel is normalised by others."""
 
     def __init__(self) -> None:
         super().__init__()
         self.first, self.second = nn.Conv3d(1, 8, 3, padding=1), nn.Conv3d(8, 8, 3, stride=2, padding=1)
+        self.scale = nn.BatchNorm1d(8)
 
     def forward(self, volumes: torch.Tensor) -> torch.Tensor:
-        """Return a feature map."""
-        return self.second(self.first(volumes).relu()).relu()
+        """Return features of shape (n, 8)."""
+        maps = self.second(self.first(volumes).relu()).relu()
+        return self.scale(maps.flatten(2).mean(dim=2))
 
 
 #: Encoder, epochs and learning rate.
-ENCODERS: dict[str, tuple[Any, int, float]] = {"compact": ("compact", 25, 2e-3), "plain": (Plain, 15, 5e-3)}
+ENCODERS: dict[str, tuple[Any, int, float]] = {"compact": ("compact", 25, 2e-3), "plain": (Plain, 40, 1e-2)}
 
 
 def measured(model: Any, X: Cohort, y: np.ndarray, n_maps: int, seed: int) -> pd.DataFrame:
@@ -119,8 +127,9 @@ def main() -> None:
     parser.add_argument("--shape", type=int, nargs=3, default=(32, 24, 40))
     parser.add_argument("--maps", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--sanity", type=Path)
+    parser.add_argument(
+        "--docs", type=Path, default=DOCS, help="folder of saliency.md, saliency.csv, saliency_sanity.csv"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     print_machine(1)
@@ -146,10 +155,44 @@ def main() -> None:
         checks += [table.assign(encoder=name) for table in sanity(trained, X[train], y[train], few, options.seed)]
     front = ["encoder", "model", "auroc", "auroc_low", "auroc_high", "method", "region", "n_patients"]
     table = pd.concat(tables, ignore_index=True).round(4)
-    give(table[[*front, *table.columns.drop(front)]], options.out)
+    give(table[[*front, *table.columns.drop(front)]], options.docs / "saliency.csv")
     print()
-    table = pd.concat(checks, ignore_index=True).round(4)
-    give(table[["encoder", "method", "check", "spearman", "ssim", "n_patients"]], options.sanity)
+    alike = pd.concat(checks, ignore_index=True).round(4)
+    give(alike[["encoder", "method", "check", "spearman", "ssim", "n_patients"]], options.docs / "saliency_sanity.csv")
+    page = options.docs / "saliency.md"
+    page.write_text(with_tables(page.read_text("utf-8"), table, alike), "utf-8")
+
+
+def with_tables(text: str, table: pd.DataFrame, checks: pd.DataFrame) -> str:
+    """Return the page with both tables between their marks."""
+    for name, rows in (("places", places(table)), ("checks", forgotten(checks))):
+        start, end = MARKS[name]
+        head, rest = text.split(start)
+        text = head + start + "\n" + "\n".join(rows) + "\n\n" + end + rest.split(end)[1]
+    return text
+
+
+def places(table: pd.DataFrame) -> list[str]:
+    """Return lines: a row a model and method, how many times as much as chance lies in each region."""
+    rows = [f"| encoder | model | AUROC | method | {' | '.join(REGIONS)} | peak in planted |", "|---" * 8 + "|"]
+    for (encoder, model, method), part in table.groupby(["encoder", "model", "method"], sort=False):
+        part = part.set_index("region")
+        first = part.loc["planted"]
+        auroc = f"{first['auroc']:.2f} ({first['auroc_low']:.2f} to {first['auroc_high']:.2f})"
+        times = " | ".join(f"{part.loc[region, 'ratio']:.1f}" for region in REGIONS)
+        rows.append(f"| {encoder} | {model} | {auroc} | `{method}` | {times} | {first['pointing']:.0%} |")
+    return rows
+
+
+def forgotten(checks: pd.DataFrame) -> list[str]:
+    """Return lines: a row an encoder and method, the rank correlation with the map of the trained network."""
+    rows = ["| encoder | method | last layers random | all layers random | labels shuffled |", "|---|---|---|---|---|"]
+    for (encoder, method), part in checks.groupby(["encoder", "method"], sort=False):
+        alike = part.set_index("check")["spearman"]
+        weights = alike[alike.index.str.startswith("weights: ")]
+        labels = f"{alike['labels: shuffled']:.2f}" if "labels: shuffled" in alike else ""
+        rows.append(f"| {encoder} | `{method}` | {weights.iloc[0]:.2f} | {weights.iloc[-1]:.2f} | {labels} |")
+    return rows
 
 
 def sanity(trained: Any, X: Cohort, y: np.ndarray, few: Cohort, seed: int) -> list[pd.DataFrame]:

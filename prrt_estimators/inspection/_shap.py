@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.inspection._forest import forest_inside, has_forest
+from prrt_estimators.inspection._held import with_scans_held
 from prrt_estimators.inspection._tables import (
     as_data,
     check_choice,
@@ -142,8 +143,9 @@ def shap_values(
 
     Notes
     -----
-    "permutation" predicts ``n_permutations * (2 k + 1) * n_background`` times for each patient, scans included: on
-    ten columns and 48^3 boxes about twenty seconds a patient on two cores. A patient without any laboratory value has
+    "permutation" predicts ``n_permutations * (2 k + 1) * n_background`` times for each patient. Scans pass the encoders
+    of this library's networks once a patient; a pipeline or search around one predicts from the scans each time, so
+    pass its last step or ``best_estimator_``. A patient without any laboratory value has
     NaN, where the model has a token for that.
 
     References
@@ -276,9 +278,12 @@ def _by_permutation(
     values = np.full((len(X), k), np.nan)
     base = np.full(len(X), np.nan)
     for i in range(len(X)):
+        held = with_scans_held(model, take_rows(X, np.array([i]))) if several and told[i] else None
 
-        def predict(codes: np.ndarray, i: int = i) -> np.ndarray:
+        def predict(codes: np.ndarray, i: int = i, held: Any = held) -> np.ndarray:
             rows = np.where(codes == 0, i, len(X) + codes.astype(int) - 1)
+            if held is not None:
+                return on_scale(held(take_cells(cells, rows)), output)
             parts = []
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 chunk = rows[start : start + _ROWS_AT_ONCE]

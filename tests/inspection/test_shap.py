@@ -184,6 +184,44 @@ def test_the_fusion_network_with_gaps_and_categories(data, tiny):
     np.testing.assert_array_equal(found.values, again.values)
 
 
+def test_scans_are_encoded_once_a_patient_and_nothing_else_changes(data, tiny, monkeypatch):
+    """Asked through the estimator with its scans each time, the values are the same."""
+    from prrt_estimators.inspection import _shap
+
+    table, y = data
+    rng = np.random.default_rng(0)
+    scans = {name: rng.random((60, 1, 8, 8, 8)) for name in ("pet", "ct")}
+    X = Cohort({**scans, "lab": table})
+    clf = FusionPFSClassifier(**tiny, fusion="gated").fit(X[:30], y[:30])
+    options = {"background": X[:30], "n_background": 4, "n_permutations": 1, "random_state": 0, "output": "logit"}
+    passes = []
+    counted = clf.net_.module_.encoders["pet"].register_forward_hook(lambda _, given, __: passes.append(len(given[0])))
+    found = shap_values(clf, X[30:33], **options)
+    counted.remove()
+    assert sum(passes) == 2 * 3  # once for the map of columns, once for the prediction that is reported
+    monkeypatch.setattr(_shap, "with_scans_held", lambda *_: None)
+    slow = shap_values(clf, X[30:33], **options)
+    np.testing.assert_allclose(found.values, slow.values, atol=1e-5)
+    np.testing.assert_allclose(found.base, slow.base, atol=1e-5)
+    np.testing.assert_allclose(found.prediction, slow.prediction)
+
+
+def test_held_scans_predict_what_the_estimator_does(data, tiny):
+    from prrt_estimators.inspection._held import with_scans_held
+
+    table, y = data
+    pet = np.random.default_rng(0).random((60, 1, 8, 8, 8))
+    X = Cohort({"pet": pet, "lab": table})
+    clf = FusionPFSClassifier(**tiny).fit(X[:30], y[:30])
+    rows = table[30:36].copy()
+    rows.iloc[2] = np.nan  # whoever has no values at all is told apart by the network
+    predict = with_scans_held(clf, X[40:41])
+    same = Cohort({"pet": np.repeat(pet[40:41], 6, axis=0), "lab": rows})
+    np.testing.assert_allclose(predict(rows), clf.predict_proba(same)[:, 1], atol=1e-6)
+    assert with_scans_held(LabPFSClassifier().fit(X, y), X[:1]) is None
+    assert with_scans_held(FusionPFSClassifier(**tiny, modalities=["lab"]).fit(X[:30], y[:30]), X[:1]) is None
+
+
 # What goes wrong --------------------------------------------------------------------------------------------------
 
 
