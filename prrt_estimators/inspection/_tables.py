@@ -190,6 +190,23 @@ class FoldModel:
     model: Any
 
 
+class FittedFolds:
+    """The models of all folds, fitted once; stands where `cv` is asked for, so that explanations share them.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Cloned for each fold.
+    X : Cohort or table
+    y : array of shape (n,)
+    cv : int, splitter or iterable of (train, test)
+        Every patient must be tested once.
+    """
+
+    def __init__(self, estimator: Any, X: Any, y: Any, cv: Any):
+        self.folds = list(fold_models(estimator, X, y, cv))
+
+
 def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (training rows, test rows) of every split.
 
@@ -213,6 +230,9 @@ def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool) -> list[tuple[np.ndar
 
 def fold_models(estimator: Any, X: Any, y: Any, cv: Any) -> Iterator[FoldModel]:
     """Yield a clone fitted on the training rows of each fold; every patient is tested once."""
+    if isinstance(cv, FittedFolds):
+        yield from cv.folds
+        return
     y = np.asarray(y) if y is not None else None
     for number, (train, test) in enumerate(splits_of(X, y, cv, each_once=True)):
         model = clone(estimator).fit(take_rows(X, train), y[train])  # type: ignore[index]

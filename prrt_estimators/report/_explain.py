@@ -21,6 +21,7 @@ from prrt_estimators.inspection import (
     permutation_importance,
     shap_values,
 )
+from prrt_estimators.inspection._tables import FittedFolds
 from prrt_estimators.model_selection import bootstrap_interval
 from prrt_estimators.plotting import (
     BeeswarmDisplay,
@@ -102,16 +103,18 @@ def explain_models(
         _labs(out, models[forest], X, y, splits, forest, random_state)
     if scans is not None:
         model, interval = models[scans], _interval(summary, scans)
+        tell(f"{scans}: fitting {len(splits)} folds")
+        folds = FittedFolds(model, X, y, splits)
         tell(f"{scans}: what each modality adds")
-        _modalities(out, modality_shapley(model, X, y=y, cv=splits), y, scans)
+        _modalities(out, modality_shapley(model, X, y=y, cv=folds), y, scans)
         tell(f"{scans}: feature space")
-        features = out_of_fold_features(model, X, y=y, cv=splits)
+        features = out_of_fold_features(model, X, y=y, cv=folds)
         _space(out, features, scans, random_state)
         tell(f"{scans}: maps")
         chosen = most_telling(features.p_long, y, n_patients)
         options = {"method": method, "auroc_interval": interval, "random_state": random_state}
-        found, fitted = maps_of_folds(model, X, y, splits, chosen, **options)
-        explain_maps(out, found, X, chosen, model=fitted, name=scans, seed=random_state)
+        found = maps_of_folds(folds, X, chosen, **options)
+        explain_maps(out, found, X, chosen, model=folds.folds[-1].model, name=scans, seed=random_state)
     return out.close()
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import ExplanationWarning
@@ -21,6 +20,7 @@ from prrt_estimators.inspection import (
     summarise_regions,
     weight_randomisation,
 )
+from prrt_estimators.inspection._tables import FittedFolds
 from prrt_estimators.plotting import SaliencyDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._viewer import write_viewer
@@ -69,20 +69,12 @@ class FoundMaps:
         return _joined(self.parts, [self.rows.index(row) for row in shown])
 
 
-def maps_of_folds(
-    model: Any,
-    X: Cohort,
-    y: np.ndarray,
-    splits: Sequence[tuple[np.ndarray, np.ndarray]],
-    shown: Sequence[int],
-    **options: Any,
-) -> tuple[FoundMaps, Any]:
-    """Return maps by models trained without the patient, and the last fold's model."""
-    found, fitted = FoundMaps(), model
-    for train, test in splits:
-        fitted = clone(model).fit(X[train], y[train])
-        found.look(fitted, X, test, shown, **options)
-    return found, fitted
+def maps_of_folds(folds: FittedFolds, X: Cohort, shown: Sequence[int], **options: Any) -> FoundMaps:
+    """Return maps by models trained without the patient."""
+    found = FoundMaps()
+    for fold in folds.folds:
+        found.look(fold.model, X, fold.test.tolist(), shown, **options)
+    return found
 
 
 def _joined(parts: Sequence[SaliencyMaps], order: Sequence[int]) -> SaliencyMaps:

@@ -70,10 +70,11 @@ def test_a_comparison_is_explained_in_one_folder(tmp_path, patients, models):
 
 def test_nobody_is_explained_by_a_model_that_saw_them(tmp_path, patients, models, monkeypatch):
     X, y = patients
-    seen = []
+    seen, fits = [], []
     fit = FusionPFSClassifier.fit
 
     def spy(self, A, b, sample_weight=None):
+        fits.append(len(A))
         self.trained_on = set(A.ids)
         return fit(self, A, b, sample_weight)
 
@@ -87,6 +88,7 @@ def test_nobody_is_explained_by_a_model_that_saw_them(tmp_path, patients, models
     monkeypatch.setattr(FusionPFSClassifier, "fit", spy)
     monkeypatch.setattr(_maps, "saliency", look)
     explain_models({"pet_ct_lab": models["pet_ct_lab"]}, X, y, tmp_path, cv=2, n_patients=2)
+    assert fits == [8, 8]  # modalities, feature space and maps are of the same models
     assert len(seen) == 2
     for trained, explained in seen:
         assert not trained & explained
