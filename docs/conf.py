@@ -43,6 +43,7 @@ autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
 add_module_names = False
 python_maximum_signature_line_length = 88
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_show_inherited_class_members = False
 
@@ -102,4 +103,6 @@ html_theme_options = {
     "back_to_top_button": True,
     "secondary_sidebar_items": {"**": ["page-toc"], "index": [], "gallery/index": []},
 }
-html_sidebars = {"index": [], "gallery/index": [], "changelog": [], "glossary": [], "faq": []}
+# Pages that stand alone have nothing to list beside them; examples need the width for their code.
+ALONE = ("index", "gallery/*", "reproduction", "design", "faq", "glossary", "contributing", "release", "changelog")
+html_sidebars = {page: [] for page in ALONE}

@@ -36,11 +36,15 @@ X["lab"].iloc[:3, :6]
 large = make_prrt_cohort(24, volume_shape=(74, 55, 100), random_state=3)
 short, long = (large.y == 0).argmax(), (large.y == 1).argmax()
 figure, axes = plt.subplots(1, 4, figsize=(9, 3.4), layout="constrained")
-for ax, (patient, modality) in zip(axes, [(short, "pet"), (short, "ct"), (long, "pet"), (long, "ct")], strict=True):
+for ax, (patient, modality) in zip(
+    axes, [(short, "pet"), (short, "ct"), (long, "pet"), (long, "ct")], strict=True
+):
     volume = large.X[modality].array[patient, 0]
     plane = volume.max(axis=1) if modality == "pet" else volume[:, 24]
     window = (
-        {"vmin": 0, "vmax": 18, "cmap": "gray_r"} if modality == "pet" else {"vmin": -150, "vmax": 250, "cmap": "gray"}
+        {"vmin": 0, "vmax": 18, "cmap": "gray_r"}
+        if modality == "pet"
+        else {"vmin": -150, "vmax": 250, "cmap": "gray"}
     )
     ax.imshow(plane[::-1].T, origin="lower", **window)
     ax.set_title(f"{modality.upper()}, PFS {large.time[patient]:.0f} months", fontsize=10)
@@ -68,7 +72,9 @@ display.plot().figure_
 # %%
 # On patients that it was trained on the network does much better. That number means nothing:
 
-print(f"AUROC of the training patients: {roc_auc_score(y[rows_train], clf.predict_proba(X[rows_train])[:, 1]):.2f}")
+print(
+    f"AUROC of the training patients: {roc_auc_score(y[rows_train], clf.predict_proba(X[rows_train])[:, 1]):.2f}"
+)
 
 # %%
 # The best that any model could reach on such patients is known, as we made them:

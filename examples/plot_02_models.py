@@ -13,6 +13,8 @@ baselines that a fusion has to beat, and `compare_models` cross-validates all on
 # (``ct_weights="astra"``); here a `CTPretrainer` makes some from the training CTs of each fold, in a few epochs. Everything
 # is small, so that this page builds in a minute: a real run has 10 repeats, a box of 48 x 48 x 48 voxels and 25 epochs.
 
+import numpy as np
+
 from prrt_estimators import CTPretrainer, compare_models, make_prrt_cohort, paper_models
 
 # sphinx_gallery_thumbnail_number = 1
@@ -46,17 +48,18 @@ print(summary.index[excludes_chance].tolist())
 # And how good could a perfect model be, on the same patients? The distance is not the fault of one model: ninety patients,
 # sixty of them for training, do not teach a network what its scans hold.
 
-data.truth.attainable[["auroc"]].round(2).T
+data.truth.attainable[["auroc"]].round(2)
 
 # %%
 # Out-of-fold probabilities of each patient and model are kept. Two models can have the same AUROC and disagree on patients:
 
-import numpy as np  # noqa: E402
-
 wide = comparison.predictions.pivot(index="patient_id", columns="model", values="p_long")
 agreement = wide.corr(method="spearman").loc["pet_ct_lab", ["lab", "pet", "ct", "baseline_lab"]]
 print("rank correlation with the fusion:", agreement.round(2).to_dict())
-print("patients on whom forest and fusion disagree:", int(np.sum((wide["lab"] > 0.5) != (wide["pet_ct_lab"] > 0.5))))
+print(
+    "patients on whom forest and fusion disagree:",
+    int(np.sum((wide["lab"] > 0.5) != (wide["pet_ct_lab"] > 0.5))),
+)
 
 # %%
 # A real run writes everything to a folder (``out="results"``), can be killed at any moment and goes on where it stopped; see

@@ -24,8 +24,12 @@ from prrt_estimators import CTPretrainer, FusionPFSClassifier, make_prrt_cohort
 shape = (16, 12, 22)
 others = make_prrt_cohort(120, volume_shape=shape, random_state=1).X.select("ct")
 pretrainer = CTPretrainer(max_epochs=12, random_state=0).fit(others)
-print(f"{pretrainer.n_patients_} patients, loss {pretrainer.loss_curve_[0]:.2f} to {pretrainer.loss_curve_[-1]:.2f}")
-print(f"an encoder that tells nobody apart: {np.mean([np.log(2 * size - 1) for size in (32, 32, 32, 24)]):.2f}")
+print(
+    f"{pretrainer.n_patients_} patients, loss {pretrainer.loss_curve_[0]:.2f} to {pretrainer.loss_curve_[-1]:.2f}"
+)
+print(
+    f"an encoder that tells nobody apart: {np.mean([np.log(2 * size - 1) for size in (32, 32, 32, 24)]):.2f}"
+)
 
 # %%
 # Look at these numbers before you use an encoder. Here it has learnt next to nothing: twelve passes over such small scans are too
@@ -52,7 +56,14 @@ for row, patient in enumerate((4, 17, 40)):
         axes[row], (patient, order[1], order[-1]), ("patient", "nearest", "furthest"), strict=True
     ):
         ct = data.X["ct"].array[shown, 0]
-        ax.imshow(ct[::-1, 6].T, origin="lower", cmap="gray", vmin=-150, vmax=250, interpolation="bilinear")
+        ax.imshow(
+            ct[::-1, 6].T,
+            origin="lower",
+            cmap="gray",
+            vmin=-150,
+            vmax=250,
+            interpolation="bilinear",
+        )
         ax.set_title(f"{title}: {X.ids[shown]}", fontsize=10)
         ax.set_axis_off()
 
@@ -66,10 +77,14 @@ file = pretrainer.save(Path(tempfile.mkdtemp()) / "own_ct.safetensors")
 candidates = {
     "from scratch": FusionPFSClassifier(max_epochs=8, random_state=0),
     "frozen": FusionPFSClassifier(max_epochs=8, random_state=0, ct_weights=file),
-    "all trained": FusionPFSClassifier(max_epochs=8, random_state=0, ct_weights=file, ct_finetune="full"),
+    "all trained": FusionPFSClassifier(
+        max_epochs=8, random_state=0, ct_weights=file, ct_finetune="full"
+    ),
 }
 cv = StratifiedKFold(3, shuffle=True, random_state=0)
-scores = {name: cross_val_score(clf, X, y, cv=cv, scoring="roc_auc") for name, clf in candidates.items()}
+scores = {
+    name: cross_val_score(clf, X, y, cv=cv, scoring="roc_auc") for name, clf in candidates.items()
+}
 for name, values in scores.items():
     print(f"{name:14} AUROC of the folds {values.round(2)}, mean {values.mean():.2f}")
 
@@ -79,7 +94,13 @@ for name, values in scores.items():
 
 figure, ax = plt.subplots(figsize=(6, 3.4), layout="constrained")
 ax.plot(list(scores), np.array(list(scores.values())), "o-", color="0.6")
-ax.plot(list(scores), [values.mean() for values in scores.values()], "D", color="#D55E00", label="mean of the folds")
+ax.plot(
+    list(scores),
+    [values.mean() for values in scores.values()],
+    "D",
+    color="#D55E00",
+    label="mean of the folds",
+)
 ax.axhline(0.5, color="0.4", lw=1, ls="--")
 ax.set_ylabel("AUROC")
 ax.legend(frameon=False)
@@ -91,6 +112,8 @@ ax.spines[["top", "right"]].set_visible(False)
 # If the only CTs are those of the cohort itself, hand over the pretrainer *unfitted*: each fit pretrains on its own training
 # patients, and no test patient is ever seen.
 
-clf = FusionPFSClassifier(max_epochs=4, random_state=0, ct_weights=CTPretrainer(max_epochs=3, random_state=0))
+clf = FusionPFSClassifier(
+    max_epochs=4, random_state=0, ct_weights=CTPretrainer(max_epochs=3, random_state=0)
+)
 clf.fit(X[:60], y[:60])
 print("pretrained on", clf.pretrainers_["ct"].n_patients_, "training patients")

@@ -66,16 +66,22 @@ ImportanceDisplay.from_result(result).plot().figure_
 # What is true
 # ------------
 # `make_prrt_cohort` knows how each column goes with the true risk. Columns far to the right matter in truth, columns high up to
-# the forest. Age and sex carry no signal at all and still get a value: a small importance is no finding.
+# the forest. Those at the left edge carry next to no signal and still get a value: a small importance is no finding.
 
 truth = data.truth.lab_signal["correlation"].abs()
 mean = explanation.frame().set_index("column")["importance"]
 figure, ax = plt.subplots(figsize=(6.6, 4.4), layout="constrained")
 shown = truth.dropna().index
-ax.scatter(truth[shown], mean[shown], color=np.where(truth[shown] > 0, "#0072B2", "#D55E00"), zorder=3)
+ax.scatter(
+    truth[shown], mean[shown], color=np.where(truth[shown] > 0, "#0072B2", "#D55E00"), zorder=3
+)
 for column in shown:
     ax.annotate(
-        column.split("_")[0], (truth[column], mean[column]), xytext=(4, 3), textcoords="offset points", fontsize=8
+        column.split("_")[0],
+        (truth[column], mean[column]),
+        xytext=(4, 3),
+        textcoords="offset points",
+        fontsize=8,
     )
 ax.set(xlabel="correlation with the true log hazard, absolute", ylabel="mean absolute SHAP value")
 ax.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@ in the feature space of a fusion; each of it out of fold, and each beside what c
 # %%
 # Out-of-fold predictions
 # -----------------------
-# Everything below would look wonderful on training patients. So each patient is predicted by a model of the two folds that the
+# Everything below would look better on training patients. So each patient is predicted by a model of the two folds that the
 # patient is not in. Labs and PET of 150 synthetic patients, with a signal three times as strong as we think is realistic.
 
 import matplotlib.pyplot as plt
@@ -56,7 +56,9 @@ def gap(p_long):
 
 rng = np.random.default_rng(0)
 by_luck = [gap(rng.permutation(found.p_long)) for _ in range(1000)]
-print(f"gap at 12 months: {gap(found.p_long):.2f}; by luck up to {np.quantile(by_luck, 0.95):.2f} in 95 of 100 deals")
+print(
+    f"gap at 12 months: {gap(found.p_long):.2f}; by luck up to {np.quantile(by_luck, 0.95):.2f} in 95 of 100 deals"
+)
 
 # %%
 # Can the probabilities be taken at their word?
@@ -70,7 +72,7 @@ CalibrationDisplay.from_predictions(y, found.p_long, name="PET + labs").plot().f
 # The feature space
 # -----------------
 # UMAP of the features that the last layer reads, one panel a fold as each fold has a model and a space of its own. Islands and
-# distances mean nothing; the title gives the measured separation.
+# distances mean nothing; the lines below the panels give the measured separation.
 
 EmbeddingDisplay.from_result(found).plot().figure_
 
@@ -80,16 +82,27 @@ EmbeddingDisplay.from_result(found).plot().figure_
 class_separation(found, random_state=0).round(3)
 
 # %%
-# The features are those that the fold's model made *for patients it was not trained on*. For its training patients classes
-# would lie apart cleanly, whatever the data:
+# The features are those that the fold's model made *for patients it was not trained on*. Its training patients lie further apart,
+# here in the probabilities of the first fold:
 
 train, test = next(iter(cv.split(np.zeros(len(y)), y)))
 fitted = clf.fit(X[train], y[train])
 figure, axes = plt.subplots(1, 2, figsize=(7.6, 3.4), sharey=True, layout="constrained")
-for ax, rows, title in zip(axes, (train, test), ("training patients", "test patients"), strict=True):
+for ax, rows, title in zip(
+    axes, (train, test), ("training patients", "test patients"), strict=True
+):
     p_long = fitted.predict_proba(X[rows])[:, 1]
     for label, colour, name in ((0, "#E69F00", "short PFS"), (1, "#0072B2", "long PFS")):
-        ax.hist(p_long[y[rows] == label], bins=np.linspace(0, 1, 17), alpha=0.65, color=colour, label=name)
-    ax.set(title=f"{title}: AUROC {roc_auc_score(y[rows], p_long):.2f}", xlabel="probability of long PFS")
+        ax.hist(
+            p_long[y[rows] == label],
+            bins=np.linspace(0, 1, 17),
+            alpha=0.65,
+            color=colour,
+            label=name,
+        )
+    ax.set(
+        title=f"{title}: AUROC {roc_auc_score(y[rows], p_long):.2f}",
+        xlabel="probability of long PFS",
+    )
+    ax.legend(frameon=False)
     ax.spines[["top", "right"]].set_visible(False)
-axes[0].legend(frameon=False)

@@ -25,14 +25,19 @@ from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.dicom import ingest
 
 folder = Path(tempfile.mkdtemp())
-clinical = make_cohort_folder(folder / "export", 6, volume_shape=(55, 41, 75), format="dicom", random_state=4)
+clinical = make_cohort_folder(
+    folder / "export", 6, volume_shape=(55, 41, 75), format="dicom", random_state=4
+)
 print(len(list((folder / "export").rglob("*.dcm"))), "DICOM files and", clinical.name)
 pd.read_excel(clinical).iloc[:3, 3:9]
 
 # %%
 # The damage: in the middle of one CT a slice is missing, and one PET does not say how much activity was injected.
 
-slices = sorted((folder / "export/dicom/P0002/CT").glob("*.dcm"), key=lambda f: pydicom.dcmread(f).InstanceNumber)
+slices = sorted(
+    (folder / "export/dicom/P0002/CT").glob("*.dcm"),
+    key=lambda f: pydicom.dcmread(f).InstanceNumber,
+)
 slices[len(slices) // 2].unlink()
 for file in (folder / "export/dicom/P0005/PET").glob("*.dcm"):
     image = pydicom.dcmread(file)
@@ -44,8 +49,18 @@ for file in (folder / "export/dicom/P0005/PET").glob("*.dcm"):
 # --------
 # ``prrt ingest`` does the same from a shell. Pseudonyms are keyed hashes of the identifiers; the key stays with you.
 
-result = ingest(folder / "export", clinical, folder / "cohort", key_file=folder / "secret" / "key", verbose=False)
-print(result.n_included, "of 6 patients included; identities found in the results:", len(result.findings))
+result = ingest(
+    folder / "export",
+    clinical,
+    folder / "cohort",
+    key_file=folder / "secret" / "key",
+    verbose=False,
+)
+print(
+    result.n_included,
+    "of 6 patients included; identities found in the results:",
+    len(result.findings),
+)
 
 # %%
 # Who was left out, at which stage, and why. The slice was not interpolated and the dose not guessed.
@@ -61,7 +76,9 @@ for patient, row in flow[(flow["status"] != "included") & (flow.index != "")].it
 
 # sphinx_gallery_thumbnail_number = 1
 picture = plt.imread(folder / "cohort" / "quality_01.png")
-figure, ax = plt.subplots(figsize=(9, 9 * picture.shape[0] / picture.shape[1]), layout="constrained")
+figure, ax = plt.subplots(
+    figsize=(9, 9 * picture.shape[0] / picture.shape[1]), layout="constrained"
+)
 ax.imshow(picture)
 ax.set_axis_off()
 

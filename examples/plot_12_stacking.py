@@ -3,7 +3,7 @@ Stacking with other scikit-learn models
 =======================================
 
 Late fusion: one model a modality, and a second one that learns from their out-of-fold predictions how far to trust each. With
-a hundred patients this often beats one large network, as there is less to learn at once.
+a hundred patients it is worth trying beside one large network, as there is less to learn at once.
 """
 
 # %%
@@ -34,7 +34,8 @@ def numbers(X):
 
 
 boosting = make_pipeline(
-    FunctionTransformer(numbers), HistGradientBoostingClassifier(max_depth=2, max_iter=40, random_state=0)
+    FunctionTransformer(numbers),
+    HistGradientBoostingClassifier(max_depth=2, max_iter=40, random_state=0),
 )
 members = [
     ("forest on labs", LabPFSClassifier(n_estimators=150, random_state=0)),
@@ -52,7 +53,7 @@ data = make_prrt_cohort(150, volume_shape=(14, 10, 18), signal=3, random_state=0
 X, y = data.X, data.y
 stack.fit(X, y)
 names = [name for name, _ in members]
-weights = dict(zip(names, stack.final_estimator_.coef_[0].round(2), strict=True))
+weights = dict(zip(names, stack.final_estimator_.coef_[0].round(2).tolist(), strict=True))
 print("what the second stage gives each:", weights)
 
 # %%
@@ -63,7 +64,9 @@ print("what the second stage gives each:", weights)
 fusion = FusionPFSClassifier(modalities=("pet", "lab"), max_epochs=8, random_state=0)
 cv = StratifiedKFold(3, shuffle=True, random_state=0)
 candidates = dict(members) | {"stack of the four": stack, "fusion network": fusion}
-scores = {name: cross_val_score(clf, X, y, cv=cv, scoring="roc_auc") for name, clf in candidates.items()}
+scores = {
+    name: cross_val_score(clf, X, y, cv=cv, scoring="roc_auc") for name, clf in candidates.items()
+}
 
 # sphinx_gallery_thumbnail_number = 1
 figure, ax = plt.subplots(figsize=(6.6, 3.2), layout="constrained")
@@ -79,8 +82,8 @@ ax.set_xlabel("AUROC: folds and their mean (dashed: chance)")
 ax.spines[["top", "right"]].set_visible(False)
 
 # %%
-# What holds the labs is above chance, what holds only the PET is not, and joining does not create what no member has. Three folds
-# cannot rank the first ones.
+# What holds the labs comes first, what holds only the PET stays near chance, and joining does not create what no member has. Three
+# folds cannot rank the first ones.
 #
 # Other ways of joining work alike: ``VotingClassifier`` for a plain mean, ``CalibratedClassifierCV`` around any member, a fusion's
 # ``transform`` as features of another model. For the last one, remember that features of training patients know their class.

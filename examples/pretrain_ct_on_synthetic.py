@@ -25,7 +25,9 @@ def main() -> None:
     X, y = make_prrt_cohort(options.patients, random_state=1, return_X_y=True)
     model = CTPFSClassifier(max_epochs=options.epochs, random_state=0, verbose=1).fit(X, y)
     save_file(model.net_.module_.encoders["ct"].network.state_dict(), options.out)
-    print(f"wrote {options.out} after a loss of {model.loss_curve_[0]:.3f} -> {model.loss_curve_[-1]:.3f}")
+    print(
+        f"wrote {options.out} after a loss of {model.loss_curve_[0]:.3f} -> {model.loss_curve_[-1]:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ SLOW = 90
 
 def example_times(gallery: Path) -> list[str]:
     """Return a line for each example that was run, by the clock of sphinx-gallery."""
-    costs = {file.name.split(".")[0]: json.loads(file.read_text("utf-8"))["time"] for file in gallery.glob("*.cost.json")}
+    costs = {
+        file.name.split(".")[0]: json.loads(file.read_text("utf-8"))["time"] for file in gallery.glob("*.cost.json")
+    }
     lines = [f"{seconds:6.1f} s  {name}{'  TOO SLOW' * (seconds > SLOW)}" for name, seconds in sorted(costs.items())]
     return [*lines, f"{sum(costs.values()):6.1f} s  all examples"] if costs else []
 

@@ -8,6 +8,7 @@ Run after a build, which does this by itself::
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -15,7 +16,10 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 #: What a browser fetches to show a page: these must lie beside it.
-FETCHED = {("script", "src"), ("img", "src"), ("source", "srcset"), ("iframe", "src")}
+FETCHED = {(tag, "src") for tag in ("script", "img", "source", "iframe", "embed", "video", "audio")} | {
+    ("object", "data")
+}
+SEVERAL = {("img", "srcset"), ("source", "srcset")}
 SHEETS = {"stylesheet", "preload", "icon", "shortcut icon", "manifest"}
 
 
@@ -38,6 +42,8 @@ class Page(HTMLParser):
         if tag == "link" and SHEETS & {given.get("rel", "").lower()}:
             self.fetched.append(given.get("href", ""))
         self.fetched += [value for name, value in given.items() if (tag, name) in FETCHED and value]
+        for value in (value for name, value in given.items() if (tag, name) in SEVERAL):
+            self.fetched += [part.split()[0] for part in value.split(",") if part.strip()]
 
 
 def read_pages(folder: Path) -> dict[Path, Page]:
@@ -46,12 +52,26 @@ def read_pages(folder: Path) -> dict[Path, Page]:
     return {file.resolve(): Page(file.read_text("utf-8")) for file in files}
 
 
+def elsewhere(link: str) -> bool:
+    """Return whether a browser has to ask another machine for a link."""
+    return link.startswith("//") or urlsplit(link).scheme in ("http", "https", "ftp")
+
+
+def fetching_sheets(folder: Path) -> Iterator[str]:
+    """Yield each style sheet that fetches fonts, pictures or other sheets from elsewhere."""
+    for file in sorted(folder.rglob("*.css")):
+        text = re.sub(r"/\*.*?\*/", "", file.read_text("utf-8"), flags=re.S)
+        for first, second in re.findall(r"url\(\s*[\"']?([^\"')\s]+)|@import\s+[\"']([^\"']+)", text):
+            if elsewhere(first or second):
+                yield f"{file.relative_to(folder)}: is fetched from elsewhere: {first or second}"
+
+
 def broken(pages: dict[Path, Page], folder: Path) -> Iterator[str]:
     """Yield each link, anchor or fetched file that is not there, and what is fetched from elsewhere."""
     for file, page in pages.items():
         where = file.relative_to(folder.resolve())
         for link in page.fetched:
-            if urlsplit(link).scheme not in ("", "data") or link.startswith("//"):
+            if elsewhere(link):
                 yield f"{where}: is fetched from elsewhere: {link}"
             elif not link.startswith("data:") and not (file.parent / unquote(urlsplit(link).path)).is_file():
                 yield f"{where}: is not there: {link}"
@@ -96,8 +116,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="folder of the built pages")
     folder = parser.parse_args().folder
     pages = read_pages(folder)
-    wrong = [*broken(pages, folder), *missing_names(folder)]
-    print(*wrong, sep="\n")
+    wrong = [*broken(pages, folder), *fetching_sheets(folder), *missing_names(folder)]
+    for line in wrong:
+        print(line)
     print(f"{len(pages)} pages, {sum(len(page.links) for page in pages.values())} links: {len(wrong)} wrong")
     return 1 if wrong or not pages else 0
 

@@ -1,0 +1,213 @@
+"""The tools that build the pages: what is wrong with a page is found, and what the build needs is named."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import tomllib
+import zlib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("plot_*.py"))
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Import a module of docs/scripts by name."""
+    monkeypatch.syspath_prepend(str(ROOT / "docs" / "scripts"))
+    return importlib.import_module
+
+
+def page(folder, name, body):
+    """Write a page and return its folder."""
+    file = folder / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"<html><head></head><body>{body}</body></html>", "utf-8")
+    return folder
+
+
+# Links ----------------------------------------------------------------------------------------------------------------
+
+
+def wrong_in(folder, script):
+    check = script("check_html")
+    return [*check.broken(check.read_pages(folder), folder), *check.fetching_sheets(folder)]
+
+
+def test_good_pages_have_nothing_wrong(tmp_path, script):
+    (tmp_path / "_static").mkdir()
+    (tmp_path / "_static" / "style.css").write_text(
+        "/* url(https://a.b/c) */ a { background: url('data:image/png,x') }"
+    )
+    (tmp_path / "a b.png").touch()
+    page(tmp_path, "guide/index.html", '<h1 id="top">x</h1><a href="../index.html#pl%C3%A4tze">up</a>')
+    page(
+        tmp_path,
+        "index.html",
+        '<p id="plätze"></p><a href="guide/#top">1</a><a href="#plätze">2</a><a href="https://elsewhere.org">3</a>'
+        '<a href="mailto:a@b.c">4</a><img src="a%20b.png"><img src="data:image/gif;base64,R0">'
+        '<img srcset="a%20b.png, a%20b.png 2x"><link rel="stylesheet" href="_static/style.css?v=1">'
+        '<link rel="canonical" href="https://elsewhere.org">',
+    )
+    assert wrong_in(tmp_path, script) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ('<a href="gone.html">x</a>', "leads nowhere: gone.html"),
+        ('<a href="sub/">x</a>', "leads nowhere: sub/"),
+        ('<a href="#gone">x</a>', "no such place on the page: #gone"),
+        ('<a href="other.html#gone">x</a>', "no such place on the page: other.html#gone"),
+        ('<img src="gone.png">', "is not there: gone.png"),
+        ('<script src="https://cdn.org/x.js"></script>', "is fetched from elsewhere: https://cdn.org/x.js"),
+        ('<script src="//cdn.org/x.js"></script>', "is fetched from elsewhere: //cdn.org/x.js"),
+        ('<link rel="stylesheet" href="https://cdn.org/x.css">', "is fetched from elsewhere: https://cdn.org/x.css"),
+        ('<img srcset="here.png, https://cdn.org/2.png 2x">', "is fetched from elsewhere: https://cdn.org/2.png"),
+        ('<iframe src="http://cdn.org"></iframe>', "is fetched from elsewhere: http://cdn.org"),
+    ],
+)
+def test_what_is_wrong_is_found(tmp_path, script, body, what):
+    page(tmp_path, "other.html", '<p id="here"></p>')
+    (tmp_path / "here.png").touch()
+    (tmp_path / "sub").mkdir()
+    page(tmp_path, "index.html", body)
+    assert wrong_in(tmp_path, script) == [f"index.html: {what}"]
+
+
+@pytest.mark.parametrize("rule", ["@import 'https://cdn.org/x.css';", "a { src: url( https://cdn.org/x.css ) }"])
+def test_a_sheet_that_fetches_is_found(tmp_path, script, rule):
+    (tmp_path / "x.css").write_text(rule)
+    page(tmp_path, "index.html", "")
+    assert wrong_in(tmp_path, script) == ["x.css: is fetched from elsewhere: https://cdn.org/x.css"]
+
+
+def test_no_pages_are_no_success(tmp_path, script, monkeypatch, capsys):
+    check = script("check_html")
+    monkeypatch.setattr(check, "missing_names", lambda folder: iter(()))
+    monkeypatch.setattr("sys.argv", ["check_html.py", str(tmp_path)])
+    assert check.main() == 1
+    page(tmp_path, "index.html", "")
+    assert check.main() == 0
+    assert capsys.readouterr().out == "0 pages, 0 links: 0 wrong\n1 pages, 0 links: 0 wrong\n"
+
+
+# The reference ----------------------------------------------------------------------------------------------------------
+
+
+def inventory(names):
+    """Return what Sphinx writes of the names that its pages describe."""
+    head = "# Sphinx inventory version 2\n# Project: x\n# Version: 1\n# The rest is compressed using zlib.\n"
+    lines = "".join(f"{name} py:class 1 api.html#$ -\n" for name in names)
+    return head.encode() + zlib.compress(lines.encode())
+
+
+def test_a_name_that_the_reference_lacks_is_found(tmp_path, script):
+    pytest.importorskip("sphinx", reason="needs the extra docs")
+    import inspect
+
+    check, reference = script("check_html"), script("reference")
+    names = []
+    for name, room in reference.homes().items():
+        thing = getattr(importlib.import_module(room), name)
+        members = reference.own_members(thing) if inspect.isclass(thing) else []
+        names += [f"{room}.{name}", *(f"{room}.{name}.{member}" for member in members)]
+    (tmp_path / "objects.inv").write_bytes(inventory(names))
+    assert list(check.missing_names(tmp_path)) == []
+    left_out = {"prrt_estimators.Cohort", "prrt_estimators.Cohort.select"}
+    assert left_out < set(names)
+    (tmp_path / "objects.inv").write_bytes(inventory(set(names) - left_out))
+    assert {line.split()[-1] for line in check.missing_names(tmp_path)} == left_out
+
+
+def test_every_command_is_on_the_page_of_commands(script):
+    pytest.importorskip("sphinx", reason="needs the extra docs")
+    reference = script("reference")
+    words = [words for words, _ in reference.commands()]
+    assert {"prrt compare", "prrt weights fetch"} < set(words)
+    text = reference.command_page()
+    assert [one for one in words if f"\n{one}\n{'-' * len(one)}\n" not in text] == []
+    guide = (ROOT / "docs" / "guide" / "commands.md").read_text("utf-8")
+    table = "\n".join(line for line in guide.splitlines() if line.startswith("| `prrt "))
+    assert [one for one in words if f"`{one}" not in table and f"`{one.split()[-1]}`" not in table] == []
+
+
+# Formulas, figures, times ----------------------------------------------------------------------------------------------
+
+
+def test_formulas_become_mathml(script):
+    pytest.importorskip("docutils", reason="needs the extra docs")
+    mathml = script("mathml")
+    assert mathml._markup("x^2", block=False).count("<msup>") == 1
+    two = mathml._markup("a = 1 \\\\ b = 2", block=True)
+    assert two.count("<mtr>") == 2
+    assert 'display="block"' in two
+
+
+def test_a_figure_is_shown_once(script, tmp_path):
+    pytest.importorskip("sphinx_gallery", reason="needs the extra docs")
+    from matplotlib.figure import Figure
+
+    scrape = script("gallery_figures").scrape
+    figure = Figure((1, 1))
+    figure.add_subplot().plot([0, 1])
+    paths = iter(tmp_path / f"{k}.png" for k in range(3))
+    variables = {"example_globals": {"___": figure}, "image_path_iterator": paths}
+    shown = [scrape((), variables, {"src_dir": str(tmp_path)}) for _ in range(2)]
+    assert "0.png" in shown[0]
+    assert shown[1] == ""
+    assert [file.name for file in tmp_path.iterdir()] == ["0.png"]
+
+
+def test_times_of_examples_are_printed(script, tmp_path):
+    build = script("build")
+    assert build.example_times(tmp_path) == []
+    for name, seconds in (("plot_02_b", 91.0), ("plot_01_a", 12.34)):
+        (tmp_path / f"{name}.cost.json").write_text(json.dumps({"time": seconds, "memory": 0.0}))
+    assert build.example_times(tmp_path) == [
+        "  12.3 s  plot_01_a",
+        "  91.0 s  plot_02_b  TOO SLOW",
+        " 103.3 s  all examples",
+    ]
+
+
+# What the build needs, and leaves -----------------------------------------------------------------------------------------
+
+
+def assigned(name):
+    """Return a literal that docs/conf.py assigns to a name."""
+    for node in ast.parse((ROOT / "docs" / "conf.py").read_text("utf-8")).body:
+        if isinstance(node, ast.Assign) and name in [getattr(target, "id", None) for target in node.targets]:
+            return ast.literal_eval(node.value)
+    raise LookupError(name)
+
+
+def test_the_extra_docs_has_what_conf_uses():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    own = {file.stem for file in (ROOT / "docs" / "scripts").glob("*.py")}
+    used = {canonicalize_name(one.split(".")[0]) for one in [*assigned("extensions"), assigned("html_theme")]} - own
+    asked = [Requirement(text) for text in extras["docs"]]
+    assert used | {"prrt-estimators"} == {canonicalize_name(one.name) for one in asked}
+    (itself,) = (one for one in asked if one.name == "prrt-estimators")
+    assert {"excel", "dicom", "explain"} <= itself.extras <= set(extras), "what the examples import"
+
+
+def test_what_a_build_leaves_is_ignored(script):
+    ignored = (ROOT / ".gitignore").read_text("utf-8").split()
+    assert {f"docs/{name}/" for name in script("build").GENERATED} <= set(ignored)
+
+
+def test_examples_are_numbered_and_have_a_title():
+    assert [file.name[:7] for file in EXAMPLES] == [f"plot_{k:02d}" for k in range(1, len(EXAMPLES) + 1)]
+    for file in EXAMPLES:
+        text = file.read_text("utf-8")
+        title, rule, *_ = ast.get_docstring(ast.parse(text)).splitlines()
+        assert set(rule) == {"="}, file.name
+        assert len(rule) >= len(title), file.name
+        assert text.count("# sphinx_gallery_thumbnail_number = ") <= 1, file.name
