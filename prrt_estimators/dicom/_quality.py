@@ -19,6 +19,8 @@ _HEIGHT, _NARROW, _WIDE, _GAP = 260, 150, 230, 4
 _WIDTHS = (_NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _WIDE, _WIDE, _WIDE)
 _ROWS_A_PAGE = 6
 _PAPER = 245
+#: Pixels beside and above the image rows of a page.
+_TEXT, _TOP, _DPI = 250, 46, 100
 #: matplotlib would write its own name and version.
 _NO_TEXT: Any = {"Software": None}
 
@@ -156,51 +158,49 @@ def write_sheets(rows: Sequence[tuple[str, Sequence[str], Path]], folder: Path) 
     -------
     list of Path
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # One figure for all pages: figures refer to themselves in circles, and many would wait for the collector.
+    figure = Figure(dpi=_DPI, facecolor="white")
+    FigureCanvasAgg(figure)
     pages = []
     for number, start in enumerate(range(0, len(rows), _ROWS_A_PAGE), 1):
-        path = folder / f"quality_{number:02d}.png"
-        _write_page(rows[start : start + _ROWS_A_PAGE], path)
-        pages.append(path)
+        pages.append(folder / f"quality_{number:02d}.png")
+        save_strip(_page(rows[start : start + _ROWS_A_PAGE], figure), pages[-1])
     for old in folder.glob("quality_*.png"):
         if old not in pages:
             old.unlink()
     return pages
 
 
-def _write_page(rows: Sequence[tuple[str, Sequence[str], Path]], path: Path) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+def _page(rows: Sequence[tuple[str, Sequence[str], Path]], figure: Any) -> np.ndarray:
+    """Return the pixels of a page: words drawn by matplotlib, image rows put in as they are."""
     from matplotlib.image import imread
 
-    width = sum(_WIDTHS) + _GAP * (len(_WIDTHS) - 1)
-    text, top, line, dpi = 250, 46, _HEIGHT + 14, 100
-    total = (text + width + 12, top + line * len(rows) + 8)
-    figure = Figure(figsize=(total[0] / dpi, total[1] / dpi), dpi=dpi, facecolor="white")
-    canvas = FigureCanvasAgg(figure)
-    style = {"family": "DejaVu Sans", "va": "top"}
+    width, line = sum(_WIDTHS) + _GAP * (len(_WIDTHS) - 1), _HEIGHT + 14
+    size = (_TEXT + width + 12, _TOP + line * len(rows) + 8)
+    figure.clear()
+    figure.set_size_inches(size[0] / _DPI, size[1] / _DPI)
 
     def write(x: float, y: float, words: str, **more: Any) -> None:
-        figure.text(x / total[0], 1 - y / total[1], words, **{**style, **more})
+        style = {"family": "DejaVu Sans", "va": "top", "fontsize": 8}
+        figure.text(x / size[0], 1 - y / size[1], words, **{**style, **more})
 
-    left = text
+    left = _TEXT
     for title, panel in zip(PANELS, _WIDTHS, strict=True):
-        write(left + panel / 2, 24, title, fontsize=8, ha="center")
+        write(left + panel / 2, 24, title, ha="center")
         left += panel + _GAP
-    write(text + 3 * (_NARROW + _GAP) + _NARROW / 2, 8, "coronal", fontsize=8, ha="center", color="0.35")
-    write(text + 5 * (_NARROW + _GAP) + _WIDE * 1.5, 8, "axial", fontsize=8, ha="center", color="0.35")
-    write(10, 8, f"SUV {SUV_WINDOW[0]:g} to {SUV_WINDOW[1]:g}, HU {HU_WINDOW[0]:g} to {HU_WINDOW[1]:g}", fontsize=8)
-    write(10, 24, "R of the patient is on the left", fontsize=8)
-    for number, (name, words, strip_path) in enumerate(rows):
-        y = top + number * line
-        pixels = np.round(255 * imread(strip_path)[..., :3]).astype(np.uint8)
-        axes = figure.add_axes(
-            (text / total[0], 1 - (y + _HEIGHT) / total[1], width / total[0], _HEIGHT / total[1]), frameon=False
-        )
-        axes.imshow(pixels, interpolation="none", aspect="auto")
-        axes.set_axis_off()
-        write(10, y + 4, name, fontsize=11, weight="bold")
-        write(10, y + 26, "\n".join(words), fontsize=8, linespacing=1.5)
-    with atomic_write(path) as temporary:
-        canvas.print_png(temporary, metadata=_NO_TEXT)
-    # A figure refers to itself in circles, so that its pixels would wait for the collector.
-    figure.clear()
+    write(_TEXT + 3 * (_NARROW + _GAP) + _NARROW / 2, 8, "coronal", ha="center", color="0.35")
+    write(_TEXT + 5 * (_NARROW + _GAP) + _WIDE * 1.5, 8, "axial", ha="center", color="0.35")
+    write(10, 8, f"SUV {SUV_WINDOW[0]:g} to {SUV_WINDOW[1]:g}, HU {HU_WINDOW[0]:g} to {HU_WINDOW[1]:g}")
+    write(10, 24, "R of the patient is on the left")
+    for number, (name, words, _) in enumerate(rows):
+        write(10, _TOP + number * line + 4, name, fontsize=11, weight="bold")
+        write(10, _TOP + number * line + 26, "\n".join(words), linespacing=1.5)
+    figure.canvas.draw()
+    page = np.array(figure.canvas.buffer_rgba())[..., :3]
+    for number, (_, _, path) in enumerate(rows):
+        pixels = np.round(255 * imread(path)[..., :3]).astype(np.uint8)
+        page[_TOP + number * line :, _TEXT:][: pixels.shape[0], : pixels.shape[1]] = pixels
+    return page
