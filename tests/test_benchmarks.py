@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -52,3 +53,20 @@ def test_fit_and_loop_have_the_same_losses(benchmark, names):
 def test_second_preparation_opens_nothing(benchmark, tmp_path):
     table = benchmark("cache").measure(tmp_path, patients=4, pet=12, ct=16)
     assert table["openings"].tolist() == [8, 0, 0, 0]
+
+
+def test_the_page_of_maps_is_what_the_benchmark_wrote(benchmark):
+    saliency = benchmark("saliency")
+    page = (saliency.DOCS / "saliency.md").read_text("utf-8")
+    table, checks = (pd.read_csv(saliency.DOCS / name) for name in ("saliency.csv", "saliency_sanity.csv"))
+    assert saliency.with_tables(page, table, checks) == page
+    table.loc[0, "ratio"] += 1
+    assert saliency.with_tables(page, table, checks) != page
+
+
+def test_planted_lesions_are_where_the_masks_say_and_decide(benchmark):
+    X, y = benchmark("saliency").planted(8, (24, 20, 28), 0)
+    planted = X.masks["planted"].array > 0
+    assert [bool(one.any()) for one in planted] == [label == 0 for label in y]
+    assert (X["pet"].array[planted] > 10).all()
+    assert not (planted & (X.masks["lesions without bearing"].array > 0)).any()
