@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import json
+import re
 import tomllib
 import zlib
 from pathlib import Path
@@ -133,6 +134,10 @@ def test_every_command_is_on_the_page_of_commands(script):
     assert {"prrt compare", "prrt weights fetch"} < set(words)
     text = reference.command_page()
     assert [one for one in words if f"\n{one}\n{'-' * len(one)}\n" not in text] == []
+    usage = [line for line in text.splitlines() if line.startswith("   prrt ")]
+    assert "   prrt ingest DICOM_DIR --clinical CLINICAL --out OUT" in usage
+    prose = "\n".join(line for line in text.splitlines() if line not in usage)
+    assert re.findall(r"(?<![\w`-])--[a-z][\w-]*", prose) == [], "two hyphens outside code become a dash"
     guide = (ROOT / "docs" / "guide" / "commands.md").read_text("utf-8")
     table = "\n".join(line for line in guide.splitlines() if line.startswith("| `prrt "))
     assert [one for one in words if f"`{one}" not in table and f"`{one.split()[-1]}`" not in table] == []

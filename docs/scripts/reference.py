@@ -113,9 +113,10 @@ def command_page() -> str:
     for words, command in commands():
         arguments = [one for one in command.params if one.param_type_name == "argument"]
         options = [one for one in command.params if one.param_type_name == "option" and not getattr(one, "hidden", 0)]
-        usage = " ".join([words, *map(_shown, arguments)])
+        needed = [f"{one.opts[0]} {(one.metavar or one.name).upper()}" for one in options if one.required]
+        usage = " ".join([words, *map(_shown, arguments), *needed])
         lines += ["", words, "-" * len(words), "", ".. code-block:: sh", "", f"   {usage}", ""]
-        lines += [_rest(" ".join(part.split())) + "\n" for part in (command.help or "").split("\n\n")]
+        lines += [_options(_rest(" ".join(part.split()))) + "\n" for part in (command.help or "").split("\n\n")]
         lines += [".. list-table::", "   :class: options", "   :widths: 30 70", ""]
         for one in [*arguments, *options]:
             text = getattr(one, "help", None) or "Show what the command does and stop."
@@ -130,7 +131,12 @@ def _shown(parameter: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"([*_|\\])", r"\\\1", _rest(" ".join(text.split())))
+    return _options(re.sub(r"([*_|\\])", r"\\\1", _rest(" ".join(text.split()))))
+
+
+def _options(text: str) -> str:
+    # Sphinx would make a dash of the two hyphens of an option.
+    return re.sub(r"(?<![\w`-])(--[a-z][\w-]*)", r"``\1``", text)
 
 
 def _default(option: Any) -> str:
