@@ -107,3 +107,15 @@ def test_constraints_cover_every_requirement():
     )
     assert names - set(pinned) == set()
     assert not any("+" in version for version in pinned.values())
+
+
+def test_contributors_read_the_layers_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (layers,) = (one["layers"] for one in contracts if one["type"] == "layers")
+    declared = [sorted(name.removeprefix("prrt_estimators.") for name in layer.split(" | ")) for layer in layers]
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`[^|]*) \|", text[text.index("## Where things live") :], flags=re.M)
+    told = [
+        sorted(name.removesuffix("/").removesuffix(".py") for name in re.findall(r"`([^`]+)`", row)) for row in rows
+    ]
+    assert told == declared
