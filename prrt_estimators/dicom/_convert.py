@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import warnings
 from dataclasses import dataclass, field
@@ -36,8 +37,10 @@ class Task:
         Pseudonym.
     folder : str
         Where the patient's files go.
+    root : str
+        The export.
     files : dict of {"pet", "ct"} to list of str
-        Of the chosen series.
+        Of the chosen series, below `root`: the lists of the inventory themselves, so that no path is kept twice.
     stamp : str
         Keyed digest of the files and of everything that decides what is made of them.
     identity_digest : str
@@ -48,6 +51,7 @@ class Task:
 
     patient: str
     folder: str
+    root: str
     files: dict[str, list[str]]
     stamp: str
     identity_digest: str
@@ -56,6 +60,10 @@ class Task:
     grid: str = "native"
     spacing: tuple[float, float, float] = (4.0, 4.0, 4.0)
     deface: bool = False
+
+    def paths(self, kind: str) -> list[str]:
+        """Return the whole paths of the files of "pet" or "ct"."""
+        return [os.path.join(self.root, file) for file in self.files[kind]]
 
 
 @dataclass
@@ -184,7 +192,7 @@ def _read(kind: str, task: Task, identity: Identity, result: Converted) -> tuple
 
     from prrt_estimators.dicom._read import read_ct, read_pet
 
-    files = task.files[kind]
+    files = task.paths(kind)
     header = dcmread(files[0], stop_before_pixels=True, force=True)
     record: dict[str, Any] = {"n_files": len(files), "tags": tags_of(header, identity)}
     if kind == "ct":
@@ -211,8 +219,8 @@ def _positive(header: Any, keyword: str) -> float | None:
 
 def _without_files(text: str, task: Task) -> str:
     """Take names of files out of a message: they may be those of persons."""
-    for files in task.files.values():
-        for file in files:
+    for kind in task.files:
+        for file in task.paths(kind):
             path = Path(file)
             for part in (file, path.name):
                 text = text.replace(part, "a file")

@@ -112,20 +112,20 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
 
 def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical, searched: str) -> Task:
     choice = plan.choices.get(patient, Choice())
-    chosen = {kind: series for kind, series in (("pet", choice.pet), ("ct", choice.ct)) if series is not None}
-    files = {kind: [os.path.join(found.root, file) for file in series.files] for kind, series in chosen.items()}
+    files = {kind: one.files for kind, one in (("pet", choice.pet), ("ct", choice.ct)) if one is not None}
     settings = json.dumps(
         [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
     )
     states = [
-        f"{kind} {os.path.relpath(file, found.root)} {status.st_size} {status.st_mtime_ns}"
+        f"{kind} {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
         for kind in files
         for file in files[kind]
-        if (status := os.stat(file))
+        if (status := os.stat(os.path.join(found.root, file)))
     ]
     return Task(
         patient,
         str(plan.out / "patients" / patient),
+        found.root,
         files,
         keyed_digest(plan.key, "stamp", settings, *states),
         searched,

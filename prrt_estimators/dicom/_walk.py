@@ -170,7 +170,7 @@ def walk(
         if progress is not None and (done % _BATCH == 0 or done == len(paths)):
             progress(done, len(paths))
     _attribute(found, bad)
-    present = {path.lower() for path in paths}
+    present = {path.lower() for path in paths} if directories else set()
     for path in directories:
         _compare(found, path, present, id_from)
     return found
