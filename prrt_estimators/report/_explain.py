@@ -105,8 +105,9 @@ def explain_models(
         model, interval = models[scans], _interval(summary, scans)
         tell(f"{scans}: fitting {len(splits)} folds")
         folds = FittedFolds(model, X, y, splits)
-        tell(f"{scans}: what each modality adds")
-        _modalities(out, modality_shapley(model, X, y=y, cv=folds), y, scans)
+        if len(folds.folds[0].model.modalities_) > 1:
+            tell(f"{scans}: what each modality adds")
+            _modalities(out, modality_shapley(model, X, y=y, cv=folds), y, scans)
         tell(f"{scans}: feature space")
         features = out_of_fold_features(model, X, y=y, cv=folds)
         _space(out, features, scans, random_state)

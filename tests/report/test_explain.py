@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prrt_estimators import Cohort, FusionPFSClassifier, LabBaselineClassifier, LabPFSClassifier, Volumes
+from prrt_estimators import (
+    Cohort,
+    FusionPFSClassifier,
+    LabBaselineClassifier,
+    LabPFSClassifier,
+    PETPFSClassifier,
+    Volumes,
+)
 from prrt_estimators.report import explain_model, explain_models
 from prrt_estimators.report._explain import most_telling
 
@@ -120,6 +127,15 @@ def test_a_table_alone_has_no_maps(tmp_path, patients, models):
     assert "Maps" not in page.read_text("utf-8")
     with pytest.raises(ValueError, match="nothing to explain"):
         explain_models({"baseline_lab": models["baseline_lab"]}, X, y, tmp_path, cv=2)
+
+
+def test_scans_of_one_kind_have_no_shares_and_no_labs(tmp_path, patients):
+    X, y = patients
+    page = explain_models({"pet": PETPFSClassifier(**TINY)}, X.select("pet"), y, tmp_path, cv=2, n_patients=2)
+    text = page.read_text("utf-8")
+    assert "Maps" in text
+    assert not (tmp_path / "modalities.csv").exists()
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 2
 
 
 def test_most_telling_patients_are_the_most_confident_right_ones():
