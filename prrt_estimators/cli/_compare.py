@@ -36,6 +36,14 @@ def compare(
             "--explain", help="Also explain the models out of fold: labs, modalities, feature space, maps (explain/)."
         ),
     ] = False,
+    explain_model: Annotated[
+        str | None,
+        typer.Option(
+            help="Model whose modalities, feature space and maps are explained; implies --explain. "
+            "(default: of those with the most modalities the best)",
+            show_default=False,
+        ),
+    ] = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -50,6 +58,7 @@ def compare(
 
     boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     chosen = _chosen(models)
+    _check_explained(explain_model, chosen)
     data = load_cohort(cohort, verbose=not quiet, **table)
     return run_comparison(
         data,
@@ -69,7 +78,8 @@ def compare(
         jobs=jobs,
         seed=seed,
         report=not no_report,
-        explain=explain,
+        explain=explain or explain_model is not None,
+        explained=explain_model,
         verbose=not quiet,
     )
 
@@ -87,6 +97,17 @@ def _chosen(models: str) -> list[str] | None:
     return None if found == ["all"] else found
 
 
+def _check_explained(name: str | None, chosen: list[str] | None) -> None:
+    from prrt_estimators.model_selection import MODEL_NAMES
+
+    with_scans = [one for one in chosen or MODEL_NAMES if one != "lab" and not one.startswith("baseline")]
+    if name is not None and name not in with_scans:
+        raise typer.BadParameter(
+            f"{name} is not compared or has no maps; choose from {', '.join(with_scans) or 'none'}.",
+            param_hint="--explain-model",
+        )
+
+
 def run_comparison(
     data: Any,
     out: Path,
@@ -100,6 +121,7 @@ def run_comparison(
     report: bool,
     verbose: bool,
     explain: bool = False,
+    explained: str | None = None,
 ) -> int:
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
@@ -130,7 +152,7 @@ def run_comparison(
     if report:
         _write_pages(comparison, data, out)
     if explain:
-        _explain(comparison, data, out, models, model_options, folds, seed, verbose)
+        _explain(comparison, data, out, models, model_options, explained, folds, seed, verbose)
     if verbose:
         say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     return MODEL_FAILED if (comparison.status["status"] == "failed").any() else OK
@@ -172,6 +194,7 @@ def _explain(
     out: Path,
     names: list[str] | None,
     model_options: dict[str, Any],
+    explained: str | None,
     folds: int,
     seed: int,
     verbose: bool,
@@ -190,6 +213,7 @@ def _explain(
         out / "explain",
         cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
         summary=comparison.summary(),
+        scans=explained,
         random_state=seed,
         progress=say if verbose else None,
     )

@@ -45,6 +45,7 @@ def explain_models(
     *,
     cv: Any = 3,
     summary: pd.DataFrame | None = None,
+    scans: str | None = None,
     n_patients: int = 4,
     method: str = "gradient",
     random_state: int = 0,
@@ -52,8 +53,8 @@ def explain_models(
 ) -> Path:
     """Explain models out of fold: every patient by a model that never saw them.
 
-    The first model with a forest explains the laboratory values; the best model with scans (by `summary`, else the
-    last given) explains modalities, feature space and maps.
+    The first model with a forest explains the laboratory values; one that looks at scans explains modalities, feature
+    space and maps.
 
     Parameters
     ----------
@@ -68,6 +69,10 @@ def explain_models(
         Every patient must be tested once.
     summary : DataFrame, default=None
         Of the comparison, indexed by model; its AUROC intervals decide which maps carry a warning.
+    scans : str, default=None
+        Name of the model that explains modalities, feature space and maps. If None, of those that take the most
+        modalities the one with the highest AUROC in `summary`, or the last without one: what all modalities do
+        together is the question, and a model picked for its score alone would flatter the explanation.
     n_patients : int, default=4
         Patients with a figure and files of maps: the most confident right predictions of both classes.
     method : {"gradient", "smoothgrad", "integrated_gradients", "gradcam"}, default="gradient"
@@ -84,7 +89,7 @@ def explain_models(
     Raises
     ------
     ValueError
-        If there is no model to explain.
+        If there is no model to explain, or `scans` is none of `models`.
     MissingDependencyError
         If the extra ``explain`` is not installed.
     """
@@ -95,7 +100,7 @@ def explain_models(
     out.open(
         f"{len(X)} patients. Every patient is explained by a model that was trained without them, {len(splits)} folds."
     )
-    forest, scans = _forest(models), _with_scans(models, summary)
+    forest, scans = _forest(models), _with_scans(models, X, summary, scans)
     if forest is None and scans is None:
         raise ValueError(f"none of the models {', '.join(models)} has a forest or looks at scans; nothing to explain.")
     if forest is not None and "lab" in X:
@@ -249,15 +254,29 @@ def _forest(models: Mapping[str, Any]) -> str | None:
     return next((name for name, model in models.items() if type(model).__name__ == "LabPFSClassifier"), None)
 
 
-def _with_scans(models: Mapping[str, Any], summary: pd.DataFrame | None) -> str | None:
-    names = [name for name, model in models.items() if hasattr(model, "max_epochs") and hasattr(model, "predict_proba")]
-    fused = [name for name in names if type(models[name]).__name__ == "FusionPFSClassifier"] or names
-    if not fused:
+def _with_scans(models: Mapping[str, Any], X: Cohort, summary: pd.DataFrame | None, wanted: str | None) -> str | None:
+    able = [name for name, model in models.items() if hasattr(model, "max_epochs") and hasattr(model, "predict_proba")]
+    if wanted is not None:
+        if wanted not in able:
+            raise ValueError(
+                f"`scans` must name a model that looks at scans: {', '.join(able) or 'none ran'}; got {wanted!r}."
+            )
+        return wanted
+    if not able:
         return None
+    most = max(_n_modalities(models[name], X) for name in able)
+    full = [name for name in able if _n_modalities(models[name], X) == most]
     if summary is None:
-        return fused[-1]
-    scored = summary.loc[[name for name in fused if name in summary.index], "auroc_mean"].dropna()
+        return full[-1]
+    scored = summary.loc[[name for name in full if name in summary.index], "auroc_mean"].dropna()
     return str(scored.idxmax()) if len(scored) else None
+
+
+def _n_modalities(model: Any, X: Cohort) -> int:
+    named = getattr(model, "modalities", None)
+    if named is None:
+        return 1
+    return len(X.modalities) if isinstance(named, str) else len(set(named) & set(X.modalities))
 
 
 def _interval(summary: pd.DataFrame | None, name: str) -> Any:
