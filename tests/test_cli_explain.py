@@ -43,10 +43,16 @@ def test_a_comparison_explains_its_models(cohort, tmp_path):
     assert len(maps) == 4
     row = table[table["patient_id"] == maps[0].name.split("_")[0]].iloc[0]
     np.testing.assert_array_equal(nib.load(maps[0]).affine, nib.load(cohort.parent / row["pet"]).affine)
+    (explained / "notes.txt").write_text("mine")
     # Run again for another model: the comparison is there, and one kind of scan has no shares.
     other = prrt("compare", cohort, "--out", out, "--explain-model", "pet", *options)
     assert other.exit_code == 0, other.output
     assert "Maps (PET, gradient)" in (explained / "explain.html").read_text("utf-8")
+    # What belonged to the first explanation is gone, what belongs to the user is not.
+    assert not (explained / "modalities.csv").exists()
+    assert not list((explained / "maps").glob("*_ct_saliency.nii.gz"))
+    assert len(list((explained / "maps").glob("*.png"))) == 4
+    assert (explained / "notes.txt").read_text() == "mine"
 
 
 def test_a_saved_model_explains_other_patients(cohort, tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,15 @@ class Section:
         self.panels.append((name, display.figure_, caption))
 
 
+#: Lists what an explanation wrote, so that the next one in the same folder can take away what it does not write anew.
+WRITTEN = ".explained.json"
+
+
 class ExplanationFolder:
     """Writes figures and tables as they come, and a page of them all in the end.
+
+    What an earlier explanation left in the folder goes with the new page: figures of another model or of other
+    patients must not be taken for those of this one. Files of anybody else stay.
 
     Parameters
     ----------
@@ -51,6 +60,13 @@ class ExplanationFolder:
         self.opening: list[str] = []
         self.cautions: list[str] = []
         self.sections: list[Section] = []
+        self.written: set[str] = set()
+
+    def wrote(self, paths: Iterable[Path | None]) -> list[str]:
+        """Note files that belong to this explanation; return their names below the folder."""
+        names = [path.relative_to(self.folder).as_posix() for path in paths if path is not None]
+        self.written.update(names)
+        return names
 
     def open(self, sentence: str) -> None:
         """Add a sentence to the beginning of the page."""
@@ -64,11 +80,11 @@ class ExplanationFolder:
     def add(self, section: Section, **tables: pd.DataFrame) -> None:
         """Write the figures and tables of a section."""
         for name, figure, _ in section.panels:
-            section.files += [path.name for path in save_figure(figure, self.folder / name)]
+            section.files += self.wrote(save_figure(figure, self.folder / name))
         for name, table in tables.items():
             with atomic_write(self.folder / f"{name}.csv") as temporary:
                 table.to_csv(temporary, index=False, lineterminator="\n")
-            section.files.append(f"{name}.csv")
+            section.files += self.wrote([self.folder / f"{name}.csv"])
         self.sections.append(section)
 
     def close(self) -> Path:
@@ -106,7 +122,24 @@ class ExplanationFolder:
         target = self.folder / "explain.html"
         with atomic_write(target) as temporary:
             temporary.write_text(page, encoding="utf-8")
+        self.wrote([target])
+        self._clear()
         return target
+
+    def _clear(self) -> None:
+        """Remove what the explanation before wrote and this one did not."""
+        listed = self.folder / WRITTEN
+        try:
+            before = json.loads(listed.read_text("utf-8"))
+        except (OSError, ValueError):
+            before = []
+        for name in before if isinstance(before, list) else []:
+            old = self.folder / str(name)
+            # A list that somebody changed must not lead out of the folder.
+            if str(name) not in self.written and old.resolve().is_relative_to(self.folder.resolve()):
+                old.unlink(missing_ok=True)
+        with atomic_write(listed) as temporary:
+            temporary.write_text(json.dumps(sorted(self.written), indent=1), encoding="utf-8")
 
 
 def _shown(cell: Any) -> str:

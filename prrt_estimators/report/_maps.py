@@ -118,9 +118,10 @@ def explain_maps(
     tables: dict[str, pd.DataFrame] = {}
     if seen:
         if any(X[modality].paths is not None for modality in maps):
-            saliency_to_nifti(maps, some, out.folder / "maps")
+            for files in saliency_to_nifti(maps, some, out.folder / "maps").values():
+                out.wrote(files)
             section.text.append("maps/*.nii.gz hold these maps on the grids of the patients' own scans.")
-        write_viewer(maps, out.folder / "viewer.html", X=some)
+        out.wrote([write_viewer(maps, out.folder / "viewer.html", X=some)])
         section.text.append("viewer.html lets you scroll through them.")
     if found.regions:
         tables["regions"] = pd.concat(found.regions, ignore_index=True)

@@ -14,6 +14,7 @@ from prrt_estimators import (
 )
 from prrt_estimators.report import explain_model, explain_models
 from prrt_estimators.report._explain import most_telling
+from prrt_estimators.report._explained import WRITTEN, ExplanationFolder
 
 TINY = {"max_epochs": 1, "random_state": 0, "device": "cpu", "augment": None}
 
@@ -192,3 +193,17 @@ def test_a_scan_that_cannot_be_followed_back_is_named_on_the_page(tmp_path, pati
     monkeypatch.setattr(_maps, "saliency", look)
     page = explain_model(models["pet_ct_lab"].fit(X, y), X, tmp_path, n_patients=2)
     assert "No map of CT: there is no file w.pt." in page.read_text("utf-8")
+
+
+def test_a_list_of_old_files_leads_nowhere_else(tmp_path):
+    outside = tmp_path / "outside.csv"
+    outside.write_text("x")
+    folder = tmp_path / "explain"
+    for content in ('["../outside.csv", "old.csv", 3]', "no json", '{"a": 1}'):
+        out = ExplanationFolder(folder, "title")
+        (folder / "old.csv").write_text("x")
+        (folder / WRITTEN).write_text(content)
+        out.close()
+        assert outside.exists()
+        assert (folder / "old.csv").exists() == ("old" not in content)
+        assert (folder / WRITTEN).read_text("utf-8").split() == ["[", '"explain.html"', "]"]
