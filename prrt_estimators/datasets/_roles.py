@@ -14,7 +14,15 @@ import pandas as pd
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
-from prrt_estimators.datasets._words import Guess, file_kind, guess_name, says_censored, says_later, time_unit_in
+from prrt_estimators.datasets._words import (
+    Guess,
+    file_kind,
+    guess_name,
+    says_censored,
+    says_later,
+    says_progress,
+    time_unit_in,
+)
 from prrt_estimators.exceptions import Problem
 
 _SCANNED = 500  # cells that are looked at to tell files, dates and names
@@ -70,7 +78,7 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
         taken = {name for other, name in asked.items() if other != role}
         setattr(roles, role, _choose(role, asked[role], guesses, taken, roles))
     roles.masks = _choose_masks(options, guesses, roles)
-    _settle_outcome(options, guesses, roles)
+    _settle_outcome(frame, options, guesses, roles)
     _refuse_double_use(roles)
     _choose_labs(options, guesses, roles)
     return roles
@@ -192,7 +200,7 @@ def _choose_masks(options: Options, guesses: dict[str, Guess], roles: Roles) -> 
     return chosen
 
 
-def _settle_outcome(options: Options, guesses: dict[str, Guess], roles: Roles) -> None:
+def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Guess], roles: Roles) -> None:
     """Decide between a time and a ready class, and ask for the event where it is not certain."""
     if roles.time is not None and roles.target is not None and options.target == AUTO:
         roles.log[roles.target] = ("target", f"not used: the class is made from {roles.time!r}")
@@ -215,8 +223,13 @@ def _settle_outcome(options: Options, guesses: dict[str, Guess], roles: Roles) -
     if roles.event is not None and says_censored(roles.event):
         roles.problems.append(_ask_for_event(roles.event))
     if roles.event is None and options.event == AUTO and roles.target is None:
-        unclear = [name for name in guesses if says_censored(name) or "status" in name_tokens(name)]
-        unclear = [name for name in unclear if roles.log[name][0] == "after_therapy"]
+        unclear = [
+            name
+            for name in guesses
+            if (roles.log[name][0] == "after_therapy" and (says_censored(name) or "status" in name_tokens(name)))
+            or (roles.log[name][0] in ("after_therapy", "unrecognised") and _may_be_event(name, frame[name]))
+        ]
+        unclear.sort(key=says_progress, reverse=True)
         if unclear:
             roles.problems.append(_ask_for_event(unclear[0]))
         else:
@@ -224,6 +237,10 @@ def _settle_outcome(options: Options, guesses: dict[str, Guess], roles: Roles) -
                 f"no column is recognised as the progression event: every time in {roles.time!r} counts as a "
                 "progression. Name the event with event=, or pass event=None if nobody was censored."
             )
+
+
+def _may_be_event(name: str, cells: pd.Series) -> bool:
+    return says_progress(name) and cells[~empty_cells(cells)].astype(str).nunique() <= 2
 
 
 def _ask_for_event(name: str) -> Problem:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
+from prrt_estimators.datasets._codings import coding_in, says_inverted, without_coding
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,7 @@ _OUTCOME = re.compile(
     r"ergebnis|endpoint|endpunkt|recurr|rezidiv|relapse|metasta|\bmets?\b|lungmets|progress|progred|\bpfs|\bttp\b|"
     r"\befs\b|\bdfs\b|\bttd\b|censor|zensier|next line|folgetherapie|hospice|event|ereignis"
 )
+_PROGRESS = re.compile(r"progress|progred|\bpd\b(?! l ?1)|\bevent|ereignis")
 #: Known before therapy: what makes a therapy a prior one, and a metastasis one that was there already.
 _BEFORE = re.compile(
     r"\b(prior|previous|previously|history|anamnese|baseline|initial|at diagnosis|bei diagnose|synchron(ous)?|"
@@ -183,7 +185,13 @@ def says_date(name: str) -> bool:
 
 def says_censored(name: str) -> bool:
     """Tell whether the name is that of an inverted event column, in which 1 may mean censored."""
-    return re.match(r"(censor|zensier)", "".join(name_tokens(name))) is not None
+    return says_inverted(name) or re.match(r"(censor|zensier)", "".join(name_tokens(name))) is not None
+
+
+def says_progress(name: str) -> bool:
+    """Tell whether the name of a column left out as an outcome may be that of the progression event."""
+    text = " ".join(name_tokens(without_coding(name)))
+    return bool(_PROGRESS.search(text)) and not _TOXICITY.search(text) and not _LATER.search(text)
 
 
 def says_later(name: str) -> bool:
@@ -193,8 +201,13 @@ def says_later(name: str) -> bool:
 
 def says_short(name: str) -> bool:
     """Tell whether a class column's name makes 1 mean short PFS."""
-    text = "".join(name_tokens(name))
-    return bool(re.search(r"short|kurz", text)) and not re.search(r"long|lang", text)
+    coding = coding_in(name).lower()
+    explained = re.search(r"\b([01])\s*[=:]\s*(short|kurz|long|lang)", coding)
+    if explained is not None:
+        return (explained[1] == "1") == (explained[2] in ("short", "kurz"))
+    text = "".join(name_tokens(without_coding(name)))
+    short = bool(re.search(r"short|kurz", text)) and not re.search(r"long|lang", text)
+    return short != says_inverted(name)
 
 
 def guess_name(name: str) -> Guess | None:
@@ -205,6 +218,15 @@ def guess_name(name: str) -> Guess | None:
     >>> [guess_name(n).role for n in ("Patienten-ID", "PFS [Monate]", "GGT_u_l", "Anzahl Zyklen", "Nachname")]
     ['patient_id', 'time', 'lab', 'after_therapy', 'identifier']
     """
+    bare = without_coding(name)
+    said = _guess_bare(bare)
+    if bare != name and said is not None and said.role == "lab":
+        whole = _guess_bare(name)  # a coding may tell that the column is known only afterwards
+        return whole if whole is not None and whole.role == "after_therapy" else said
+    return said
+
+
+def _guess_bare(name: str) -> Guess | None:
     tokens = name_tokens(name)
     text, key = " ".join(tokens), "".join(tokens)
     for rank, keys in enumerate(_PATIENT_IDS):

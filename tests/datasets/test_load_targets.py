@@ -120,6 +120,35 @@ def test_spellings_of_event(events):
     assert load(cohort([5, 30, 20], events)).event.tolist() == [True, False, True]
 
 
+def test_a_stated_coding_does_not_hide_the_event():
+    table = cohort([5, 30, 20, 3])
+    table["Progression (0/1)"] = [0, 1, 1, 1]
+    with pytest.warns(CensoredPatientsWarning, match="1 of 4 patients were censored"):
+        b = load(table)
+    assert b.event.tolist() == [True, True, True]
+    assert b.excluded["patient_id"].tolist() == ["P0"]
+
+
+@pytest.mark.parametrize("name", ["progression seen", "progressive disease", "PD on CT", "krankheit progredient"])
+def test_what_may_be_the_event_is_not_passed_over(name):
+    table = cohort([5, 30, 20])
+    table[name] = [0, 1, 1]
+    (problem,) = check_cohort(table)
+    assert problem.column == name
+    assert "might be the progression event" in problem.what
+    assert f"event={name!r}" in problem.remedy
+    assert "event=None" in problem.remedy
+    assert load(table, event=None).event.all()
+
+
+def test_an_outcome_of_many_values_is_no_event():
+    table = cohort([5, 30, 20])
+    table["site of progression"] = ["liver", "bone", "lung"]
+    table["PD-L1"] = [0, 1, 1]
+    with pytest.warns(CohortWarning, match="no column is recognised as the progression event"):
+        load(table)
+
+
 def test_no_event_column_is_said_aloud():
     table = cohort([5, 30, 20])
     with pytest.warns(CohortWarning, match="every time in 'pfs_months' counts as a progression"):
