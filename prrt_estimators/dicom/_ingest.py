@@ -161,7 +161,8 @@ def ingest(
     RunMismatchError
         If `out` holds a cohort made under another key.
     """
-    root, place = Path(dicom_dir), Path(out)
+    # Workers outlive a run and keep the folder that they were started in: relative paths would mean another place there.
+    root, place = Path(dicom_dir).absolute(), Path(out).absolute()
     wanted = _check(root, place, id_from, require, grid, spacing, time_point)
     import_pydicom()
     wishes = Wishes(time_point, prefer_pet, prefer_ct)

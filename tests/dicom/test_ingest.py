@@ -296,6 +296,18 @@ def test_scans_may_be_missing_where_they_are_not_required(made, tmp_path):
     assert len(load_cohort(result.cohort, verbose=False).X) == len(cohort.X)
 
 
+def test_relative_paths_follow_the_folder_of_this_process(made, tmp_path, monkeypatch):
+    folder, _, out, result = made
+    # The second time, the workers of the first are still there, in the folder where they were started.
+    for place in (tmp_path / "one", tmp_path / "two"):
+        shutil.copytree(folder, place / "export")
+        shutil.copy(key_of(folder), place)
+        monkeypatch.chdir(place)
+        again = ingest("export/dicom", "export/clinical.xlsx", "out", key_file="export.key", n_jobs=2, verbose=False)
+        assert again.n_included == result.n_included
+        assert everything_in(place / "out") == everything_in(out)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
