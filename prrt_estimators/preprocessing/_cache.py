@@ -17,8 +17,8 @@ from prrt_estimators._io import atomic_write, default_cache_dir
 from prrt_estimators.preprocessing._boxes import Box
 from prrt_estimators.preprocessing._scans import file_stamp
 
-#: Raised whenever the same file and box would give other voxels than before.
-VERSION = 1
+#: Raised whenever the same file and box would give other voxels than before, or none because the file is now refused.
+VERSION = 2
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -19,6 +20,15 @@ from prrt_estimators.exceptions import CohortError, Problem
 SPACING_RANGE = (0.05, 100.0)
 #: Greatest believable SUVbw: the bladder reaches hundreds, an image in Bq/mL tens of thousands.
 SUV_CEILING = 5000.0
+#: Reconstruction leaves small negative SUV; below `SUV_FLOOR`, and more than an undershoot beside the hottest voxel,
+#: or below -1 in more than `NEGATIVE_SHARE` of the voxels, they are values of another kind.
+SUV_FLOOR, UNDERSHOOT, NEGATIVE_SHARE = -5.0, 0.1, 0.05
+#: Fat lies below this many HU, and so do lungs and air: every CT of a body reaches it.
+CT_LEAST = -50.0
+
+#: By these the columns of swapped PET and CT are told.
+LOOKS_LIKE_CT = "it looks like a CT in HU"
+LOOKS_LIKE_PET = "it looks like a PET or like stored values"
 
 
 @dataclass(frozen=True)
@@ -148,8 +158,35 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
         found.append((f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
     elif modality == "pet" and most <= 0:
         found.append(("no voxel is positive", "convert the PET to SUVbw"))
-    elif modality == "ct" and least >= 0 and most > 1:
-        found.append(("no voxel is below 0 HU; it looks like stored values", "apply the rescale slope and intercept"))
-    elif modality == "ct" and most <= 1:
+    elif modality == "pet" and _too_negative(data, least, most):
+        kind = LOOKS_LIKE_CT if least < -200 else "a PET in SUVbw has hardly any below 0"
+        remedy = "give the PET in SUVbw" if least < -200 else "convert the PET to SUVbw"
+        found.append((f"values down to {least:.4g} are no SUV; {kind}", remedy))
+    elif modality == "ct" and most <= 1 and least > CT_LEAST:
         found.append((f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
+    elif modality == "ct" and least > CT_LEAST:
+        below = "0" if least >= 0 else f"{CT_LEAST:g}"
+        remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"
+        found.append((f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy))
     return found
+
+
+def _too_negative(data: np.ndarray, least: float, most: float) -> bool:
+    if least < SUV_FLOOR and least < -UNDERSHOOT * most:
+        return True
+    return bool(np.count_nonzero(data < -1) > NEGATIVE_SHARE * data.size)
+
+
+def tell_swapped(problems: Sequence[Problem], n_pet: int, n_ct: int) -> list[Problem]:
+    """Return one problem for a PET and a CT column that seem to be swapped, in place of those of their files."""
+    like_ct = [one for one in problems if one.column == "pet" and one.what.endswith(LOOKS_LIKE_CT)]
+    like_pet = [one for one in problems if one.column == "ct" and one.what.endswith(LOOKS_LIKE_PET)]
+    if 2 * len(like_ct) <= n_pet or 2 * len(like_pet) <= n_ct:
+        return list(problems)
+    what = (
+        f"the PET and the CT column seem to be swapped: {len(like_ct)} of {n_pet} PET files look like a CT, and "
+        f"{len(like_pet)} of {n_ct} CT files like a PET"
+    )
+    told = {*like_ct, *like_pet}
+    swapped = Problem(what, "name the columns the other way round, with pet= and ct=", column="pet, ct")
+    return [swapped, *(one for one in problems if one not in told)]

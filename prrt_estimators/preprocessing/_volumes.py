@@ -18,7 +18,7 @@ from prrt_estimators.cohort import IMAGING, Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, FieldOfViewWarning, Problem
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
 from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
-from prrt_estimators.preprocessing._scans import read_scan
+from prrt_estimators.preprocessing._scans import read_scan, tell_swapped
 from prrt_estimators.preprocessing._summaries import suv_summary
 
 #: PET and CT whose fields of view share less than this are not of one examination.
@@ -127,7 +127,7 @@ class BoxReader:
                 elif self.X[name].present[row]:
                     check_array(self.X[name].array[row], name)
             except CohortError as error:
-                problems += error.problems
+                problems += [one for one in error.problems if one not in problems]
             except ValueError as error:
                 problems.append(Problem(str(error), "mend the array", patient=str(self.X.ids[row]), column=name))
         named = {*modalities, *beside}
@@ -220,7 +220,8 @@ def prepare_volumes(
         if progress is not None:
             progress(done, len(X))
     if problems:
-        raise CohortError(problems)
+        files = {name: int(X[name].present.sum()) if name in names else 0 for name in IMAGING}
+        raise CohortError(tell_swapped(problems, files["pet"], files["ct"]))
     if tell_padding:
         _warn_of_padding(reader)
 

@@ -17,6 +17,8 @@ GOOD = {
     "pet": RNG.gamma(2, 1, (8, 8, 8)).astype(np.float32),
     "ct": RNG.normal(0, 100, (8, 8, 8)).astype(np.float32),
 }
+HU = RNG.integers(-1000, 3000, (8, 8, 8)).astype(np.float32)
+HU[0, 0, 0] = -1000
 
 
 def save(path, data, affine=None):
@@ -61,6 +63,18 @@ BAD = {
     "Bq/mL": ("pet", lambda p: save(p, GOOD["pet"] * 20000), "is no SUV; it looks like Bq/mL"),
     "negative PET": ("pet", lambda p: save(p, -GOOD["pet"]), "no voxel is positive"),
     "stored CT values": ("ct", lambda p: save(p, np.abs(GOOD["ct"]) + 500), "no voxel is below 0 HU"),
+    "CT for PET": ("pet", lambda p: save(p, HU), "values down to -1000 are no SUV; it looks like a CT in HU"),
+    "PET far below 0": ("pet", lambda p: save(p, changed("pet", v=-9)), "values down to -9 are no SUV"),
+    "PET often below 0": (
+        "pet",
+        lambda p: save(p, GOOD["pet"] - 2),
+        "are no SUV; a PET in SUVbw has hardly any below 0",
+    ),
+    "PET with undershoot for CT": (
+        "ct",
+        lambda p: save(p, changed("pet", v=-0.2)),
+        "no voxel is below -50 HU; it looks like a PET",
+    ),
     "windowed CT": ("ct", lambda p: save(p, GOOD["pet"] / GOOD["pet"].max()), "are no HU"),
     "huge spacing": ("ct", lambda p: save(p, GOOD["ct"], np.diag([400.0, 4, 4, 1])), "is not believable"),
     "zero spacing": ("pet", lambda p: save(p, GOOD["pet"], np.diag([0.0001, 4, 4, 1])), "is not believable"),
@@ -129,3 +143,36 @@ def test_scaling_and_both_versions_are_read_as_nibabel_reads_them(tmp_path, suff
     scan = read_scan(str(tmp_path / f"scan{suffix}"), "pet")
     np.testing.assert_allclose(scan.data, nib.load(tmp_path / f"scan{suffix}").get_fdata(), rtol=1e-6)
     assert scan.data.dtype == np.float32
+
+
+def test_a_pet_may_undershoot(tmp_path):
+    path = save(tmp_path / "scan.nii.gz", changed("pet", v=-4.0))
+    assert read_scan(str(path), "pet").data.min() == -4
+
+
+def test_undershoot_beside_a_hot_bladder(tmp_path):
+    data = changed("pet", v=300.0)
+    data[0, 0, 0] = -12.0
+    assert read_scan(str(save(tmp_path / "scan.nii.gz", data)), "pet").data.min() == -12
+
+
+def swapped(folder, right=0):
+    """Five patients, the first `right` of which have PET and CT where they belong."""
+    pet = [save(folder / f"pet{k}.nii.gz", GOOD["pet"] + k / 10) for k in range(5)]
+    ct = [save(folder / f"ct{k}.nii.gz", HU + k) for k in range(5)]
+    return {"pet": pet[:right] + ct[right:], "ct": ct[:right] + pet[right:]}
+
+
+@pytest.mark.parametrize("right", [0, 2])
+def test_swapped_columns_are_one_problem(tmp_path, right):
+    with pytest.raises(CohortError, match="the PET and the CT column seem to be swapped") as caught:
+        prepare_volumes(Cohort(swapped(tmp_path, right), ids=list("ABCDE")), cache_dir=tmp_path / "cache")
+    (problem,) = caught.value.problems
+    assert f"{5 - right} of 5 PET files look like a CT" in problem.what
+    assert "slope" not in str(problem)
+
+
+def test_single_swaps_name_their_patients(tmp_path):
+    with pytest.raises(CohortError) as caught:
+        prepare_volumes(Cohort(swapped(tmp_path, 3), ids=list("ABCDE")), cache_dir=tmp_path / "cache")
+    assert [(p.patient, p.column) for p in caught.value.problems] == [(k, c) for k in "DE" for c in ("pet", "ct")]
