@@ -41,6 +41,7 @@ TESTS = (
     "tests/dicom",
     "tests/test_cohort.py",
     "tests/test_cli.py",
+    "tests/test_cli_explain.py",
 )
 TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "cloudpickle>=3")
 

@@ -238,7 +238,9 @@ def _by_trees(shap: Any, model: Any, X: Any, background: Any) -> ShapExplanation
     inside = forest_inside(model)
     options: dict[str, Any] = {"feature_perturbation": "tree_path_dependent"}
     if background is not None:
-        options = {"feature_perturbation": "interventional", "data": inside.prepare(background)}
+        # A forest compares in single precision; shap rounds the patients so, but not the background.
+        known = np.asarray(inside.prepare(background), dtype=np.float32)
+        options = {"feature_perturbation": "interventional", "data": known}
     with _numpy_s_generator_kept():
         explainer = shap.TreeExplainer(inside.forest, **options)
         values = np.asarray(explainer.shap_values(inside.prepare(X)))
