@@ -22,6 +22,7 @@ from prrt_estimators.datasets._checks import (
     resolve_paths,
 )
 from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles
 from prrt_estimators.datasets._tables import read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
@@ -41,6 +42,7 @@ class _Reading:
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     lab: LabTable = field(default_factory=lambda: LabTable(pd.DataFrame()))
     files: dict[str, np.ndarray] = field(default_factory=dict)
+    torn: bool = False  # lines are missing, so what is told of the patients as a whole may be wrong
 
 
 def load_cohort(
@@ -133,7 +135,8 @@ def load_cohort(
     CensoredPatientsWarning
         If patients were censored before the horizon.
     CohortWarning
-        If there is no event column, an outcome is missing, or a column tells nothing.
+        If there is no event column, an outcome is missing, a column tells nothing, or a value cannot be, such as
+        an age of 440.
 
     Examples
     --------
@@ -182,12 +185,18 @@ def check_cohort(
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort table and the existence of its files, without raising.
 
-    Parameters are those of :func:`load_cohort`. Scans are not opened.
+    Parameters are those of :func:`load_cohort`. Scans are not opened. The files of all patients are looked for,
+    those whom :func:`load_cohort` would leave out (censored early, no outcome) too.
 
     Returns
     -------
     list of Problem
         Empty if :func:`load_cohort` would load the table.
+
+    Warns
+    -----
+    CensoredPatientsWarning, CohortWarning
+        Of what :func:`load_cohort` would warn.
 
     Examples
     --------
@@ -202,13 +211,17 @@ def check_cohort(
             pet, ct, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
             allow_after_therapy, sheet, root,
         ),
+        everyone=True,
     )  # fmt: skip
+    if reading.outcome is not None and not reading.torn:
+        warn_about(reading.roles, reading.outcome, reading.lab, float(horizon))
     return reading.roles.leaks + reading.problems
 
 
-def _read(source: Any, options: Options) -> _Reading:
+def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
+    """Read a table; look for the files of `everyone`, or only of those who are not left out."""
     table = read_table(source, options.sheet)
-    reading = _Reading(options.problems() + table.problems, frame=table.frame)
+    reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
     roles = reading.roles = assign_roles(table.frame, options)
@@ -228,18 +241,23 @@ def _read(source: Any, options: Options) -> _Reading:
     for name, note in reading.lab.notes.items():
         roles.log[name] = ("lab", f"{roles.log[name][1]}; {note}")
     roles.log |= reading.lab.log
+    roles.notices += implausible_labs(reading.lab.frame, ids)
+    if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
+        roles.notices += implausible_times(outcome.time, reading.ids, roles.time or "")
 
     columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
     folder = options.folder or table.folder
-    reading.files = {name: resolve_paths(rows[name], folder) for name in columns}
-    reading.problems += file_problems(reading.files, ids, options.root is not None)
+    files = {name: resolve_paths(frame[name], folder) for name in columns}
+    reading.files = {name: paths[kept] for name, paths in files.items()}
+    asked, of = (files, reading.ids) if everyone else (reading.files, ids)
+    reading.problems += file_problems(asked, of, options.root is not None)
     scans = {name: reading.files[name] for name in (roles.pet, roles.ct) if name is not None}
     if not scans and not reading.lab.frame.shape[1] and not reading.lab.problems and not roles.leaks:
         remedy = f"name them with pet=, ct= or lab=; the table has {', '.join(frame.columns)}"
         reading.problems.append(Problem("no column is taken as PET, CT or predictor", remedy))
     elif not reading.lab.problems:
         reading.problems += modality_problems(scans, reading.lab.frame, ids)
-    if outcome.y is not None and not outcome.problems:
+    if outcome.y is not None and not outcome.problems and not reading.torn:
         reading.problems += class_problems(outcome.y[kept], options.horizon, roles.target is not None)
     return reading
 

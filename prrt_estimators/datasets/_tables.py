@@ -196,9 +196,10 @@ def _from_rows(rows: Sequence[list[Any]], path: Path) -> Table:
             row = row[:-1]
         if len(row) != len(header):  # which cell is missing cannot be known
             what = f"line {k} has {len(row)} cells, the header has {len(header)}"
-            remedy = "quote cells that contain the separator, and write empty cells too"
+            remedy = "quote cells that contain the separator (a decimal comma?), and write empty cells too"
             problems.append(Problem(what, remedy, file=path.name))
-        cells.append([*row, *[None] * (len(header) - len(row))][: len(header)])
+            continue
+        cells.append(row)
     frame = pd.DataFrame(cells, columns=range(len(header)), dtype=object)
     frame = frame.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     frame = frame.mask(frame == "", np.nan) if len(frame) else frame

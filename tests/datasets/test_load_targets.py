@@ -220,6 +220,7 @@ def test_another_coding_is_one_problem():
     assert problem.patient == "P1"
 
 
+@pytest.mark.filterwarnings("ignore:3 of 3 patients were censored")
 @pytest.mark.parametrize(
     ("table", "options", "message"),
     [
@@ -275,3 +276,10 @@ def test_outcomes_that_cannot_be_used(table, options, message):
 def test_arguments_of_the_wrong_kind(options, kind, message):
     with pytest.raises(kind, match=message):
         check_cohort(cohort([5, 20], [1, 1]), **options)
+
+
+@pytest.mark.parametrize(("name", "months", "shown"), [("pfs_months", 400, 400), ("pfs_years", 31, 372)])
+def test_a_time_of_decades_is_doubted(name, months, shown):
+    table = cohort([0.5, months, 20], [1, 0, 1], name)
+    with pytest.warns(CohortWarning, match=f"holds {shown} .patient P1., expected at most 360 months"):
+        load(table)
