@@ -178,9 +178,8 @@ def places(table: pd.DataFrame) -> list[str]:
     for (encoder, model, method), part in table.groupby(["encoder", "model", "method"], sort=False):
         part = part.set_index("region")
         first = part.loc["planted"]
-        auroc = f"{first['auroc']:.2f} ({first['auroc_low']:.2f} to {first['auroc_high']:.2f})"
         times = " | ".join(f"{part.loc[region, 'ratio']:.1f}" for region in REGIONS)
-        rows.append(f"| {encoder} | {model} | {auroc} | `{method}` | {times} | {first['pointing']:.0%} |")
+        rows.append(f"| {encoder} | {model} | {first['auroc']:.2f} | `{method}` | {times} | {first['pointing']:.0%} |")
     return rows
 
 
