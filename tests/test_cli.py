@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -95,16 +96,36 @@ def test_compare_again_runs_nothing(table, tmp_path):
     assert not (out / "report.html").exists()
 
 
-def test_compare_says_which_models_are_skipped(table, tmp_path):
-    answer = prrt(
-        "compare", table, "--out", tmp_path / "r", "--models", "baseline_lab,pet,pet_ct_lab_pretrained", "--folds", 2,
-        "--repeats", 1, "--no-report", "--jobs", 1,
-    )  # fmt: skip
+def test_compare_says_once_and_why_models_are_skipped(table, tmp_path):
+    answer = prrt("compare", table, "--out", tmp_path / "r", "--folds", 2, "--repeats", 1, "--jobs", 1)
     assert answer.exit_code == 0, answer.output
-    assert "pet: skipped: " in answer.stderr
-    assert "needs weights of a pretrained CT encoder" in answer.stderr
-    assert [line.split("\t")[1] for line in answer.stdout.splitlines()[2:]] != []
-    assert "skipped" in answer.stdout
+    lines = [line for line in answer.stderr.splitlines() if "skipped" in line.lower()]
+    assert lines == [
+        "Skipped, as the cohort has no PET and no CT: PET, CT, PET + CT, PET + labs, CT + labs, PET + CT + labs, "
+        "PET + CT + labs (pretrained CT), Baseline: PET."
+    ]
+    assert answer.stdout.count("\tskipped") == 8
+    page = (tmp_path / "r" / "report.html").read_text("utf-8")
+    assert page.count(f"<li>{lines[0]}</li>") == 1
+    assert "PETPFSClassifier needs" not in page
+    assert "36 patients, 2 models (8 skipped)" in page
+
+
+def test_quiet_is_quiet(table, tmp_path):
+    assert compare(table, tmp_path / "r", "--no-report", "--quiet").stderr == ""
+
+
+@pytest.mark.filterwarnings("always")
+def test_warnings_of_reading_the_table_reach_run_json_and_report(table, tmp_path):
+    pd.read_csv(table).drop(columns="progressed").to_csv(table, index=False)
+    answer = compare(table, tmp_path / "r")
+    assert answer.exit_code == 0, answer.output
+    told = [line.removeprefix("Warning: ") for line in answer.stderr.splitlines() if line.startswith("Warning: ")]
+    assert len(told) == 1
+    assert "no column is recognised as the progression event" in told[0]
+    assert json.loads((tmp_path / "r" / "run.json").read_text("utf-8"))["data"]["warnings"] == told
+    page = html.unescape((tmp_path / "r" / "report.html").read_text("utf-8"))
+    assert told[0] in page[page.index("<h2>Patients") : page.index("<h2>How it was run")]
 
 
 def test_a_failed_model_is_exit_code_1(table, tmp_path, monkeypatch):
@@ -282,7 +303,8 @@ def test_demo_runs_every_model_and_goes_on(tmp_path, monkeypatch):
     rows = [line.split("\t") for line in answer.stdout.splitlines()[1:]]
     assert [row[0] for row in rows] == list(model_selection.MODEL_NAMES)
     assert [row[0] for row in rows if row[1] == "skipped"] == ["pet_ct_lab_pretrained"]
-    assert (tmp_path / "d" / "report.html").is_file()
+    page = (tmp_path / "d" / "report.html").read_text("utf-8")
+    assert page.count("Simulated patients made by prrt demo, with a planted signal 2 times as strong") == 2
     again = prrt(*words)
     assert again.exit_code == 0
     assert "18 finished folds are kept" in again.stderr

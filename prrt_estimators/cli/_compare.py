@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from prrt_estimators.cli import _options as o
-from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+from prrt_estimators.cli._console import MODEL_FAILED, OK, noted_warnings, print_table, reported, say
 
 
 @reported
@@ -59,7 +60,8 @@ def compare(
     boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     chosen = _chosen(models)
     _check_explained(explain_model, chosen)
-    data = load_cohort(cohort, verbose=not quiet, **table)
+    with noted_warnings() as warned:
+        data = load_cohort(cohort, verbose=not quiet, **table)
     return run_comparison(
         data,
         out,
@@ -81,6 +83,7 @@ def compare(
         explain=explain or explain_model is not None,
         explained=explain_model,
         verbose=not quiet,
+        cohort_warnings=warned,
     )
 
 
@@ -122,6 +125,8 @@ def run_comparison(
     verbose: bool,
     explain: bool = False,
     explained: str | None = None,
+    cohort_warnings: Sequence[str] = (),
+    notice: str | None = None,
 ) -> int:
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
@@ -139,6 +144,7 @@ def run_comparison(
         n_jobs=_default_jobs(model_options["device"]) if jobs is None else jobs,
         random_state=seed,
         out=out,
+        cohort_warnings=cohort_warnings,
         verbose=int(verbose),
     )
     print_table(
@@ -147,10 +153,10 @@ def run_comparison(
         minor=("AUPRC short", "Brier"),
     )
     for row in comparison.status.itertuples(index=False):
-        if row.status != "ok":
-            say(f"{row.model}: {row.status}: {row.reason}")
+        if row.status == "failed":  # what was skipped is said before the first fold
+            say(f"{row.model}: failed: {row.reason}")
     if report:
-        _write_pages(comparison, data, out)
+        _write_pages(comparison, data, out, notice)
     if explain:
         _explain(comparison, data, out, models, model_options, explained, folds, seed, verbose)
     if verbose:
@@ -167,7 +173,7 @@ def _default_jobs(device: str) -> int:
     return 1 if gpu else min(4, joblib.cpu_count())
 
 
-def _write_pages(comparison: Any, data: Any, out: Path) -> None:
+def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> None:
     from prrt_estimators._io import atomic_write
     from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
@@ -185,6 +191,7 @@ def _write_pages(comparison: Any, data: Any, out: Path) -> None:
         roles=data.roles,
         horizon=data.horizon,
         figures=figures,
+        notice=notice,
     )
 
 

@@ -7,7 +7,8 @@ import inspect
 import io
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -78,6 +79,22 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
     # Where in the source a warning was raised tells a user of the command nothing.
     if not issubclass(category, DeprecationWarning):
         say(f"Warning: {message}")
+
+
+@contextmanager
+def noted_warnings() -> Iterator[list[str]]:
+    """Give a list that fills with the texts of warnings, which are shown all the same."""
+    texts: list[str] = []
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, UserWarning) and str(message) not in texts:
+                texts.append(str(message))
+            show(message, category, *place, **more)
+
+        warnings.showwarning = note
+        yield texts
 
 
 def print_table(table: pd.DataFrame, title: str = "", minor: Sequence[str] = ()) -> None:

@@ -9,10 +9,15 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._compare import run_comparison
-from prrt_estimators.cli._console import reported, say
+from prrt_estimators.cli._console import noted_warnings, reported, say
 
 #: Small enough for five minutes on two cores; few patients show only a signal stronger than a real one.
 _PATIENTS, _VOXELS, _SIGNAL = 108, 32, 2.0
+
+_NOTICE = (
+    f"Simulated patients made by prrt demo, with a planted signal {_SIGNAL:g} times as strong as a realistic one: the "
+    "numbers say nothing about patients."
+)
 
 
 @reported
@@ -39,7 +44,8 @@ def demo(
         if not quiet:
             say(f"Making {_PATIENTS} synthetic patients in {folder}.")
         make_cohort_folder(folder, n_patients=_PATIENTS, volume_shape=_VOXELS, signal=_SIGNAL, random_state=seed)
-    data = load_cohort(folder / "cohort.csv", verbose=not quiet)
+    with noted_warnings() as warned:
+        data = load_cohort(folder / "cohort.csv", verbose=not quiet)
     return run_comparison(
         data,
         out,
@@ -57,4 +63,6 @@ def demo(
         seed=seed,
         report=not no_report,
         verbose=not quiet,
+        cohort_warnings=warned,
+        notice=_NOTICE,
     )

@@ -7,7 +7,7 @@ import os
 import secrets
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ from prrt_estimators.model_selection._progress import ComparisonProgress
 from prrt_estimators.model_selection._records import collect, model_entry, warn_of_other_machine
 from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
+from prrt_estimators.model_selection._skipped import skipped_in_words
 from prrt_estimators.model_selection._splits import choose_splits
 
 
@@ -46,6 +47,7 @@ def compare_models(
     n_jobs: int | None = None,
     random_state: int | None = 0,
     out: str | os.PathLike[str] | None = None,
+    cohort_warnings: Sequence[str] = (),
     verbose: int = 1,
 ) -> ModelComparison:
     """Cross-validate every model on the same splits.
@@ -78,8 +80,10 @@ def compare_models(
         draws a seed, which `out` remembers.
     out : path, default=None
         Folder of the run; None keeps the results in memory only.
+    cohort_warnings : sequence of str, default=()
+        What was warned of while the patients were read; kept in run.json and shown in the report.
     verbose : int, default=1
-        0 is silent. Otherwise a progress bar on a terminal, a line a model in a log.
+        0 is silent. Otherwise a progress bar on a terminal; in a log a line a model, and one every few seconds.
 
     Returns
     -------
@@ -140,6 +144,7 @@ def compare_models(
         cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if cv is None else cv
         splits, cv_name = choose_splits(cv, y, groups, store)
         run = new_run(X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, n_jobs=n_jobs)
+        run["data"]["warnings"] = [private_text(str(text), X) for text in cohort_warnings]
         run["warnings"] = [] if before is None else before.get("warnings", [])
         tasks, records = _plan(_estimators(models), splits, run, scorers, store)
         warn_of_other_machine(records, before, run)
@@ -221,29 +226,30 @@ def _run(
     kept = sum(len(found) for found in records.values())
     if kept:
         progress.line(f"{kept} finished folds are kept.")
-    for name, model in models.items():
-        if isinstance(model, Skipped):
-            progress.line(f"{name}: skipped ({model.reason})")
+    skipped = {name: model.reason for name, model in models.items() if isinstance(model, Skipped)}
     unable, notices = prepare_models({name: models[name] for name in counts}, X, progress.prepared)
     run["warnings"] = [private_text(text, X) for text in notices] if counts else run["warnings"]
     for name, reason in unable.items():
         reason = private_text(reason, X)
         records[name].append({"status": "skipped", "reason": reason, "warnings": []})
-        progress.line(f"{name}: skipped ({reason})")
+        skipped[name] = reason
         del counts[name]
+    in_order = {name: skipped[name] for name in models if name in skipped}
+    for sentence in skipped_in_words(in_order, run["data"]["modalities"]):
+        progress.line(sentence)
     run["hardware"] = hardware()  # by now, models that use torch have loaded it
-    progress.begin_folds(counts)
+    progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
         for record in run_tasks((task for task in tasks if task.model in counts), data, run["n_jobs"]):
             name = record["model"]
             records[name].append(record)
-            progress.fold(name)
+            progress.fold(name, record["fit_seconds"] + record["score_seconds"] if record["status"] == "ok" else None)
             if record["status"] != "ok":
                 if progress.give_up(name):
                     progress.line(f"{name}: {record['status']} ({record['reason']})")
             elif progress.left(name) == 0 and all(one["status"] == "ok" for one in records[name]):
-                progress.line(_sentence(name, records[name]))
+                progress.done(_sentence(name, records[name]))
 
 
 def _sentence(name: str, records: list[dict[str, Any]]) -> str:

@@ -47,7 +47,10 @@ class Panel:
 def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
     """Bars of AUROC and AUPRC by model (of the first metrics, where these were not asked for)."""
     metrics = [name for name in ("auroc", "auprc") if name in comparison.metrics] or comparison.metrics[:2]
-    absent = comparison.status[comparison.status["status"] != "ok"]
+    # Only models with a result have bars; where none has any, the reasons are all there is to draw.
+    absent = (
+        comparison.status if comparison.scores.empty else comparison.status[comparison.status["status"] == "failed"]
+    )
     return ModelComparisonDisplay.from_scores(
         comparison.scores,
         prevalence=_prevalence(comparison),

@@ -12,6 +12,8 @@ CONFIGURATIONS = ("lab", "pet", "ct", "pet_ct", "pet_lab", "ct_lab", "pet_ct_lab
 BASELINES = ("baseline_lab", "baseline_pet")
 MODEL_NAMES = (*CONFIGURATIONS, *BASELINES)
 
+NEEDS_WEIGHTS = "needs weights of a pretrained CT encoder: pass ct_weights (--ct-weights), e.g. 'astra'"
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -138,6 +140,6 @@ def _make(name: str, network: Mapping[str, Any], pretrained: Mapping[str, Any]) 
         return estimators.PETBaselineClassifier(**box)
     if name == "pet_ct_lab_pretrained":
         if pretrained["ct_weights"] is None:
-            return Skipped("needs weights of a pretrained CT encoder: pass ct_weights (--ct-weights), e.g. 'astra'")
+            return Skipped(NEEDS_WEIGHTS)
         return estimators.FusionPFSClassifier(modalities=("pet", "ct", "lab"), **pretrained, **network)
     return estimators.FusionPFSClassifier(modalities=tuple(name.split("_")), **network)

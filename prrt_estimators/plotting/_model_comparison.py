@@ -169,7 +169,7 @@ class ModelComparisonDisplay:
             for position, name in enumerate(models):
                 if name not in scored:
                     note = ax.text(0.01, position, self._absence(name), va="center", fontsize=8, fontstyle="italic")
-                    note.set(color="0.35", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
+                    note.set(color="0.35", bbox={"facecolor": "white", "edgecolor": "none", "pad": 4})
             self._dress(ax, models, metrics)
         self.ax_ = ax
         self.figure_ = figure_of(ax)
@@ -193,6 +193,8 @@ class ModelComparisonDisplay:
         if name not in self.skipped:
             return "no score"
         reason = textwrap.shorten(self.skipped[name], width=64, placeholder=" ...")
+        if reason.startswith("failed"):
+            return reason
         return f"skipped: {reason}" if reason else "skipped"
 
     def _dress(self, ax: Axes, models: list[str], metrics: list[str]) -> None:

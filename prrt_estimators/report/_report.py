@@ -14,8 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
+from prrt_estimators.model_selection._skipped import skipped_in_words
 from prrt_estimators.plotting import model_label, save_figure
-from prrt_estimators.report._words import answer, flow, limits, reading
+from prrt_estimators.report._words import answer, flow, limits, reading, size
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",
@@ -35,6 +36,7 @@ def write_report(
     horizon: float = 12.0,
     reference: str | None = "baseline_lab",
     figures: Mapping[str, Any] | None = None,
+    notice: str | None = None,
 ) -> Path:
     """Write ``report.html``: what was asked, who the patients are, what came out, how, and its limits.
 
@@ -58,6 +60,8 @@ def write_report(
         Model that the others are tested against.
     figures : mapping of str to Panel, default=None
         From ``comparison.figures()``, if they are drawn already.
+    notice : str, default=None
+        What nobody must overlook, e.g. that the patients are simulated: below the title and first of the limits.
 
     Returns
     -------
@@ -88,12 +92,16 @@ def write_report(
     )
     table = format_summary(summary)
     table["model"] = [model_label(name) for name in table["model"]]
+    table = table[(summary["status"] != "skipped").to_numpy()]
     readings = [(model_label(str(name)), reading(row)) for name, row in summary.iterrows() if row["status"] == "ok"]
-    stopped = comparison.status[comparison.status["status"] != "ok"]
+    status = comparison.status
+    skipped = {str(row.model): str(row.reason) for row in status[status["status"] == "skipped"].itertuples(index=False)}
+    failed = status[status["status"] == "failed"]
     page = environment.get_template("report.html").render(
         run=run,
         horizon=f"{horizon:g}",
-        n_models=len(summary),
+        notice=notice,
+        size=size(run, summary),
         answer=answer(comparison, summary),
         flow=flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded),
         excluded=_rows(excluded),
@@ -105,12 +113,14 @@ def write_report(
             {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
             for name, panel in panels.items()
         ],
-        stopped=[(model_label(str(row.model)), row.status, row.reason) for row in stopped.itertuples(index=False)],
+        skipped=skipped_in_words(skipped, run["data"]["modalities"]),
+        failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
+        cohort_warnings=run["data"].get("warnings", []),
         warnings=[
             (model_label(name), entry["warnings"]) for name, entry in run["models"].items() if entry.get("warnings")
         ],
         models=[_model(name, entry) for name, entry in run["models"].items()],
-        limits=limits(comparison),
+        limits=([notice] if notice else []) + limits(comparison),
     )
     target = Path(folder) / "report.html"
     with atomic_write(target) as temporary:

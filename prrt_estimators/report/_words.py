@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from prrt_estimators.plotting import model_label
+
+
+def count(n: int, noun: str) -> str:
+    """Return a number with its noun in the singular or the plural.
+
+    Examples
+    --------
+    >>> count(1, "model"), count(2, "model")
+    ('1 model', '2 models')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def size(run: Mapping[str, Any], summary: pd.DataFrame) -> str:
+    """Say how many patients, models and folds there are; only models with a result count as models."""
+    ran = int((summary["status"] == "ok").sum())
+    absent = [f"{n} {name}" for name in ("skipped", "failed") if (n := int((summary["status"] == name).sum()))]
+    without = f" ({', '.join(absent)})" if absent else ""
+    return (
+        f"{count(run['data']['n_patients'], 'patient')}, {count(ran, 'model')}{without}, "
+        f"{count(run['cv']['n_splits'], 'test fold')} in {count(run['cv']['n_repeats'], 'repeat')}."
+    )
 
 
 def reading(row: pd.Series) -> str:
@@ -50,9 +73,12 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     title = "AUROC" if metric == "auroc" else metric
     spread = row[f"{metric}_sd"]
     score = f"{row[f'{metric}_mean']:.2f}" + ("" if np.isnan(spread) else f" ± {spread:.2f}")
+    ran = int((summary["status"] == "ok").sum())
     said = [
-        f"{model_label(best)} has the highest mean {title} ({score}). It was chosen among "
-        f"{int((summary['status'] == 'ok').sum())} models by the very scores reported here, so this number flatters it."
+        f"{model_label(best)} has the highest mean {title} ({score}). It was chosen among {ran} models by the very "
+        "scores reported here, so this number flatters it."
+        if ran > 1
+        else f"{model_label(best)} has a mean {title} of {score}. It is the only model with a result."
     ]
     if not np.isnan(row["auroc_low"]):
         said.append(
@@ -70,6 +96,9 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
         said.append(
             f"Of {len(tested)} models tested against {reference} (corrected for overlapping training sets and for the "
             f"number of models), {which}."
+            if len(tested) > 1
+            else f"{model_label(str(tested.index[0]))} was {'' if found else 'not '}shown to differ from {reference} "
+            "(corrected for overlapping training sets)."
         )
     return said
 

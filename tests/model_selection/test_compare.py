@@ -107,7 +107,17 @@ def test_one_failed_model_does_not_cost_the_others(tmp_path, capsys):
     assert list(comparison.summary(n_boot=50).index) == list(models)
     lines = capsys.readouterr().err.splitlines()
     assert sum(line.startswith("broken: failed") for line in lines) == 1
-    assert len(lines) == 5
+    assert lines[:3] == [
+        "Skipped, as the cohort has no PET: scanless.",
+        "Skipped (needs weights): absent.",
+        "model 1 of 3 (good), fold 1 of 3",
+    ]
+    assert re.fullmatch(
+        r"good: auroc [\d.]+, 3 folds in [\d.]+ s; now model 2 of 3 \(broken\), fold 1 of 3, about \d+ s left if no later "
+        "model is slower",
+        lines[3],
+    )
+    assert lines[5:] == ["late: skipped (needs 'ct')"]
 
 
 def test_warnings_are_collected_once_a_model():

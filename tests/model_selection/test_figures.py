@@ -39,6 +39,18 @@ def test_names_and_captions(comparison):
     assert "averaged over repeats" in panels["kaplan_meier_lab"].caption.replace("\n", " ")
 
 
+def test_models_without_a_result_take_no_place_among_the_bars(comparison):
+    ax = comparison.figures()["auroc_auprc"].figure.axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["Labs", "weak/model"]
+    assert not any("skipped" in text.get_text() for text in ax.texts)
+
+
+def test_a_failed_model_keeps_its_place_and_says_so(comparison):
+    status = comparison.status.assign(status=["ok", "ok", "failed"], reason=["", "", "RuntimeError: no luck"])
+    failed = ModelComparison(comparison.scores, comparison.predictions, status, comparison.survival, comparison.run)
+    assert "failed: RuntimeError: no luck" in [text.get_text() for text in failed.plot().ax_.texts]
+
+
 def test_kaplan_meier_classes_are_means_over_repeats(comparison):
     pooled = pool_repeats(comparison.predictions[comparison.predictions["model"] == "lab"])
     n_long = int((pooled["p_long"] >= 0.5).sum())

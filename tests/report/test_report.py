@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from html.parser import HTMLParser
 
@@ -88,7 +90,10 @@ def test_page_tells_who_was_left_out_and_what_came_out(page):
     assert "left out: censored before 12 months: class unknown 2" in plain
     assert "patients compared 36" in plain
     assert f"{comparison.summary().loc['baseline_lab', 'auroc_mean']:.3f}" in plain
-    assert "CT , skipped: no scans" in plain
+    assert "Skipped (no scans & none): CT." in plain.replace("&amp;", "&")
+    assert "36 patients, 2 models (1 skipped), 3 test folds in 1 repeat." in plain
+    assert "was not shown to differ from Baseline: labs" in plain
+    assert "1 models" not in plain
     assert "flatters it" in plain
     assert "research software" in plain
     assert comparison.run["versions"]["scikit-learn"] in plain
@@ -132,6 +137,35 @@ def test_report_when_nothing_ran(tmp_path):
     X, y = np.zeros((30, 2)), np.tile([0, 1], 15)
     comparison = compare_models({"a": Skipped("none")}, X, y, cv=3, out=tmp_path / "run", verbose=0)
     assert "No model has a result." in write_report(comparison, tmp_path).read_text()
+
+
+def test_warnings_of_reading_stand_with_the_patients_and_a_notice_stands_first(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.tile([0, 1], 15)
+    told = "no column was taken as event: everyone counts as progressed <1>"
+    comparison = compare_models(
+        {"a": LogisticRegression()}, X, y, cv=3, out=tmp_path, cohort_warnings=[told], verbose=0
+    )
+    assert json.loads((tmp_path / "run.json").read_text("utf-8"))["data"]["warnings"] == [told]
+    text = write_report(comparison, tmp_path, notice="All of it & them simulated.").read_text("utf-8")
+    patients = text[text.index("<h2>Patients") : text.index("<h2>How it was run")]
+    assert html.escape(told, quote=False) in patients
+    notice = "All of it &amp; them simulated."
+    assert text.index("<h1>") < text.index(notice) < text.index("<h2>")
+    assert re.search(rf"<h2>Limits</h2>\s*<ul>\s*<li>{notice}</li>", text)
+    assert "It is the only model with a result." in text
+    plain = write_report(comparison, tmp_path).read_text("utf-8")
+    assert 'class="notice"' not in plain
+    assert "simulated" not in plain
+
+
+def test_skipped_models_are_one_sentence_and_no_rows(tmp_path):
+    X, y = np.random.default_rng(0).normal(size=(30, 2)), np.tile([0, 1], 15)
+    models = {"a": LogisticRegression(), **{name: Skipped("no scans") for name in ("pet", "ct", "pet_ct")}}
+    text = write_report(compare_models(models, X, y, cv=3, verbose=0), tmp_path).read_text("utf-8")
+    assert text.count("no scans") == 1
+    assert "<li>Skipped (no scans): PET, CT, PET + CT.</li>" in text
+    results = text[text.index("<h2>What came out") : text.index("<h2>Figures")]
+    assert results.count("<tr>") == 2
 
 
 def test_flow():

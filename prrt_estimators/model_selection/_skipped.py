@@ -1,0 +1,59 @@
+"""Why models were skipped, in a sentence a reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
+
+_LACKS = re.compile(r"\w+ needs ('(?:pet|ct|lab)'(?: and '(?:pet|ct|lab)')*); the data have ")
+_TITLES = {"pet": "PET", "ct": "CT", "lab": "laboratory values"}
+
+
+def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> list[str]:
+    """Group skipped models by reason, those that lack a modality first.
+
+    Parameters
+    ----------
+    reasons : mapping of str to str
+        Reason by model.
+    modalities : sequence of str
+        What the cohort has; empty if that is not known.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> why = "FusionPFSClassifier needs 'pet'; the data have lab."
+    >>> skipped_in_words({"pet_lab": why, "pet": why, "mine": "too slow"}, ["lab"])
+    ['Skipped, as the cohort has no PET: PET + labs, PET.', 'Skipped (too slow): mine.']
+    """
+    from prrt_estimators.plotting import model_label
+
+    lacking: list[str] = []
+    absent: set[str] = set()
+    others: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        lacks = _lacks(reason, modalities)
+        if lacks:
+            lacking.append(model_label(name))
+            absent |= lacks
+        else:
+            others.setdefault(reason.rstrip("."), []).append(model_label(name))
+    found = []
+    if lacking:
+        named = " and ".join(f"no {title}" for key, title in _TITLES.items() if key in absent)
+        found.append(f"Skipped, as the cohort has {named}: {', '.join(lacking)}.")
+    return [*found, *(f"Skipped ({reason}): {', '.join(names)}." for reason, names in others.items())]
+
+
+def _lacks(reason: str, modalities: Sequence[str]) -> set[str]:
+    """Modalities that a model misses by its reason."""
+    said = _LACKS.match(reason)
+    if said is not None:
+        return set(re.findall(r"'(\w+)'", said[1]))
+    # Whoever has no PET is not helped by advice on weights for a model that needs PET as well.
+    return set(_TITLES) - set(modalities) if reason == NEEDS_WEIGHTS and modalities else set()
