@@ -54,12 +54,12 @@ print(f"AUROC of 40 patients who were not trained on: {auroc:.2f}")
 #
 # The maps
 # --------
-# Integrated gradients say what each voxel adds to the logit, from a blurred scan to the scan as it is. They are drawn over the
-# patient's own PET at its own resolution, with the planes where the map is strongest; the mask of lesions is outlined. Class 1,
-# which the title calls long PFS, is the higher burden here.
+# SmoothGrad says how the logit would change with each voxel, averaged over noisy copies of the scan; :doc:`../saliency` measures
+# which kind of map points at what decides. It is drawn over the patient's own PET at its own resolution, with the planes where
+# the map is strongest; the mask of lesions is outlined. Class 1, which the title calls long PFS, is the higher burden here.
 
 seen = X[test]
-maps = saliency(clf, seen, method="integrated_gradients", n_steps=32)
+maps = saliency(clf, seen, method="smoothgrad", random_state=0)
 patient = int(np.argmax(np.where(y[test] == 1, maps.probability, 0)))
 SaliencyDisplay.from_maps(maps, patient, X=seen).plot().figure_
 
@@ -68,7 +68,7 @@ SaliencyDisplay.from_maps(maps, patient, X=seen).plot().figure_
 # ----------------------
 # ``saliency_to_nifti`` writes maps in the grids of the patients' own scans, so that any viewer lays one over the other.
 
-few = saliency(clf, seen[:2], method="integrated_gradients", n_steps=32)
+few = saliency(clf, seen[:2], method="smoothgrad", random_state=0)
 files = saliency_to_nifti(few, seen[:2], folder / "maps")
 scan, map_ = nib.load(seen["pet"].paths[0]), nib.load(files["pet"][0])
 print(
@@ -91,7 +91,7 @@ table = attribution_in_regions(maps, seen.masks, within="body")
 summarise_regions(table).drop(columns=["modality", "kind"]).round(2)
 
 # %%
-# ``ratio`` is share over expected. Both places get many times what their volume would, and the organs no less than the lesions: this
+# ``ratio`` is share over expected. Both places get several times what their volume would, and the organs more than the lesions: this
 # network goes by uptake, wherever it is. The picture alone would not have told.
 #
 # Check two: does the map follow the weights?
@@ -120,9 +120,8 @@ with warnings.catch_warnings():
     nothing = saliency(
         shuffled,
         seen,
-        method="integrated_gradients",
-        n_steps=32,
-        baseline="blurred",
+        method="smoothgrad",
+        random_state=0,
         auroc_interval=(interval.low, interval.high),
     )
 SaliencyDisplay.from_maps(nothing, patient, X=seen).plot().figure_
