@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from pathlib import Path
 from typing import Any
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+from prrt_estimators.cli._messages import in_options
+
+_SINGLE = 3  # a problem that more patients share is told once, with this many of them
 
 
 @reported
@@ -28,24 +33,36 @@ def check(
     Exit code: 0 nothing is wrong, 1 problems were found, 2 the table cannot be read.
     """
     from prrt_estimators.datasets import check_cohort, load_cohort
+    from prrt_estimators.exceptions import CohortWarning
 
     boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     options = {name: value for name, value in boxes.items() if value is not None} | {"cache_dir": cache_dir}
-    if not cohort.is_file():
-        raise FileNotFoundError(f"the table {cohort} does not exist. Name a CSV or Excel file.")
-    problems = check_cohort(cohort, **table)
+    _check_table(cohort, table["sheet"])
+    problems, unopened = check_cohort(cohort, **table), 0
     if problems:
         X = _scans_only(cohort, table)
     else:
-        data = load_cohort(cohort, verbose=not quiet, **table)
-        X = data.X
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CohortWarning)  # `check_cohort` has said it
+            data = load_cohort(cohort, verbose=not quiet, **table)
+        X, unopened = data.X, len(data.excluded) if {"pet", "ct"} & set(data.X) else 0
         problems = _class_problems(data, folds)
     problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet)]))
     if not problems:
-        say(f"Nothing is wrong with the {len(X)} patients of {cohort}.")
+        left = f" The scans of the {unopened} left out were not opened." if unopened else ""
+        say(f"Nothing is wrong with the {len(X)} patients of {cohort}.{left}")
         return OK
     print_table(_as_table(problems), title=f"{len(problems)} problem(s) in {cohort.name}")
     return MODEL_FAILED
+
+
+def _check_table(cohort: Path, sheet: int | str) -> None:
+    from prrt_estimators.datasets._tables import read_table
+    from prrt_estimators.exceptions import CohortError
+
+    read = read_table(cohort, sheet)
+    if read.problems and not len(read.frame):
+        raise CohortError(read.problems)
 
 
 def _class_problems(data: Any, folds: int) -> list[Any]:
@@ -107,17 +124,33 @@ def _scan_problems(X: Any, options: dict[str, Any], quiet: bool) -> list[Any]:
 
 
 def _as_table(problems: list[Any]) -> Any:
+    """Table of problems; one row for a problem that many patients share."""
     import pandas as pd
 
+    shared: dict[Any, list[Any]] = {}
+    for one in problems:
+        shared.setdefault((one.what, one.remedy, one.column, one.patient is None), []).append(one)
+    groups = [group for key, several in shared.items() for group in _grouped(several, apart=key[3])]
     return pd.DataFrame(
         [
             {
-                "patient": one.patient or "",
-                "column": one.column or "",
-                "file": one.file or "",
-                "problem": one.what,
-                "remedy": one.remedy,
+                "patient": _listed([one.patient or "" for one in group], "patients"),
+                "column": group[0].column or "",
+                "file": _listed([one.file or "" for one in group], "files"),
+                "problem": in_options(group[0].what),
+                "remedy": in_options(group[0].remedy),
             }
-            for one in problems
+            for group in groups
         ]
     )
+
+
+def _grouped(problems: list[Any], apart: bool) -> list[list[Any]]:
+    return [[one] for one in problems] if apart or len(problems) <= _SINGLE else [problems]
+
+
+def _listed(texts: list[str], kind: str) -> str:
+    several = list(dict.fromkeys(text for text in texts if text))
+    if len(several) <= _SINGLE:
+        return ", ".join(several)
+    return f"{', '.join(several[:_SINGLE])} and {len(several) - _SINGLE} more {kind}"

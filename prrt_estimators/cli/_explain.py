@@ -10,7 +10,7 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
-from prrt_estimators.cli._predict import lab_columns
+from prrt_estimators.cli._predict import check_columns, lab_columns
 
 
 class MapMethod(StrEnum):
@@ -49,6 +49,7 @@ def explain(
     if cache_dir is not None and "cache_dir" in estimator.get_params():
         estimator.set_params(cache_dir=str(cache_dir))
     columns = lab_columns(estimator)
+    check_columns(columns, cohort, table["sheet"])  # type: ignore[arg-type]
     data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": columns}))  # type: ignore[arg-type]
     page = explain_model(
         estimator,

@@ -34,6 +34,7 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("censored", str, "drop", "Patients censored before the horizon: 'drop', or 'weight' the others instead."),
     ("allow_after_therapy", str, "", "Columns that may be predictors although they sound known only after therapy."),
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
+    ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
 _NONE_MEANS_NONE = ("pet", "ct", "mask", "patient_id", "time", "event", "target")
 
@@ -62,6 +63,7 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     labs = split_names(given["lab"])
     options["lab"] = None if labs == ["none"] else "auto" if labs == ["auto"] else labs
     options["allow_after_therapy"] = tuple(split_names(given["allow_after_therapy"]))
+    options["root"] = given["root"] or None
     options["sheet"] = int(given["sheet"]) if given["sheet"].isdigit() else given["sheet"]
     return options
 

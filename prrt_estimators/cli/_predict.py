@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ def predict(
     ct: Annotated[str, typer.Option(help="Column with the CT files; 'none' leaves CT out.")] = "auto",
     patient_id: Annotated[str, typer.Option(help="Column with pseudonymous patient ids.")] = "auto",
     sheet: Annotated[str, typer.Option(help="Sheet of an Excel file, by number or name.")] = "0",
+    root: Annotated[str, typer.Option(help="Folder in which paths of the table start; its own if not given.")] = "",
     cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
 ) -> int | None:
@@ -36,17 +38,21 @@ def predict(
     estimator = load_model(model)
     if cache_dir is not None and "cache_dir" in estimator.get_params():
         estimator.set_params(cache_dir=str(cache_dir))
+    labs = lab_columns(estimator)
+    number = int(sheet) if sheet.isdigit() else sheet
+    check_columns(labs, cohort, number)
     data = load_cohort(
         cohort,
         pet=None if pet == "none" else pet,
         ct=None if ct == "none" else ct,
-        lab=lab_columns(estimator),
+        lab=labs,
         patient_id=patient_id,
         time=None,
         event=None,
         target=None,
         mask=None,
-        sheet=int(sheet) if sheet.isdigit() else sheet,
+        sheet=number,
+        root=root or None,
         verbose=not quiet,
     )
     p_long = estimator.predict_proba(data.X)[:, 1]
@@ -73,3 +79,23 @@ def lab_columns(estimator: Any) -> Any:
         return None
     names = getattr(estimator, "feature_names_in_", None)
     return "auto" if names is None else [str(name) for name in names]
+
+
+def check_columns(labs: Any, cohort: Path, sheet: int | str) -> None:
+    """Refuse a table that lacks columns which a model was fitted on."""
+    from prrt_estimators.datasets._tables import read_table
+    from prrt_estimators.exceptions import CohortError, Problem
+
+    if not isinstance(labs, list):
+        return
+    table = read_table(cohort, sheet)
+    lacking = [name for name in labs if name not in table.frame.columns]
+    if table.problems or not lacking:
+        return
+    problems = []
+    for name in lacking:
+        near = difflib.get_close_matches(name, [str(one) for one in table.frame.columns if one not in labs], n=1)
+        remedy = f"rename {near[0]!r} if it is meant, or add the column" if near else "add the column"
+        what = f"the model was fitted on {name!r}, which {cohort.name} lacks"
+        problems.append(Problem(what, f"{remedy} (cells may be empty)"))
+    raise CohortError(problems)

@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
+from prrt_estimators._values import parse_column
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.datasets._words import (
     Guess,
     file_kind,
     guess_name,
+    nearness_to_time,
     says_censored,
     says_later,
     says_progress,
@@ -32,6 +34,7 @@ _PERSON = re.compile(r"^[^\W\d_]{2,}(?:[,\s]+[^\W\d_][\w.'-]*)+$")
 _FILE_COLUMN = frozenset(["path", "paths", "file", "files", "filename", "datei", "pfad", "image", "img", "nifti"])
 _CLASS_WORDS = frozenset(["short", "long", "kurz", "lang"])
 
+_NEAR = 0.6  # likeness of names from which one is proposed
 _SINGLE = ("patient_id", "pet", "ct", "time", "event", "target")
 
 #: Roles whose columns may go into `Bunch.frame`; identifiers, files and what nobody recognised stay outside.
@@ -109,8 +112,8 @@ def _guess(name: str, values: pd.Series) -> Guess:
         return Guess("date", "holds dates: never a predictor")
     if said is None:
         if file_kind(name) in ("pet", "ct"):
-            return Guess("unrecognised", "named like a scan but holds no files; name it in lab= to use it")
-        return Guess("unrecognised", "meaning not recognised; name it in lab= to use it")
+            return Guess("unrecognised", "named like a scan but holds no files; name it in lab= (--lab) to use it")
+        return Guess("unrecognised", "meaning not recognised; name it in lab= (--lab) to use it")
     if said.role == "patient_id" and _share([_PERSON.match(text) for text in texts]) > 0.5:
         return Guess("identifier", "holds names of persons: not carried")
     if said.role == "time" and {text.lower() for text in texts} <= _CLASS_WORDS:
@@ -206,10 +209,13 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
         roles.log[roles.target] = ("target", f"not used: the class is made from {roles.time!r}")
         roles.target = None
     if roles.time is None and roles.target is None and options.time == AUTO and options.target in (AUTO, None):
+        near = _likeliest_time(frame, guesses)
         remedy = (
-            "name the column, e.g. time='pfs_months' or target='pfs_class'; for new patients without an outcome "
-            f"pass time=None. The table has {', '.join(guesses)}"
+            f"did you mean {near!r}? Then pass time={near!r}"
+            if near is not None
+            else "name the column, e.g. time='pfs_months' or target='pfs_class'"
         )
+        remedy += f"; for new patients without an outcome pass time=None. The table has {', '.join(guesses)}"
         roles.problems.append(Problem("no column is recognised as the time to progression", remedy))
     if roles.time is None:
         if roles.event is not None:
@@ -237,6 +243,17 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
                 f"no column is recognised as the progression event: every time in {roles.time!r} counts as a "
                 "progression. Name the event with event=, or pass event=None if nobody was censored."
             )
+
+
+def _likeliest_time(frame: pd.DataFrame, guesses: dict[str, Guess]) -> str | None:
+    """Return the column of numbers whose name is nearest to that of a time to progression."""
+    near = {}
+    for name, guess in guesses.items():
+        cells = frame[name][~empty_cells(frame[name])]
+        if guess.role in ("after_therapy", "unrecognised") and cells.nunique() > 2 and not parse_column(cells)[1].any():
+            near[name] = nearness_to_time(name)
+    best = max(near, key=near.__getitem__, default=None)
+    return best if best is not None and near[best] >= _NEAR else None
 
 
 def _may_be_event(name: str, cells: pd.Series) -> bool:

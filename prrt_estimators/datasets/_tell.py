@@ -27,6 +27,9 @@ def show_roles(bunch: Bunch) -> None:
         taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
         console.out(f"Taken as {'; '.join(parts)}.", highlight=False)
+    if not (bunch.roles["role"] == "patient_id").any():
+        said = "No column is taken as the patient id: row numbers are used. Name one with patient_id= (--patient-id)."
+        console.out(said, highlight=False)
     counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
     if "lab" in bunch.X:
         counts.append(f"{bunch.X['lab'].shape[1]} lab columns")

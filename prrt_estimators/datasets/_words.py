@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators.datasets._codings import coding_in, says_inverted, without_coding
@@ -181,6 +182,19 @@ def file_kind(name: str) -> str | None:
 def says_date(name: str) -> bool:
     """Tell whether the name says that the column holds dates."""
     return _DATES.search(" ".join(name_tokens(name))) is not None
+
+
+def nearness_to_time(name: str) -> float:
+    """Return how near a name is to one of the time to progression, from 0 to 1.
+
+    Examples
+    --------
+    >>> [round(nearness_to_time(name), 1) for name in ("PFS (mnths)", "Progression free intervall [M]", "hospital")]
+    [0.7, 0.8, 0.4]
+    """
+    units = {spelling for spellings in _TIME_UNITS.values() for spelling in spellings}
+    key = "".join(token for token in name_tokens(without_coding(name)) if token not in units)
+    return max(SequenceMatcher(None, key, known).ratio() for keys in _TIMES for known in keys)
 
 
 def says_censored(name: str) -> bool:
