@@ -91,7 +91,7 @@ def test_compare_again_runs_nothing(table, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in out.glob("folds/*/*.json")}
     again = compare(table, out, "--no-report")
     assert again.exit_code == 0
-    assert "6 finished folds are kept" in again.stderr
+    assert "6 finished folds kept" in again.stderr
     assert before == {path: path.stat().st_mtime_ns for path in out.glob("folds/*/*.json")}
     assert not (out / "report.html").exists()
 
@@ -157,7 +157,7 @@ def test_interruption_is_exit_code_130(table, tmp_path, monkeypatch):
         (["compare", "TABLE", "--out", "OUT", "--models", "mri"], "unknown: mri"),
         (["compare", "TABLE", "--out", "OUT", "--size", "4x4"], "--size"),
         (["compare", "TABLE", "--out", "OUT", "--time", "nowhere"], "nowhere"),
-        (["compare", "TABLE", "--out", "OUT", "--models", "baseline_lab", "--folds", "30"], "no more folds"),
+        (["compare", "TABLE", "--out", "OUT", "--models", "baseline_lab", "--folds", "30"], "Use no more folds"),
         (["compare", "TABLE"], "--out"),
         (["compare", "TABLE", "--out", "TABLE", "--models", "baseline_lab"], "is a file"),
         (["fit", "TABLE", "--out", "OUT", "--model", "mri"], "mri"),
@@ -307,5 +307,5 @@ def test_demo_runs_every_model_and_goes_on(tmp_path, monkeypatch):
     assert page.count("Simulated patients made by prrt demo, with a planted signal 2 times as strong") == 2
     again = prrt(*words)
     assert again.exit_code == 0
-    assert "18 finished folds are kept" in again.stderr
+    assert "18 finished folds kept" in again.stderr
     assert again.stdout == answer.stdout

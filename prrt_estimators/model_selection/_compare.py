@@ -31,8 +31,8 @@ from prrt_estimators.model_selection._progress import ComparisonProgress
 from prrt_estimators.model_selection._records import collect, model_entry, warn_of_other_machine
 from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
-from prrt_estimators.model_selection._skipped import skipped_in_words
 from prrt_estimators.model_selection._splits import choose_splits
+from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
 def compare_models(
@@ -167,7 +167,7 @@ def compare_models(
             if store is not None:
                 kept = sum(entry["n_finished"] for entry in run["models"].values())
                 progress.line(
-                    f"Interrupted. {kept} folds are kept in {store.folder}; the same call goes on from there."
+                    f"Interrupted. {counted(kept, 'fold')} kept in {store.folder}; the same call goes on from there."
                 )
             raise
         run["finished"] = now()
@@ -225,7 +225,7 @@ def _run(
     counts = Counter(task.model for task in tasks)
     kept = sum(len(found) for found in records.values())
     if kept:
-        progress.line(f"{kept} finished folds are kept.")
+        progress.line(f"{counted(kept, 'finished fold')} kept.")
     skipped = {name: model.reason for name, model in models.items() if isinstance(model, Skipped)}
     unable, notices = prepare_models({name: models[name] for name in counts}, X, progress.prepared)
     run["warnings"] = [private_text(text, X) for text in notices] if counts else run["warnings"]
@@ -257,4 +257,4 @@ def _sentence(name: str, records: list[dict[str, Any]]) -> str:
     values = [one["scores"][metric] for one in records if one["scores"][metric] is not None]
     score = f"{metric} {np.mean(values):.3f}, " if values else ""
     seconds = sum(one["fit_seconds"] + one["score_seconds"] for one in records)
-    return f"{name}: {score}{len(records)} folds in {seconds:.1f} s"
+    return f"{name}: {score}{counted(len(records), 'fold')} in {seconds:.1f} s"

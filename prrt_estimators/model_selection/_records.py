@@ -15,6 +15,7 @@ from prrt_estimators.model_selection._digest import private_text, stable_text
 from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._result import ModelComparison, status_table
+from prrt_estimators.model_selection._words import counted
 
 Record = dict[str, Any]
 
@@ -69,7 +70,7 @@ def warn_of_other_machine(
             changes.append(f"{name} {old}, now {new}")
     if changes:
         warnings.warn(
-            f"{len(kept)} finished folds are kept that were made under other conditions ({'; '.join(changes)}); "
+            f"{counted(len(kept), 'finished fold')} kept, made under other conditions ({'; '.join(changes)}); "
             "numbers may differ in their last bits from a run made in one go. For such a run name a new folder.",
             ResultsWarning,
             stacklevel=3,

@@ -12,6 +12,7 @@ from prrt_estimators.exceptions import ResultsWarning
 from prrt_estimators.model_selection._digest import stable_text
 from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._run_store import RunStore
+from prrt_estimators.model_selection._words import counted
 
 
 def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -> tuple[list[Split], str]:
@@ -46,8 +47,8 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
             ]
     except (UserWarning, ValueError) as error:
         raise ValueError(
-            f"the patients cannot be split as asked: {str(error).rstrip('.')}. There are {counts[0]} patients "
-            f"with short and {counts[1]} with long PFS; use no more folds than the smaller class has patients."
+            f"the patients cannot be split as asked: {str(error).rstrip('.')}. Patients with "
+            f"short PFS: {counts[0]}, with long PFS: {counts[1]}. Use no more folds than the smaller class has patients."
         ) from None
     if not drawn:
         raise ValueError("cv gave no split; pass a splitter such as RepeatedStratifiedKFold(n_splits=3).")
@@ -58,7 +59,7 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
     for number, (train, test) in enumerate(drawn):
         both = np.intersect1d(train, test)
         if len(both):
-            raise ValueError(f"split {number} of cv trains and tests on the same {len(both)} patient(s).")
+            raise ValueError(f"split {number} of cv trains and tests on the same {counted(len(both), 'patient')}.")
         if len(np.unique(y[train])) < 2:
             raise ValueError(
                 f"split {number} of cv has one class only in its training part ({counts[0]} short and {counts[1]} "
@@ -73,7 +74,7 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
         fold += 1
     if one_class:
         warnings.warn(
-            f"{one_class} of {len(splits)} test parts hold one class only and have no AUROC. Use a stratified "
+            f"{one_class} of {len(splits)} test parts {'holds' if one_class == 1 else 'hold'} one class only, so without AUROC. Use a stratified "
             "splitter, or fewer folds.",
             ResultsWarning,
             stacklevel=3,

@@ -116,9 +116,12 @@ def _inputs(estimator: Any, config: Mapping[str, Any]) -> list[str]:
         lines.append("- PET in SUVbw." if config["class"] == "PETBaselineClassifier" else "- CT in HU.")
     columns = config.get("feature_names_in")
     if columns:
-        lines.append(f"- {len(columns)} columns of the table: {', '.join(code(column) for column in columns)}.")
+        lines.append(
+            f"- {len(columns)} column{'' if len(columns) == 1 else 's'} of the table: {', '.join(code(column) for column in columns)}."
+        )
     elif "n_features_in_" in config["fitted"]:
-        lines.append(f"- A table of {config['fitted']['n_features_in_']} columns without names.")
+        n = config["fitted"]["n_features_in_"]
+        lines.append(f"- A table of {n} column{'' if n == 1 else 's'} without names.")
     if "markers_" in config["fitted"]:
         lines.append(f"- Of these it uses {', '.join(config['fitted']['markers_']) or 'all'}.")
     given = (

@@ -73,8 +73,9 @@ def describe_performance(estimator: Any, comparison: Any, model: str | None, X: 
         return [f"Not evaluated: in the comparison this model was {row['status']}."]
     n, cv = int(row["n_patients"]), comparison.run["cv"]
     splits = cv["n_splits"] // cv["n_repeats"]
+    repeats = "the one repeat" if cv["n_repeats"] == 1 else f"each of {cv['n_repeats']} repeats"
     lines = [
-        f"From a comparison in which {splits} models with these settings were fitted in each of {cv['n_repeats']} repeats "
+        f"From a comparison in which {splits} models with these settings were fitted in {repeats} "
         f"of cross-validation on {n} patients, each patient being predicted by models that never saw them. This model "
         f"itself was not tested: it was fitted on everyone. {_same_patients(comparison, X)}",
         "",

@@ -252,7 +252,7 @@ default="class"
             ax.set(xticks=[], yticks=[])
             ax.margins(0.08)
             if len(folds) > 1:
-                ax.set_title(f"Fold {number}: {int(rows.sum())} patients", loc="left")
+                ax.set_title(f"Fold {number}: {int(rows.sum())} patient{'' if rows.sum() == 1 else 's'}", loc="left")
         axes[0].set(xlabel="UMAP 1", ylabel="UMAP 2")
         figure = figure_of(axes[0])
         if drawn is not None:

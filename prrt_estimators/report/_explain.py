@@ -23,6 +23,7 @@ from prrt_estimators.inspection import (
 )
 from prrt_estimators.inspection._tables import FittedFolds
 from prrt_estimators.model_selection import bootstrap_interval
+from prrt_estimators.model_selection._words import counted
 from prrt_estimators.plotting import (
     BeeswarmDisplay,
     DependenceDisplay,
@@ -98,17 +99,18 @@ def explain_models(
     splits = list(check_cv(cv, y, classifier=True).split(X, y))
     out = ExplanationFolder(folder, "What the models go by")
     out.open(
-        f"{len(X)} patients. Every patient is explained by a model that was trained without them, {len(splits)} folds."
+        f"{counted(len(X), 'patient')}. Every patient is explained by a model that was trained without them, "
+        f"{counted(len(splits), 'fold')}."
     )
     forest, scans = _forest(models), _with_scans(models, X, summary, scans)
     if forest is None and scans is None:
         raise ValueError(f"none of the models {', '.join(models)} has a forest or looks at scans; nothing to explain.")
     if forest is not None and "lab" in X:
-        tell(f"{forest}: importance and SHAP values of {X['lab'].shape[1]} columns")
+        tell(f"{forest}: importance and SHAP values of {counted(X['lab'].shape[1], 'column')}")
         _labs(out, models[forest], X, y, splits, forest, random_state)
     if scans is not None:
         model, interval = models[scans], _interval(summary, scans)
-        tell(f"{scans}: fitting {len(splits)} folds")
+        tell(f"{scans}: fitting {counted(len(splits), 'fold')}")
         folds = FittedFolds(model, X, y, splits)
         if len(folds.folds[0].model.modalities_) > 1:
             tell(f"{scans}: what each modality adds")
@@ -162,7 +164,7 @@ def explain_model(
     X = as_cohort(X)
     name = type(estimator).__name__
     out = ExplanationFolder(folder, f"What {name} goes by")
-    out.open(f"{len(X)} patients, explained by one fitted model.")
+    out.open(f"{counted(len(X), 'patient')}, explained by one fitted model.")
     p_long = estimator.predict_proba(X)[:, 1]
     interval = None
     if y is not None and len(np.unique(y)) == 2:

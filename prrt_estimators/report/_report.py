@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
-from prrt_estimators.model_selection._skipped import skipped_in_words
+from prrt_estimators.model_selection._words import skipped_in_words
 from prrt_estimators.plotting import model_label, save_figure
 from prrt_estimators.report._words import answer, flow, limits, reading, size
 

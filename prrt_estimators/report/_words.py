@@ -8,18 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators.model_selection._words import counted
 from prrt_estimators.plotting import model_label
-
-
-def count(n: int, noun: str) -> str:
-    """Return a number with its noun in the singular or the plural.
-
-    Examples
-    --------
-    >>> count(1, "model"), count(2, "model")
-    ('1 model', '2 models')
-    """
-    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def size(run: Mapping[str, Any], summary: pd.DataFrame) -> str:
@@ -28,8 +18,8 @@ def size(run: Mapping[str, Any], summary: pd.DataFrame) -> str:
     absent = [f"{n} {name}" for name in ("skipped", "failed") if (n := int((summary["status"] == name).sum()))]
     without = f" ({', '.join(absent)})" if absent else ""
     return (
-        f"{count(run['data']['n_patients'], 'patient')}, {count(ran, 'model')}{without}, "
-        f"{count(run['cv']['n_splits'], 'test fold')} in {count(run['cv']['n_repeats'], 'repeat')}."
+        f"{counted(run['data']['n_patients'], 'patient')}, {counted(ran, 'model')}{without}, "
+        f"{counted(run['cv']['n_splits'], 'test fold')} in {counted(run['cv']['n_repeats'], 'repeat')}."
     )
 
 
@@ -97,7 +87,7 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
             f"Of {len(tested)} models tested against {reference} (corrected for overlapping training sets and for the "
             f"number of models), {which}."
             if len(tested) > 1
-            else f"{model_label(str(tested.index[0]))} was {'' if found else 'not '}shown to differ from {reference} "
+            else f"A difference between {model_label(str(tested.index[0]))} and {reference} was {'' if found else 'not '}shown "
             "(corrected for overlapping training sets)."
         )
     return said

@@ -110,7 +110,7 @@ def test_interruption_leaves_a_folder_that_goes_on(tmp_path, capsys):
     models = {"a": OnCohort(counter=str(counter)), "b": OnCohort(fail=KeyboardInterrupt())}
     with pytest.raises(KeyboardInterrupt):
         compare_models(models, X, y, cv=3, out=out)
-    assert "3 folds are kept" in capsys.readouterr().err
+    assert "3 folds kept in" in capsys.readouterr().err
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
     with pytest.raises(FileNotFoundError, match="no finished comparison"):
         load_comparison(out)

@@ -10,7 +10,7 @@ from rich.console import Console
 from prrt_estimators.model_selection import _progress
 from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
 from prrt_estimators.model_selection._progress import ComparisonProgress
-from prrt_estimators.model_selection._skipped import skipped_in_words
+from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
 @pytest.fixture
@@ -89,6 +89,10 @@ def test_a_terminal_has_a_bar_with_the_same_words(monkeypatch):
     assert "model 1 of 1 (PET + CT), fold 2 of 3, about 2 min left" in shown
     assert "scans (PET + CT)" in shown
     assert "pet: auroc 0.7\n" in shown
+
+
+def test_one_is_no_plural():
+    assert [counted(n, "fold") for n in (0, 1, 2)] == ["0 folds", "1 fold", "2 folds"]
 
 
 def test_skipped_models_are_grouped_by_reason():

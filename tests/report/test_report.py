@@ -92,7 +92,7 @@ def test_page_tells_who_was_left_out_and_what_came_out(page):
     assert f"{comparison.summary().loc['baseline_lab', 'auroc_mean']:.3f}" in plain
     assert "Skipped (no scans & none): CT." in plain.replace("&amp;", "&")
     assert "36 patients, 2 models (1 skipped), 3 test folds in 1 repeat." in plain
-    assert "was not shown to differ from Baseline: labs" in plain
+    assert "and Baseline: labs was not shown (corrected" in plain
     assert "1 models" not in plain
     assert "flatters it" in plain
     assert "research software" in plain
@@ -153,6 +153,7 @@ def test_warnings_of_reading_stand_with_the_patients_and_a_notice_stands_first(t
     assert text.index("<h1>") < text.index(notice) < text.index("<h2>")
     assert re.search(rf"<h2>Limits</h2>\s*<ul>\s*<li>{notice}</li>", text)
     assert "It is the only model with a result." in text
+    assert "30 patients, 1 model, 3 test folds in 1 repeat." in text
     plain = write_report(comparison, tmp_path).read_text("utf-8")
     assert 'class="notice"' not in plain
     assert "simulated" not in plain

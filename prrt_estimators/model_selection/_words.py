@@ -1,4 +1,4 @@
-"""Why models were skipped, in a sentence a reason."""
+"""Counts and reasons in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
 
 _LACKS = re.compile(r"\w+ needs ('(?:pet|ct|lab)'(?: and '(?:pet|ct|lab)')*); the data have ")
 _TITLES = {"pet": "PET", "ct": "CT", "lab": "laboratory values"}
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a number with its noun in the singular or the plural.
+
+    Examples
+    --------
+    >>> counted(1, "model"), counted(2, "model")
+    ('1 model', '2 models')
+    """
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> list[str]:
