@@ -128,6 +128,23 @@ def test_warnings_of_reading_the_table_reach_run_json_and_report(table, tmp_path
     assert told[0] in page[page.index("<h2>Patients") : page.index("<h2>How it was run")]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--models", "baseline_lab", "--explain"), "nothing to explain: none of the models baseline_lab has a forest"),
+        (("--models", "baseline_lab,pet", "--explain-model", "pet"), "pet has no result and is not explained."),
+    ],
+)
+def test_nothing_to_explain_is_a_warning_after_the_results(table, tmp_path, options, said):
+    answer = prrt("compare", table, "--out", tmp_path / "r", "--repeats", 1, "--jobs", 1, *options)
+    assert answer.exit_code == 0, answer.output
+    *_, results, last = answer.stderr.splitlines()
+    assert results.startswith("Results: ")
+    assert results.endswith("report.html")
+    assert last.startswith(f"Warning: {said}")
+    assert not (tmp_path / "r" / "explain").exists()
+
+
 def test_a_failed_model_is_exit_code_1(table, tmp_path, monkeypatch):
     from prrt_estimators.estimators import LabBaselineClassifier
 

@@ -157,10 +157,10 @@ def run_comparison(
             say(f"{row.model}: failed: {row.reason}")
     if report:
         _write_pages(comparison, data, out, notice)
+    if verbose:  # before explaining, which takes its time and may find nothing to explain
+        say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     if explain:
         _explain(comparison, data, out, models, model_options, explained, folds, seed, verbose)
-    if verbose:
-        say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     return MODEL_FAILED if (comparison.status["status"] == "failed").any() else OK
 
 
@@ -210,18 +210,26 @@ def _explain(
 
     from prrt_estimators.model_selection import Skipped, paper_models
     from prrt_estimators.report import explain_models
+    from prrt_estimators.report._explain import NothingToExplainError
 
     ran = set(comparison.status.loc[comparison.status["status"] == "ok", "model"])
+    if explained is not None and explained not in ran:
+        say(f"Warning: {explained} has no result and is not explained.")
+        return
     models = paper_models(include=names, **(model_options | {"random_state": seed}))
-    page = explain_models(
-        {name: model for name, model in models.items() if name in ran and not isinstance(model, Skipped)},
-        data.X,
-        data.y,
-        out / "explain",
-        cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
-        summary=comparison.summary(),
-        scans=explained,
-        random_state=seed,
-        progress=say if verbose else None,
-    )
+    try:
+        page = explain_models(
+            {name: model for name, model in models.items() if name in ran and not isinstance(model, Skipped)},
+            data.X,
+            data.y,
+            out / "explain",
+            cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+            summary=comparison.summary(),
+            scans=explained,
+            random_state=seed,
+            progress=say if verbose else None,
+        )
+    except NothingToExplainError as error:
+        say(f"Warning: {error}")
+        return
     say(f"What the models go by: {page}")

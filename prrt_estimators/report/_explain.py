@@ -38,6 +38,10 @@ from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
 Progress = Callable[[str], None]
 
 
+class NothingToExplainError(ValueError):
+    """No model has a forest or looks at scans."""
+
+
 def explain_models(
     models: Mapping[str, Any],
     X: Any,
@@ -97,14 +101,17 @@ def explain_models(
     tell = progress or (lambda _: None)
     X, y = as_cohort(X), np.asarray(y)
     splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    forest, scans = _forest(models), _with_scans(models, X, summary, scans)
+    if forest is None and scans is None:
+        names = ", ".join(models)
+        raise NothingToExplainError(
+            f"nothing to explain: {f'none of the models {names}' if names else 'no model'} has a forest or looks at scans."
+        )
     out = ExplanationFolder(folder, "What the models go by")
     out.open(
         f"{counted(len(X), 'patient')}. Every patient is explained by a model that was trained without them, "
         f"{counted(len(splits), 'fold')}."
     )
-    forest, scans = _forest(models), _with_scans(models, X, summary, scans)
-    if forest is None and scans is None:
-        raise ValueError(f"none of the models {', '.join(models)} has a forest or looks at scans; nothing to explain.")
     if forest is not None and "lab" in X:
         tell(f"{forest}: importance and SHAP values of {counted(X['lab'].shape[1], 'column')}")
         _labs(out, models[forest], X, y, splits, forest, random_state)
