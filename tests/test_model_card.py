@@ -17,8 +17,10 @@ from prrt_estimators import (
     Cohort,
     CTPFSClassifier,
     CTPretrainer,
+    FusionPFSClassifier,
     LabBaselineClassifier,
     LabPFSClassifier,
+    PETBaselineClassifier,
     compare_models,
     load_comparison,
     load_model,
@@ -149,6 +151,22 @@ def test_a_cohort_worked_by_hand():
     assert rows["`site`"] == ("`Berlin` 20 (50 %), `Bonn` 14 (35 %), other 6 (15 %)", "0")
     assert rows["`flag`"] == ("`0` not shown, other <5", "0")
     assert "Erika" not in "\n".join(lines)
+
+
+def test_only_what_the_model_takes_is_described(tmp_path):
+    X, y = cohort()
+    absent = np.zeros((len(y), 1, 4, 4, 4))
+    absent[:20] = np.nan
+    whole = Cohort({"pet": absent, "ct": np.zeros((len(y), 1, 4, 4, 4)), "lab": X["lab"]})
+    fusion = FusionPFSClassifier(modalities=("ct", "lab"), max_epochs=1, size=8, spacing=30.0, device="cpu")
+    for estimator, expected in (
+        (LabPFSClassifier(model="logistic"), {"`CgA`", "`ALT`", "`sex`"}),
+        (fusion, {"CT", "`CgA`", "`ALT`", "`sex`"}),
+        (PETBaselineClassifier(size=8, spacing=30.0), {"PET"}),
+    ):
+        card = read_model_card(save_model(estimator.fit(whole, y), tmp_path / "model.prrt", X=whole, y=y))
+        _, _, patients = card.partition("## Patients it was fitted on")
+        assert set(rows_of(patients.partition("\n## ")[0].splitlines())) == expected
 
 
 def test_numbers_are_rounded():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,13 +20,15 @@ _OTHER = "other"
 _MISSING = "missing"
 
 
-def describe_cohort(X: Any, y: Any) -> list[str] | None:
+def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> list[str] | None:
     """Return lines of Markdown on the patients; None if none are given.
 
     Parameters
     ----------
     X : Cohort, mapping, table, array or None
     y : array of shape (n,) or None
+    modalities : sequence of str, default=None
+        What the model takes; the rest of X is not described. None describes everything.
 
     Raises
     ------
@@ -46,10 +49,11 @@ def describe_cohort(X: Any, y: Any) -> list[str] | None:
     lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(np.asarray(y), n)}")]
     rows = []
     if cohort is not None:
-        for name in cohort.modalities:
+        described = [name for name in cohort.modalities if modalities is None or name in modalities]
+        for name in described:
             if name in IMAGING:
                 rows.append((name.upper(), "scan", _missing(n - int(np.sum(cohort[name].present)), n)))
-        if "lab" in cohort:
+        if "lab" in described:
             table = cohort["lab"]
             rows += [(code(name), *_column(table.iloc[:, k], n)) for k, name in enumerate(table.columns)]
     if rows:

@@ -38,6 +38,10 @@ FITTED = (
 PARTS = ("preprocessor_", "model_", "finder_")
 
 
+#: Inputs of estimators that do not list them themselves; all others take the table alone.
+_MODALITIES = {"PETBaselineClassifier": ("pet",), "CTPretrainer": ("ct",)}
+
+
 def save_model(
     estimator: Any,
     path: str | os.PathLike[str],
@@ -121,7 +125,7 @@ def save_model(
         raise TypeError(f"save_model takes a fitted estimator of prrt_estimators; got {name}. Use joblib for others.")
     check_is_fitted(estimator)
     target = Path(path)
-    cohort = describe_cohort(X, y)
+    cohort = describe_cohort(X, y, getattr(estimator, "modalities_", _MODALITIES.get(name, ("lab",))))
     performance = describe_performance(estimator, comparison, model, X)
     config = _configuration(estimator)
     card = model_card(estimator, config, file=target.name, cohort=cohort, performance=performance, horizon=horizon)
