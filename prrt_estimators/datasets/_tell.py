@@ -61,7 +61,7 @@ def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) ->
         f"{outcome.n_censored} of {n} patients were censored before {horizon:g} months: their class is unknown, so "
         "they are left out"
     )
-    if outcome.problems:  # who is left out cannot be told yet
+    if outcome.problems or roles.problems:  # who is left out cannot be told yet
         return
     if outcome.n_censored and outcome.weight is None:
         tell(f"{told}; censored='weight' gives weights that make up for them.", CensoredPatientsWarning)

@@ -236,7 +236,8 @@ def guess_name(name: str) -> Guess | None:
     said = _guess_bare(bare)
     if bare != name and said is not None and said.role == "lab":
         whole = _guess_bare(name)  # a coding may tell that the column is known only afterwards
-        return whole if whole is not None and whole.role == "after_therapy" else said
+        if find_analyte(bare) is not None or (whole is not None and whole.role == "after_therapy"):
+            return whole  # nor is a coded analyte the analyte in its unit
     return said
 
 

@@ -113,3 +113,11 @@ def test_a_torn_class_is_not_called_missing(tmp_path):
     found, _ = told(check_cohort, torn(tmp_path / "c.csv", ["P1,61,95,30,1", "P2,50,12,5,14,1", "P3,44,13,20,1"]))
     assert len(found) == 1
     assert np.all(["one class" not in str(one) for one in found])
+
+
+def test_who_is_censored_is_not_told_while_the_event_is_in_doubt():
+    source = table(**{"Progression (1=no, 0=yes)": [0, 0, 1, 1, 0, 1]})
+    del source["progressed"]
+    found, said = told(check_cohort, source)
+    assert [one.column for one in found] == ["Progression (1=no, 0=yes)"]
+    assert said == []

@@ -84,6 +84,11 @@ def test_a_coding_in_brackets_is_not_part_of_the_name(name, role):
     assert guess_name(name).role == role
 
 
+@pytest.mark.parametrize("name", ["GGT (0=normal, 1=high)", "CgA (1/2)"])
+def test_a_coded_analyte_is_not_the_analyte(name):
+    assert guess_name(name) is None
+
+
 @pytest.mark.parametrize("name", ["CgA [ug/L]", "Hb (g/dl)", "NSE (1)", "PFS (months)", "x (a=b)", "(0/1)"])
 def test_what_is_no_coding_stays(name):
     assert without_coding(name) == name
