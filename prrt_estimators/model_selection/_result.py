@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ import pandas as pd
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.exceptions import RunMismatchError
-from prrt_estimators.model_selection._summary import summarise
+from prrt_estimators.model_selection._summary import format_summary, summarise
+from prrt_estimators.model_selection._words import size_in_words
 
 _KEYS = ("model", "repeat", "fold")
 
 
-@dataclass
+@dataclass(repr=False)
 class ModelComparison:
     """Results of :func:`compare_models`.
 
@@ -45,8 +46,21 @@ class ModelComparison:
     predictions: pd.DataFrame
     status: pd.DataFrame
     survival: pd.DataFrame
-    run: dict[str, Any] = field(repr=False)
+    run: dict[str, Any]
     folder: Path | None = None
+
+    def __repr__(self) -> str:
+        head, table = self._shown()
+        return f"{head}\n{table.to_string(index=False)}"
+
+    def _repr_html_(self) -> str:
+        head, table = self._shown()
+        return f"<p>{head}</p>{table.to_html(index=False)}"
+
+    def _shown(self) -> tuple[str, pd.DataFrame]:
+        """A line on the comparison, and the table that the command line prints."""
+        size = size_in_words(self.run, self.status["status"])
+        return f"{type(self).__name__}: {size}", format_summary(self.summary())
 
     @property
     def metrics(self) -> list[str]:

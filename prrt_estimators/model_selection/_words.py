@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 
 from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
 
@@ -20,6 +23,17 @@ def counted(n: int, noun: str) -> str:
     ('1 model', '2 models')
     """
     return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def size_in_words(run: Mapping[str, Any], status: pd.Series) -> str:
+    """Say how many patients, models and folds there are; only models with a result count as models."""
+    ran = int((status == "ok").sum())
+    absent = [f"{n} {name}" for name in ("skipped", "failed") if (n := int((status == name).sum()))]
+    without = f" ({', '.join(absent)})" if absent else ""
+    return (
+        f"{counted(run['data']['n_patients'], 'patient')}, {counted(ran, 'model')}{without}, "
+        f"{counted(run['cv']['n_splits'], 'test fold')} in {counted(run['cv']['n_repeats'], 'repeat')}."
+    )
 
 
 def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> list[str]:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.model_selection._words import counted
 from prrt_estimators.plotting import model_label
-
-
-def size(run: Mapping[str, Any], summary: pd.DataFrame) -> str:
-    """Say how many patients, models and folds there are; only models with a result count as models."""
-    ran = int((summary["status"] == "ok").sum())
-    absent = [f"{n} {name}" for name in ("skipped", "failed") if (n := int((summary["status"] == name).sum()))]
-    without = f" ({', '.join(absent)})" if absent else ""
-    return (
-        f"{counted(run['data']['n_patients'], 'patient')}, {counted(ran, 'model')}{without}, "
-        f"{counted(run['cv']['n_splits'], 'test fold')} in {counted(run['cv']['n_repeats'], 'repeat')}."
-    )
 
 
 def reading(row: pd.Series) -> str:

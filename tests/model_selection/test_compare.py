@@ -195,6 +195,28 @@ def test_reference_and_best_model():
         comparison.summary(reference="lab")
 
 
+def test_a_comparison_shows_itself_as_the_table_of_the_command():
+    X, y = table()
+    models = {"<b>lab</b>": LogisticRegression(), "baseline_lab": LogisticRegression(C=0.1), "ct": Skipped("no scans")}
+    comparison = compare_models(models, X, y, cv=3, verbose=0)
+    head, columns, *rows = repr(comparison).splitlines()
+    assert head == "ModelComparison: 45 patients, 2 models (1 skipped), 3 test folds in 1 repeat."
+    for title in ("AUROC 95 % CI", "AUPRC long (chance 0.67)", "Brier", "difference from baseline_lab"):
+        assert title in columns
+    assert [row.split()[0] for row in rows] == list(models)
+    assert f"{comparison.summary().loc['baseline_lab', 'auroc_mean']:.3f}" in rows[1]
+    assert "..." not in repr(comparison)
+    page = comparison._repr_html_()
+    assert "&lt;b&gt;lab&lt;/b&gt;" in page
+    assert page.count("<tr") == 4
+    assert "ModelComparison: 45 patients" in page
+
+
+def test_a_comparison_without_results_shows_itself():
+    X, y = table()
+    assert "skipped" in repr(compare_models({"ct": Skipped("no scans")}, X, y, cv=3, verbose=0))
+
+
 def test_repeats_of_other_splitters_and_groups():
     X, y = table()
     shuffled = compare_models(
