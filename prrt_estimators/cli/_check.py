@@ -73,7 +73,7 @@ def _class_problems(data: Any, folds: int) -> list[Any]:
     found = []
     for name, count in (("short", int((data.y == 0).sum())), ("long", int((data.y == 1).sum()))):
         if count < folds:
-            what = f"{count} patients have {name} PFS, too few for {folds} folds"
+            what = f"{count} {'patient has' if count == 1 else 'patients have'} {name} PFS, too few for {folds} folds"
             found.append(Problem(what, "use fewer folds (--folds), another --horizon, or more patients"))
     return found
 

@@ -69,6 +69,6 @@ def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) ->
         tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
     unknown = sum(reason is not None for reason in outcome.reasons) - outcome.n_censored
     if unknown:
-        tell(f"{unknown} of {n} patients have no outcome in the table and are left out; see `excluded`.")
+        tell(f"Left out for want of an outcome in the table: {unknown} of {n} patients; see `excluded`.")
     for name, (role, reason) in lab.log.items():
         tell(f"column {name!r} is left out ({role}): {reason}.")
