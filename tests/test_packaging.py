@@ -38,7 +38,9 @@ def required(*extras: str) -> dict[str, Requirement]:
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory):
-    if importlib.util.find_spec("build") is None:
+    try:
+        importlib.metadata.version("build")  # a folder of that name in the tree would pass for the module
+    except importlib.metadata.PackageNotFoundError:
         pytest.skip("needs build: pip install build")
     tree = copy_of_tree(tmp_path_factory.mktemp("build") / "tree")
     # Before the build, which writes into the tree.
