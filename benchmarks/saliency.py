@@ -185,12 +185,14 @@ def places(table: pd.DataFrame) -> list[str]:
 
 def forgotten(checks: pd.DataFrame) -> list[str]:
     """Return lines: a row an encoder and method, the rank correlation with the map of the trained network."""
-    rows = ["| encoder | method | last layers random | all layers random | labels shuffled |", "|---|---|---|---|---|"]
+    heads = ("encoder", "method", "last layers random", "all layers random", "labels shuffled", "trained again")
+    rows = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for (encoder, method), part in checks.groupby(["encoder", "method"], sort=False):
         alike = part.set_index("check")["spearman"]
         weights = alike[alike.index.str.startswith("weights: ")]
-        labels = f"{alike['labels: shuffled']:.2f}" if "labels: shuffled" in alike else ""
-        rows.append(f"| {encoder} | `{method}` | {weights.iloc[0]:.2f} | {weights.iloc[-1]:.2f} | {labels} |")
+        labels = [f"{alike[name]:.2f}" if name in alike else "" for name in ("labels: shuffled", "labels: true")]
+        cells = [f"{encoder}", f"`{method}`", f"{weights.iloc[0]:.2f}", f"{weights.iloc[-1]:.2f}", *labels]
+        rows.append("| " + " | ".join(cells) + " |")
     return rows
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -74,6 +76,15 @@ def test_only_a_model_that_is_compared_and_looks_at_scans_can_be_named(cohort, t
     assert not (tmp_path / "results").exists()
 
 
+def test_what_is_not_installed_is_told_before_the_comparison(cohort, tmp_path, monkeypatch):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in ("shap", "umap") else found(name))
+    done = prrt("compare", cohort, "--out", tmp_path / "results", "--explain", *QUICK)
+    assert done.exit_code == 2
+    assert '--explain needs shap, umap; install them with: pip install "prrt-estimators[explain]"' in done.output
+    assert not (tmp_path / "results").exists()
+
+
 def test_of_the_models_with_most_modalities_the_best_is_explained():
     from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, PETPFSClassifier
 
@@ -92,6 +103,7 @@ def test_of_the_models_with_most_modalities_the_best_is_explained():
     # With the laboratory table and CT alone, the fusion of both is the fullest there is.
     assert _with_scans(models, X.select("ct", "lab"), summary, None) == "ct_lab"
     assert _with_scans({"lab": models["lab"]}, X, summary, None) is None
+    assert _with_scans({"full": models["full"]}, X, summary.drop("full"), None) == "full"
     with pytest.raises(
         ValueError, match="`scans` must name a model that looks at scans: pet, ct_lab, full, auto; got 'lab'"
     ):

@@ -59,7 +59,7 @@ def compare(
 
     boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     chosen = _chosen(models)
-    _check_explained(explain_model, chosen)
+    _check_explained(explain or explain_model is not None, explain_model, chosen)
     with noted_warnings() as warned:
         data = load_cohort(cohort, verbose=not quiet, **table)
     return run_comparison(
@@ -100,9 +100,18 @@ def _chosen(models: str) -> list[str] | None:
     return None if found == ["all"] else found
 
 
-def _check_explained(name: str | None, chosen: list[str] | None) -> None:
+def _check_explained(wanted: bool, name: str | None, chosen: list[str] | None) -> None:
+    """Refuse before the comparison what would end in an error after it."""
+    from importlib.util import find_spec
+
+    from prrt_estimators.exceptions import MissingDependencyError
     from prrt_estimators.model_selection import MODEL_NAMES
 
+    missing = [package for package in ("shap", "captum", "umap") if wanted and find_spec(package) is None]
+    if missing:
+        raise MissingDependencyError(
+            f'--explain needs {", ".join(missing)}; install them with: pip install "prrt-estimators[explain]"'
+        )
     with_scans = [one for one in chosen or MODEL_NAMES if one != "lab" and not one.startswith("baseline")]
     if name is not None and name not in with_scans:
         raise typer.BadParameter(

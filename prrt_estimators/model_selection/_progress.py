@@ -140,7 +140,7 @@ class ComparisonProgress:
 
 
 def _label(model: str) -> str:
-    from prrt_estimators.plotting import model_label  # brings matplotlib, which a silent comparison need not load
+    from prrt_estimators.plotting import model_label  # brings matplotlib, which is slow to load
 
     return model_label(model)
 

@@ -278,7 +278,7 @@ def _with_scans(models: Mapping[str, Any], X: Cohort, summary: pd.DataFrame | No
     if summary is None:
         return full[-1]
     scored = summary.loc[[name for name in full if name in summary.index], "auroc_mean"].dropna()
-    return str(scored.idxmax()) if len(scored) else None
+    return str(scored.idxmax()) if len(scored) else full[-1]
 
 
 def _n_modalities(model: Any, X: Cohort) -> int:
@@ -289,15 +289,18 @@ def _n_modalities(model: Any, X: Cohort) -> int:
 
 
 def _interval(summary: pd.DataFrame | None, name: str) -> Any:
-    return None if summary is None else (summary.loc[name, "auroc_low"], summary.loc[name, "auroc_high"])
+    if summary is None or name not in summary.index:
+        return None
+    return summary.loc[name, "auroc_low"], summary.loc[name, "auroc_high"]
 
 
 def most_telling(p_long: np.ndarray, y: np.ndarray, n: int) -> list[int]:
-    """Return the rows whose prediction fits their class best, half of them of short PFS."""
+    """Return the rows whose prediction fits their class best, half of them of short PFS where there are as many."""
     y = np.asarray(y)
     chosen: list[int] = []
     for label, count in ((0, n - n // 2), (1, n // 2)):
         rows = np.flatnonzero(y == label)
         order = np.argsort(p_long[rows] if label == 0 else -p_long[rows], kind="stable")
         chosen += rows[order][:count].tolist()
-    return chosen
+    others = np.argsort(-np.where(y == 1, p_long, 1 - p_long), kind="stable").tolist()
+    return chosen + [row for row in others if row not in chosen][: n - len(chosen)]

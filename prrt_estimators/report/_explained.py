@@ -61,11 +61,32 @@ class ExplanationFolder:
         self.cautions: list[str] = []
         self.sections: list[Section] = []
         self.written: set[str] = set()
+        self.before = self._listed()
+        if "explain.html" in self.before:
+            # Until the new page is there, none is better than one that shows other figures than lie beside it.
+            (self.folder / "explain.html").unlink(missing_ok=True)
+
+    def _listed(self) -> set[str]:
+        """Return what an explanation before this one wrote, below the folder."""
+        try:
+            names = json.loads((self.folder / WRITTEN).read_text("utf-8"))
+        except (OSError, ValueError):
+            return set()
+        if not isinstance(names, list):
+            return set()
+        inside = self.folder.resolve()
+        # A list that somebody changed must not lead out of the folder.
+        return {str(name) for name in names if (inside / str(name)).resolve().is_relative_to(inside)} - {"", "."}
+
+    def _list(self, names: set[str]) -> None:
+        with atomic_write(self.folder / WRITTEN) as temporary:
+            temporary.write_text(json.dumps(sorted(names), indent=1), encoding="utf-8")
 
     def wrote(self, paths: Iterable[Path | None]) -> list[str]:
         """Note files that belong to this explanation; return their names below the folder."""
         names = [path.relative_to(self.folder).as_posix() for path in paths if path is not None]
         self.written.update(names)
+        self._list(self.before | self.written)  # at once: what breaks off here is taken away next time
         return names
 
     def open(self, sentence: str) -> None:
@@ -123,23 +144,11 @@ class ExplanationFolder:
         with atomic_write(target) as temporary:
             temporary.write_text(page, encoding="utf-8")
         self.wrote([target])
-        self._clear()
+        for name in self.before - self.written:
+            if (self.folder / name).is_file():
+                (self.folder / name).unlink()
+        self._list(self.written)
         return target
-
-    def _clear(self) -> None:
-        """Remove what the explanation before wrote and this one did not."""
-        listed = self.folder / WRITTEN
-        try:
-            before = json.loads(listed.read_text("utf-8"))
-        except (OSError, ValueError):
-            before = []
-        for name in before if isinstance(before, list) else []:
-            old = self.folder / str(name)
-            # A list that somebody changed must not lead out of the folder.
-            if str(name) not in self.written and old.resolve().is_relative_to(self.folder.resolve()):
-                old.unlink(missing_ok=True)
-        with atomic_write(listed) as temporary:
-            temporary.write_text(json.dumps(sorted(self.written), indent=1), encoding="utf-8")
 
 
 def _shown(cell: Any) -> str:

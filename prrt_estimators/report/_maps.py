@@ -21,6 +21,7 @@ from prrt_estimators.inspection import (
     weight_randomisation,
 )
 from prrt_estimators.inspection._tables import FittedFolds
+from prrt_estimators.model_selection._digest import private_text
 from prrt_estimators.plotting import SaliencyDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._viewer import write_viewer
@@ -79,18 +80,20 @@ def maps_of_folds(folds: FittedFolds, X: Cohort, shown: Sequence[int], **options
 
 def _joined(parts: Sequence[SaliencyMaps], order: Sequence[int]) -> SaliencyMaps:
     first = parts[0]
+    # Whether a large pretrained network can be followed back depends on the memory that is free at the time.
+    names = [name for name in first if all(name in part for part in parts)]
     errors = [part.completeness_error for part in parts if part.completeness_error is not None]
     return SaliencyMaps(
-        {name: np.concatenate([part[name] for part in parts])[order] for name in first},
-        volumes={name: np.concatenate([part.volumes[name] for part in parts])[order] for name in first.volumes},
-        affines={name: np.concatenate([part.affines[name] for part in parts])[order] for name in first.affines},
+        {name: np.concatenate([part[name] for part in parts])[order] for name in names},
+        volumes={name: np.concatenate([part.volumes[name] for part in parts])[order] for name in names},
+        affines={name: np.concatenate([part.affines[name] for part in parts])[order] for name in names},
         ids=np.concatenate([part.ids for part in parts])[order],
         probability=np.concatenate([part.probability for part in parts])[order],
         method=first.method,
         target=first.target,
         completeness_error=np.concatenate(errors)[order] if errors else None,
         caution=first.caution,
-        without_place=first.without_place,
+        without_place={name: reason for part in parts for name, reason in part.without_place.items()},
     )
 
 
@@ -101,7 +104,9 @@ def explain_maps(
     maps = found.maps(shown)
     section = Section(f"Maps ({model_label(name)}, {maps.method})")
     out.caution(maps.caution)
-    section.text += [f"No map of {modality.upper()}: {reason}" for modality, reason in maps.without_place.items()]
+    section.text += [
+        f"No map of {modality.upper()}: {private_text(reason, X)}" for modality, reason in maps.without_place.items()
+    ]
     if not maps:
         out.add(section)
         return
@@ -133,8 +138,8 @@ def explain_maps(
         checked = weight_randomisation(model, some, method=maps.method, random_state=seed)
         tables["weight_randomisation"] = checked
         section.text.append(
-            "weight_randomisation.csv tells how alike the maps stay when the network's layers are made random one after the "
-            "other: a map that does not change says nothing of what was learnt."
+            "weight_randomisation.csv tells how alike the maps stay when the layers that were trained are made random one after "
+            "the other: a map that does not change says nothing of what was learnt."
         )
     out.add(section, **tables)
 

@@ -144,7 +144,10 @@ def test_most_telling_patients_are_the_most_confident_right_ones():
     p_long = np.array([0.4, 0.1, 0.9, 0.6, 0.95, 0.2])
     assert most_telling(p_long, y, 4) == [1, 0, 4, 3]
     assert most_telling(p_long, y, 1) == [1]
-    assert most_telling(p_long[3:], y[3:], 2) == [1]
+    # All of one class: its most confident ones.
+    assert most_telling(p_long[3:], y[3:], 2) == [1, 0]
+    assert most_telling(p_long[3:], y[3:], 1) == [1]
+    assert most_telling(p_long[3:], y[3:], 9) == [1, 0, 2]
 
 
 def test_maps_are_made_a_few_patients_at_a_time_and_kept_of_those_who_are_shown(patients, models, monkeypatch):
@@ -200,10 +203,38 @@ def test_a_list_of_old_files_leads_nowhere_else(tmp_path):
     outside.write_text("x")
     folder = tmp_path / "explain"
     for content in ('["../outside.csv", "old.csv", 3]', "no json", '{"a": 1}'):
-        out = ExplanationFolder(folder, "title")
+        folder.mkdir(exist_ok=True)
         (folder / "old.csv").write_text("x")
         (folder / WRITTEN).write_text(content)
-        out.close()
+        ExplanationFolder(folder, "title").close()
         assert outside.exists()
         assert (folder / "old.csv").exists() == ("old" not in content)
         assert (folder / WRITTEN).read_text("utf-8").split() == ["[", '"explain.html"', "]"]
+
+
+def test_maps_of_a_scan_are_shown_only_if_all_patients_have_them(patients, models):
+    """Free memory decides anew for each few patients whether a large network can be followed back."""
+    from prrt_estimators.inspection import saliency
+    from prrt_estimators.report._maps import FoundMaps
+
+    X, y = patients
+    model = models["pet_ct_lab"].fit(X, y)
+    for short_of_memory in (0, 1):
+        parts = [saliency(model, X[:2]), saliency(model, X[2:4])]
+        del parts[short_of_memory]["ct"]
+        parts[short_of_memory].without_place = {"ct": "one patient needs 9 GB."}
+        maps = FoundMaps(parts, [0, 1, 2, 3]).maps([3, 0])
+        assert list(maps) == ["pet"]
+        assert maps.ids.tolist() == X.ids[[3, 0]].tolist()
+        assert maps.without_place == {"ct": "one patient needs 9 GB."}
+
+
+def test_an_explanation_that_breaks_off_is_taken_away_by_the_next(tmp_path):
+    first = ExplanationFolder(tmp_path, "title")
+    first.close()
+    second = ExplanationFolder(tmp_path, "title")
+    assert not (tmp_path / "explain.html").exists()  # rather none than one beside the figures of another
+    (tmp_path / "figure.png").write_text("x")
+    second.wrote([tmp_path / "figure.png"])
+    ExplanationFolder(tmp_path, "title").close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [WRITTEN, "explain.html"]
