@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prrt_estimators.cli import app
+from prrt_estimators.cli._messages import in_options
 from prrt_estimators.datasets import check_cohort, load_cohort
 from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.exceptions import CohortError
@@ -78,6 +79,26 @@ def test_library_messages_keep_their_arguments(frame, write):
     prrt("check", write(frame))
     with pytest.raises(CohortError, match="pass time=None"):
         load_cohort(frame.drop(columns="pfs_months"), verbose=False)
+
+
+@pytest.mark.parametrize(
+    "name", ["Progression status (event=1, censored=0)", "Status [event=0, time=1]", "PFI (event=yes)", "event=1"]
+)
+def test_names_of_columns_stay_as_they_are(name, frame, write):
+    prrt("check", write(frame))  # from here on messages name the options of this command
+    for text in (f"{name}: is empty", f"column {name!r} holds 2", f"the table has age, {name}, horizon"):
+        assert in_options(text) == text
+    assert in_options(f"pass event={name!r}, or horizon=12") == f"pass --event {name!r}, or --horizon 12"
+    assert in_options("no such column (named by event=)") == "no such column (named by --event)"
+
+
+def test_a_check_tells_names_of_columns_as_they_are(frame, write):
+    name = "Progression status (event=1, censored=0)"
+    frame = frame.rename(columns={"progressed": "Progress (time=2)", "pfs_months": name})
+    answer = prrt("check", write(frame))
+    assert answer.exit_code == 1
+    assert name in answer.stdout
+    assert "--event 1" not in answer.output
 
 
 def test_warnings_are_printed_beside_problems(frame, write):

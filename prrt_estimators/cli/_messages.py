@@ -12,6 +12,8 @@ import typer.models
 
 _names: ContextVar[frozenset[str]] = ContextVar("names", default=frozenset())
 _VALUE = r"None\b|'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\d+(?:\.\d+)?"
+_COLUMN = "pet|ct|lab|mask|patient_id|time|event|target"  # options that name columns
+_QUOTED = r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\""
 
 
 def speak_of(command: Callable[..., Any]) -> None:
@@ -36,11 +38,17 @@ def in_options(text: str) -> str:
     if not _names.get():
         return text
     names = "|".join(sorted(map(re.escape, _names.get()), key=len, reverse=True))
-    text = re.sub(rf"(?<![\w.'\"`=-])({names})=({_VALUE})?", _option, text)
+    # What stands in quotes, and "Status (event=1, censored=0)", are words of the user's own table; and a column is
+    # never named by a number.
+    own = rf"(?<=[(\[{{])(?:{names})=\d|(?<=, )(?:{names})=\d|(?:{_COLUMN})=\d"
+    argument = rf"(?<![\w.'\"`=-])(?!{own})({names})=(?:({_VALUE})|(?![\w<>=]))"
+    text = re.sub(rf"{argument}|{_QUOTED}", _option, text)
     return re.sub(rf"`({names})`", lambda found: _flag(found[1]), text)
 
 
 def _option(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[0]
     value = found[2] or ""
     if value == "None":
         value = "none"

@@ -90,8 +90,8 @@ def load_cohort(
         ``event=None`` says that nobody was censored. ``time=None`` loads patients without an outcome (`y` is None)
         unless there is a `target`.
     target : str or None, default="auto"
-        Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` makes 1
-        short. A guessed one is used only where there is no time.
+        Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` or
+        ``PFS class (short=1)`` makes 1 short. A guessed one is used only where there is no time.
     time_unit : {"auto", "days", "weeks", "months", "years"}, default="auto"
         Unit of `time`; "auto" reads it from the column's name, months where the name has none.
     horizon : float, default=12
@@ -191,7 +191,8 @@ def check_cohort(
     Returns
     -------
     list of Problem
-        Empty if :func:`load_cohort` would load the table.
+        Empty if nothing is wrong: :func:`load_cohort` then loads the table. It also loads one whose only problems
+        are missing files of patients whom it leaves out.
 
     Warns
     -----
@@ -243,7 +244,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     roles.log |= reading.lab.log
     roles.notices += implausible_labs(reading.lab.frame, ids)
     if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
-        roles.notices += implausible_times(outcome.time, reading.ids, roles.time or "")
+        roles.notices += implausible_times(outcome.time, reading.ids, roles.time or "", roles.time_unit or "months")
 
     columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
     folder = options.folder or table.folder

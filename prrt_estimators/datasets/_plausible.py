@@ -9,12 +9,20 @@ import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators.datasets._codings import without_coding
+from prrt_estimators.datasets._options import MONTHS
 from prrt_estimators.datasets._words import guess_name
 
 _LONGEST = 360.0  # months
 _NAMED = 3  # patients that a warning spells out
-#: Activities of clotting factors and lung volumes are given in per cent of the normal, which may be passed.
-_OF_NORMAL = re.compile(r"quick|prothrombin|thromboplastin|\btpz\b|fa[ck]tor|antithrombin|\bfev|\bfvc")
+#: Shares of a whole, of which 100 % is all there is; other percentages are of a norm or changes, which know no end.
+_SHARES = re.compile(
+    r"l[iy]m(ph|f)o|neutro(ph|f)il|mono[cz]yt|eosino(ph|f)il|baso(ph|f)il|granulo[cz]yt|segment|stabkern|\bbands?\b|"
+    r"retikulo[cz]yt|reticulo[cz]yt|h(a?e)mato[ck]rit|\bblast"
+)
+_NO_SHARE = re.compile(
+    r"chang|delta|diff|loss|verlust|decreas|increas|drop\b|anstieg|abfall|veraender|aender|ratio|\b[ul]ln\b|\bnorm|"
+    r"\bsoll\b|\bof baseline"
+)
 
 
 def plausible_range(name: str) -> tuple[float, float] | None:
@@ -30,7 +38,8 @@ def plausible_range(name: str) -> tuple[float, float] | None:
     if title == "age":
         return 0.0, 120.0
     text = " ".join(name_tokens(without_coding(name)))
-    if title == "Ki-67" or (split_unit(without_coding(name))[1] == "%" and not _OF_NORMAL.search(text)):
+    share = title == "Ki-67" or (split_unit(without_coding(name))[1] == "%" and _SHARES.search(text) is not None)
+    if share and not _NO_SHARE.search(text):
         return 0.0, 100.0
     return (0.0, np.inf) if title == "body size" or find_analyte(name) is not None else None
 
@@ -51,13 +60,15 @@ def implausible_labs(lab: pd.DataFrame, ids: np.ndarray) -> list[str]:
     return told
 
 
-def implausible_times(time: np.ndarray, ids: np.ndarray, column: str) -> list[str]:
-    """Return a sentence if times, in months, are longer than any follow-up."""
+def implausible_times(time: np.ndarray, ids: np.ndarray, column: str, unit: str) -> list[str]:
+    """Return a sentence if times, in months, are longer than any follow-up; it tells them in the unit of the cells."""
     odd = np.flatnonzero((time > _LONGEST) & np.isfinite(time))
-    return [_sentence(column, time, odd, ids, f"at most {_LONGEST:g} months")] if len(odd) else []
+    expected = f"at most {_LONGEST:g} months"
+    return [_sentence(column, time / MONTHS[unit], odd, ids, expected, f" {unit}")] if len(odd) else []
 
 
-def _sentence(column: str, values: np.ndarray, odd: np.ndarray, ids: np.ndarray, expected: str) -> str:
-    named = ", ".join(f"{values[k]:g} (patient {ids[k]})" for k in odd[:_NAMED])
+def _sentence(column: str, values: np.ndarray, odd: np.ndarray, ids: np.ndarray, expected: str, unit: str = "") -> str:
+    # Ten digits, so that a time turned into months and back is the cell's own.
+    named = ", ".join(f"{values[k]:.10g}{unit} (patient {ids[k]})" for k in odd[:_NAMED])
     more = f" and {len(odd) - _NAMED} more patients" if len(odd) > _NAMED else ""
     return f"column {column!r} holds {named}{more}, expected {expected}: correct what is a slip; nothing was changed."

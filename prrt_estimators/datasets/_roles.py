@@ -23,6 +23,7 @@ from prrt_estimators.datasets._words import (
     says_censored,
     says_later,
     says_progress,
+    says_uncertain_event,
     time_unit_in,
 )
 from prrt_estimators.exceptions import Problem
@@ -226,7 +227,7 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
     if roles.time in guesses:
         role, reason = roles.log[roles.time]
         roles.log[roles.time] = (role, f"{reason}, in {roles.time_unit or 'months (no unit named)'}")
-    if roles.event is not None and says_censored(roles.event):
+    if roles.event is not None and says_uncertain_event(roles.event):
         roles.problems.append(_ask_for_event(roles.event))
     if roles.event is None and options.event == AUTO and roles.target is None:
         unclear = [
@@ -264,7 +265,7 @@ def _ask_for_event(name: str) -> Problem:
     what = "might be the progression event, but what its values mean is not certain"
     remedy = (
         "add a column 'progressed' with 1 for progression seen and 0 for censored"
-        + ("" if says_censored(name) else f", pass event={name!r} if it is coded so")
+        + ("" if says_uncertain_event(name) else f", pass event={name!r} if it is coded so")
         + ", or pass event=None if nobody was censored"
     )
     return Problem(what, remedy, column=name)

@@ -11,7 +11,7 @@ from prrt_estimators.datasets._cells import number_problems, quote, read_numbers
 from prrt_estimators.datasets._options import MONTHS, Options
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
-from prrt_estimators.datasets._words import says_short
+from prrt_estimators.datasets._words import class_of_one
 from prrt_estimators.exceptions import Problem
 
 _YES = frozenset(["1", "yes", "y", "ja", "j", "true", "event", "progression", "progress", "progressed", "pd"])
@@ -171,13 +171,24 @@ def _read_event(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
 
 
 def _read_class(cells: pd.Series, column: str, ids: np.ndarray, problems: list[Problem]) -> np.ndarray:
-    yes, no = (_YES | _LONG, _NO | _SHORT)
-    if says_short(column):
-        yes, no = (_YES | _SHORT, _NO | _LONG)
+    one = class_of_one(column)
+    if one is None:
+        return _read_class_words(cells, column, problems)
+    yes, no = (_YES | _SHORT, _NO | _LONG) if one == "short" else (_YES | _LONG, _NO | _SHORT)
     known = _binary(cells, yes, no)
     bad = np.isnan(known) & ~empty_cells(cells)
     problems += _unread(cells, bad, ids, column, "expected 0/1 or short/long", "write 1 or long for long PFS")
-    return 1.0 - known if says_short(column) else known
+    return 1.0 - known if one == "short" else known
+
+
+def _read_class_words(cells: pd.Series, column: str, problems: list[Problem]) -> np.ndarray:
+    """Read a class column of which only the words short and long are certain."""
+    known = _binary(cells, _LONG, _SHORT)
+    if (np.isnan(known) & ~empty_cells(cells)).any():
+        what = "might be the PFS class, but what its values mean is not certain from its name"
+        remedy = "write short and long in its cells, or rename it: 'long_pfs' if 1 means long PFS, 'short_pfs' if short"
+        problems.append(Problem(what, remedy, column=column))
+    return known
 
 
 def _unread(

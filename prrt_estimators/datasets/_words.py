@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
-from prrt_estimators.datasets._codings import coding_in, says_inverted, without_coding
+from prrt_estimators.datasets._codings import (
+    says_event,
+    says_inverted,
+    stated_codes,
+    without_coding,
+    words_of,
+    yes_or_no,
+)
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,13 @@ _TIME_UNITS = {
 }
 
 
-def _keys(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 _PATIENT_IDS = (
-    _keys("patientid patient pseudonym pseudonymid pseudoid patientpseudonym studyid subjectid subject"),
-    _keys(
+    words_of("patientid patient pseudonym pseudonymid pseudoid patientpseudonym studyid subjectid subject"),
+    words_of(
         "patid patno patnr patientno patientnr patientnumber patientennummer patientennr patientenid patienten "
         "pid case caseid"
     ),
-    _keys("id idnr nr no number nummer index rowid"),
+    words_of("id idnr nr no number nummer index rowid"),
 )
 _IDENTIFIERS = re.compile(
     r"^(name|names|initials?|initialen|vorname|nachname|familienname|geburtsname|surname|(first|last|given|family|"
@@ -56,22 +59,22 @@ _PET = re.compile(r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc
 _CT = re.compile(r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$")
 
 _TIMES = (
-    _keys("pfs pfstime timepfs pfszeit pfsduration pfsdauer progressionfreesurvival progressionfreesurvivaltime "
+    words_of("pfs pfstime timepfs pfszeit pfsduration pfsdauer progressionfreesurvival progressionfreesurvivaltime "
           "progressionsfreiesueberleben progressionsfreieueberlebenszeit timepfsevent pfst"),
-    _keys("timetoprogression timetoprogressionordeath ttp zeitbisprogress zeitbisprogression zeitbiszumprogress "
+    words_of("timetoprogression timetoprogressionordeath ttp zeitbisprogress zeitbisprogression zeitbiszumprogress "
           "progressionsfreieszeit progressionsfreiezeit tte timetoevent"),
-    _keys("time zeit"),
+    words_of("time zeit"),
 )  # fmt: skip
 _EVENTS = (
-    _keys("pfsevent eventpfs pfsstatus pfsereignis progressed progression progress progressionevent "
+    words_of("pfsevent eventpfs pfsstatus pfsereignis progressed progression progress progressionevent "
           "eventprogression progredient progressereignis progressionereignis pd diseaseprogression "
           "krankheitsprogress pfse"),
-    _keys("event events ereignis eventobserved eventindicator"),
+    words_of("event events ereignis eventobserved eventindicator"),
 )  # fmt: skip
 _TARGETS = (
-    _keys("pfsclass longpfs pfslong shortpfs pfsshort pfsgroup pfsklasse pfsgruppe langespfs kurzespfs langpfs "
+    words_of("pfsclass longpfs pfslong shortpfs pfsshort pfsgroup pfsklasse pfsgruppe langespfs kurzespfs langpfs "
           "kurzpfs longshortpfs pfsbinary pfslabel"),
-    _keys("target ziel zielgroesse"),
+    words_of("target ziel zielgroesse"),
 )  # fmt: skip
 
 #: Taken at some time after the start of therapy, whatever was taken.
@@ -213,15 +216,55 @@ def says_later(name: str) -> bool:
     return _LATER.search(" ".join(name_tokens(name))) is not None
 
 
-def says_short(name: str) -> bool:
-    """Tell whether a class column's name makes 1 mean short PFS."""
-    coding = coding_in(name).lower()
-    explained = re.search(r"\b([01])\s*[=:]\s*(short|kurz|long|lang)", coding)
-    if explained is not None:
-        return (explained[1] == "1") == (explained[2] in ("short", "kurz"))
-    text = "".join(name_tokens(without_coding(name)))
-    short = bool(re.search(r"short|kurz", text)) and not re.search(r"long|lang", text)
-    return short != says_inverted(name)
+def says_uncertain_event(name: str) -> bool:
+    """Tell whether a name leaves open that 1 is the event: it speaks of censoring, or its coding is not clear."""
+    return says_censored(name) or not says_event(name)
+
+
+def class_of_one(name: str) -> str | None:
+    """Return which PFS 1 means in a class column of this name, ``"short"`` or ``"long"``; None if that is not certain.
+
+    Examples
+    --------
+    >>> [class_of_one(n) for n in ("PFS class (0/1)", "short PFS", "PFS class (short=1)", "PFS (1: < 12 mo)", "x (a=1)")]
+    ['long', 'short', 'short', 'short', None]
+    """
+    bare, codes = without_coding(name), stated_codes(name)
+    called = _class_meant(bare)
+    if codes is None or not set(codes) <= {"0", "1"}:
+        return None
+    if not codes:
+        # "PFS short 1 long 0" explains its numbers too, in a way that is not read here.
+        told = re.search(r"short|kurz|long|lang|[<>≤≥]", bare, re.I)
+        return None if told and {"0", "1"} & set(name_tokens(bare)) else called or "long"
+    if called is None and _class_if(codes.get("1", ""), "long") == "long":
+        called = "long"  # "PFS class (1=yes)"
+    meant = {code: _class_meant(words) or _class_if(words, called) for code, words in codes.items()}
+    if None in meant.values() or len(set(meant.values())) < len(meant):
+        return None
+    return meant.get("1") or _OTHER[meant["0"] or ""]
+
+
+_OTHER = {"short": "long", "long": "short"}
+
+
+def _class_meant(words: str) -> str | None:
+    """Return the class that words such as ``PFS short`` or ``<= 12 months`` mean, None if they mean none or both."""
+    short, long = re.search(r"short|kurz|[<≤]", words, re.I), re.search(r"long|lang|[>≥]", words, re.I)
+    if bool(short) == bool(long) or re.search(r"\b(not?|nicht|kein\w*|non)\b", words, re.I):
+        return None
+    return "short" if short else "long"
+
+
+def _class_if(words: str, called: str | None) -> str | None:
+    """Return the class that yes or no mean in a column called short or long."""
+    said = set(name_tokens(words))
+    if called is None or not said or not said <= _PLAIN:
+        return None
+    return called if yes_or_no(words) else _OTHER[called]
+
+
+_PLAIN = words_of("yes y ja j true wahr no n nein false falsch")
 
 
 def guess_name(name: str) -> Guess | None:

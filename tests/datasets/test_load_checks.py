@@ -63,6 +63,23 @@ def test_ranges_are_of_what_is_named():
     assert plausible_range("Alter (Jahre)") == (0, 120)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["LDH [% ULN]", "weight change (%)", "DLCO [%]", "creatinine clearance (%)", "GFR [% of normal]", "FEV1 (%)",
+     "lymphocytes (% change)", "neutrophils [% of normal]", "Quick (%)", "weight loss [%]"],
+)  # fmt: skip
+def test_percentages_of_a_norm_and_changes_know_no_hundred(name):
+    limits = plausible_range(name)
+    assert limits is None or limits[1] == np.inf
+
+
+@pytest.mark.parametrize(
+    "name", ["neutrophils (%)", "Lymphozyten [%]", "lymphocytes (% of leukocytes)", "Ki-67 (%)", "Hämatokrit (%)"]
+)
+def test_shares_end_at_a_hundred(name):
+    assert plausible_range(name) == (0, 100)
+
+
 def test_files_of_those_left_out_are_looked_for_by_the_check_only(tmp_path):
     for k in range(6):
         (tmp_path / f"{k}.nii").touch()

@@ -176,6 +176,40 @@ def test_ready_class(name, values):
     assert b.X.survival is None
 
 
+@pytest.mark.parametrize(
+    "name", ["PFS class (short=1)", "PFS class (1: PFS < 12 Mo)", "PFS group [kurz = 1, lang = 0]"]
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_a_class_whose_one_is_short_by_its_coding(name, named):
+    b = load(
+        {"patient_id": ["a", "b", "c"], "age": [50, 60, 70], name: [0, 1, 0]}, **({"target": name} if named else {})
+    )
+    assert b.y.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["PFS class (1=A, 0=B)", "PFS class (1=short, 2=long)", "PFS class (1=early)"])
+@pytest.mark.parametrize("named", [False, True])
+def test_a_class_of_unclear_coding_is_asked_about(name, named):
+    table = {"patient_id": ["a", "b", "c"], "age": [50, 60, 70], name: [0, 1, 0]}
+    options = {"target": name} if named else {}
+    (problem,) = check_cohort(table, **options)
+    assert problem.column == name
+    assert "might be the PFS class, but what its values mean is not certain" in problem.what
+    assert "write short and long in its cells" in problem.remedy
+    assert load(table | {name: ["long", "short", "long"]}, **options).y.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["Progression (0=PD, 1=SD)", "Event (progress=0)", "Event (1=A, 0=B)"])
+@pytest.mark.parametrize("named", [False, True])
+def test_an_event_of_unclear_coding_is_asked_about(name, named):
+    table = cohort([5, 30, 20, 3]) | {name: [0, 1, 1, 1]}
+    (problem,) = check_cohort(table, **({"event": name} if named else {}))
+    assert problem.column == name
+    assert "might be the progression event" in problem.what
+    assert "event='" not in problem.remedy  # naming it would not make it clearer
+    assert load(table, event=None).event.all()
+
+
 def test_time_goes_before_a_guessed_class_and_after_a_named_one():
     table = cohort([5, 30, 20], [1, 1, 1], pfs_class=[1, 0, 0])
     assert load(table).y.tolist() == [0, 1, 1]
@@ -278,8 +312,14 @@ def test_arguments_of_the_wrong_kind(options, kind, message):
         check_cohort(cohort([5, 20], [1, 1]), **options)
 
 
-@pytest.mark.parametrize(("name", "months", "shown"), [("pfs_months", 400, 400), ("pfs_years", 31, 372)])
-def test_a_time_of_decades_is_doubted(name, months, shown):
-    table = cohort([0.5, months, 20], [1, 0, 1], name)
+@pytest.mark.parametrize(
+    ("name", "time", "shown"),
+    [
+        ("pfs_months", 400, "400 months"), ("pfs_years", 31, "31 years"), ("pfs_days", 12000, "12000 days"),
+        ("pfs_weeks", 1600.5, "1600.5 weeks"), ("pfs", 400, "400 months"),
+    ],
+)  # fmt: skip
+def test_a_time_of_decades_is_doubted_in_the_words_of_its_cell(name, time, shown):
+    table = cohort([0.5, time, 20], [1, 0, 1], name)
     with pytest.warns(CohortWarning, match=f"holds {shown} .patient P1., expected at most 360 months"):
         load(table)
