@@ -9,7 +9,6 @@ from pretrained_helpers import (
     FINETUNE,
     NARROW,
     QUICK,
-    Passes,
     array_cohort,
     ct,
     embedding_state,
@@ -17,7 +16,6 @@ from pretrained_helpers import (
     publish,
     state,
     vectors,
-    written_cohort,
 )
 from safetensors.torch import save_file
 from sklearn.base import clone
@@ -31,22 +29,6 @@ from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.modules import build_encoder
 
 CV = StratifiedKFold(2, shuffle=True, random_state=0)
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Weights "small" on a grid of their own."""
-    return publish(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def passes(monkeypatch):
-    return Passes(monkeypatch)
-
-
-@pytest.fixture
-def file_cohort(tmp_path):
-    return written_cohort(tmp_path)
 
 
 # Which volumes --------------------------------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from pretrained_helpers import (
     FINETUNE,
     SIZE,
     SPACING,
-    Passes,
     array_cohort,
     ct,
     fusion,
@@ -22,7 +21,6 @@ from pretrained_helpers import (
     state,
     vectors,
     write_scans,
-    written_cohort,
 )
 from safetensors.torch import save_file
 from sklearn.base import clone
@@ -46,22 +44,6 @@ def _audit(event, arguments):
 
 
 sys.addaudithook(_audit)
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Weights "small" on a grid of their own."""
-    return publish(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def passes(monkeypatch):
-    return Passes(monkeypatch)
-
-
-@pytest.fixture
-def file_cohort(tmp_path):
-    return written_cohort(tmp_path)
 
 
 # Once a patient -----------------------------------------------------------------------------------------------------

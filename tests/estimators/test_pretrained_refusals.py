@@ -9,12 +9,10 @@ import pytest
 from comparison_helpers import OnCohort, fits
 from pretrained_helpers import (
     FINETUNE,
-    Passes,
     array_cohort,
     ct,
     fusion,
     hounsfield,
-    publish,
     set_hub,
     state,
 )
@@ -26,17 +24,6 @@ from prrt_estimators.cohort import Volumes
 from prrt_estimators.exceptions import CohortError, MissingDependencyError, PretrainedWeightsError
 
 CV = StratifiedKFold(2, shuffle=True, random_state=0)
-
-
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Weights "small" on a grid of their own."""
-    return publish(monkeypatch, tmp_path)
-
-
-@pytest.fixture
-def passes(monkeypatch):
-    return Passes(monkeypatch)
 
 
 @pytest.mark.parametrize(
