@@ -131,7 +131,7 @@ def explain_maps(
     if found.regions:
         tables["regions"] = pd.concat(found.regions, ignore_index=True)
         section.text.append(
-            "How much of the maps of all patients lies in the masks, against what chance would put there:"
+            "The table below the figures tells how much of the maps of all patients lies in the masks, and what chance would put there."
         )
         section.tables.append(summarise_regions(tables["regions"]))
     if seen:
