@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from prrt_estimators.dicom._clock import NO_DAY, acquired, at, local_moment, read_moment, read_time, series_start
+from prrt_estimators.dicom._clock import (
+    NO_DAY,
+    acquired,
+    at,
+    local_moment,
+    read_moment,
+    series_start,
+    state_of,
+)
 from prrt_estimators.dicom._elements import label, number, private, text
+from prrt_estimators.dicom._injection import told_injection
 from prrt_estimators.exceptions import SUVError
 
 _DAY = timedelta(days=1)
@@ -86,7 +95,8 @@ def average_moment(header: Any, half_life: float) -> datetime:
     began = acquired(header)
     if began is None:
         raise SUVError(
-            f"{label('AcquisitionTime')} is missing, and with DecayCorrection NONE each slice belongs to its own time. "
+            f"{label('AcquisitionTime')} is {state_of(header, 'AcquisitionTime')}, and with DecayCorrection NONE each slice "
+            "belongs to its own time. "
             "Export the series with its times."
         )
     return began + timedelta(seconds=average_time(half_life, _frame_duration(header)))
@@ -128,8 +138,8 @@ def scan_start(headers: Sequence[Any], half_life: float) -> Moment:
         return Moment(series, "series time")
     if earliest is None:
         raise SUVError(
-            f"{label('SeriesTime')} and {label('AcquisitionTime')} are both missing, so the time from injection to scan "
-            "is unknown. Export the series with its times."
+            f"{_both(headers[0], 'SeriesTime', 'AcquisitionTime')}, so the time from injection to scan is unknown. Export "
+            "the series with its times."
         )
     found = [_back_computed(headers[index], start, half_life) for start, index in known]
     remarks = []
@@ -167,30 +177,28 @@ def injection(header: Any, item: Any, reference: datetime, half_life: float | No
     Raises
     ------
     SUVError
-        If both start times are missing, or the injection lies after the scan.
+        If both start times are missing, unreadable or 000000, if they contradict each other, or the injection does not lie
+        before the scan.
     """
-    keyword = "RadiopharmaceuticalStartDateTime"
-    when = local_moment(header, keyword, item)
-    time = when - at(when.date(), timedelta(0)) if when is not None else None
+    told = told_injection(header, item)
+    time, keyword = told.time, told.keyword
     life = timedelta(seconds=half_life or 0)
-    remarks: tuple[str, ...] = ()
-    if when is not None:
+    remarks = told.remarks
+    if told.day is not None and time is not None:
+        when = at(told.day, time)
         before = reference - when
         if -_OTHER_DATES < before <= max(_OTHER_DATES, 5 * life):
-            if before < timedelta(0):
-                raise _after_the_scan(-before)
-            return Moment(when, keyword)
-        remarks = (
-            f"the dates of injection and scan lie {abs(before).days} days apart; the time of day of {label(keyword)} is "
-            "used on the day of the scan",
-        )
-    if time is None:
-        time = read_time(text(item, "RadiopharmaceuticalStartTime"))
-        keyword = "RadiopharmaceuticalStartTime"
+            return _before_the_scan(Moment(when, keyword, remarks), reference)
+        if not told.placeholder:
+            remarks = (
+                *remarks,
+                f"the dates of injection and scan lie {abs(before).days} days apart; the time of day of {label(keyword)} "
+                "is used on the day of the scan",
+            )
     if time is None:
         raise SUVError(
-            f"{label('RadiopharmaceuticalStartDateTime')} and {label('RadiopharmaceuticalStartTime')} are both missing, "
-            "so the dose cannot be decayed to the scan. Add the time of injection to the header."
+            f"{_both(item, 'RadiopharmaceuticalStartDateTime', 'RadiopharmaceuticalStartTime')}, so the dose cannot be "
+            "decayed to the scan. Add the time of injection to the header."
         )
     if life > _DAY:
         # A date wrong by whole days would still give a believable SUV.
@@ -205,7 +213,21 @@ def injection(header: Any, item: Any, reference: datetime, half_life: float | No
         # An injection of the evening before is believed for as long as its activity can be imaged.
         if reference - when > max(timedelta(hours=6), 2 * life):
             raise _after_the_scan(late)
-    return Moment(when, keyword, remarks)
+    return _before_the_scan(Moment(when, keyword, remarks), reference)
+
+
+def _before_the_scan(injected: Moment, reference: datetime) -> Moment:
+    if injected.when > reference:
+        raise _after_the_scan(injected.when - reference)
+    return injected
+
+
+def _both(header: Any, first: str, second: str) -> str:
+    """Say why neither of two elements gives a time."""
+    one, two = state_of(header, first), state_of(header, second)
+    if one == two:
+        return f"{label(first)} and {label(second)} are both {one}"
+    return f"{label(first)} is {one} and {label(second)} is {two}"
 
 
 def _frame_duration(header: Any) -> float:
@@ -234,7 +256,7 @@ def _written_by_maker(headers: Sequence[Any]) -> Moment | None:
             value = private(header, group, creator, element)
             value = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")
             day, time, _ = read_moment(value.strip(" \0"))
-            if day is not None and time is not None:
+            if day is not None and time:
                 found.append(at(day, time))
         if found:
             return Moment(min(found), source)

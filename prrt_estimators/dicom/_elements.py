@@ -92,6 +92,9 @@ def text(header: Any, keyword: str) -> str:
         return ""
     if isinstance(value, bytes):
         value = value.decode("ascii", "replace")
+    elif not isinstance(value, str) and hasattr(value, "__len__") and len(value) > 0:
+        # Some writers repeat one value.
+        value = value[0] if all(part == value[0] for part in value) else value
     return str(value).strip(" \0")
 
 
@@ -117,6 +120,8 @@ def as_number(value: Any) -> float | None:
     if not isinstance(value, str) and hasattr(value, "__len__"):
         if len(value) == 0:
             return None
+        if any(part != value[0] for part in value):
+            raise ValueError("several values")
         value = value[0]
     number = float(value)
     if not math.isfinite(number):
@@ -129,7 +134,13 @@ def number(header: Any, keyword: str, error: type[ScannerFileError] = ScannerFil
     try:
         return as_number(header.get(keyword))
     except (ValueError, TypeError, ArithmeticError, NotImplementedError):
-        raise error(f"{label(keyword)} of {instance(header)} is not a number. Correct the header.") from None
+        raise error(
+            f"{label(keyword)} of {instance(header)} is not {'one' if _several(header, keyword) else 'a'} number. Correct the header."
+        ) from None
+
+
+def _several(header: Any, keyword: str) -> bool:
+    return len(texts(header, keyword)) > 1
 
 
 def numbers(header: Any, keyword: str, count: int) -> list[float]:

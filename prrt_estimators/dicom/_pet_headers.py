@@ -7,7 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators.dicom._canon import LABEL as CANON_LABEL
+from prrt_estimators.dicom._canon import canon_stored
 from prrt_estimators.dicom._elements import as_number, label, number, private, text, texts
+from prrt_estimators.dicom._nuclides import nuclides_lasting
+from prrt_estimators.dicom._tracers import Tracer, tracer_of
 from prrt_estimators.exceptions import SUVError
 
 _PHILIPS = "Philips PET Private Group"
@@ -126,6 +130,7 @@ class PETHeaders:
     def half_life(self) -> float:
         """Return the half-life in s."""
         half_life = self._positive("RadionuclideHalfLife", "half_life_s", self.pharmaceuticals())
+        self._check_nuclide(half_life)
         self.tags["RadionuclideHalfLife"] = half_life
         return half_life
 
@@ -133,6 +138,42 @@ class PETHeaders:
         """Return the half-life in s, None where it is missing and nothing depends on it."""
         value = self.given.get("half_life_s") or self._same("RadionuclideHalfLife", self.pharmaceuticals())
         return value if value is not None and value > 0 else None
+
+    def _check_nuclide(self, half_life: float) -> None:
+        """Refuse a half-life that is not that of the nuclide which the header names."""
+        tracer = self.tracer()
+        named = tracer.coded or tracer.written
+        fitting = [one for one in named if one.lasts(half_life)]
+        told = " and ".join(f"{one.name} ({one.half_life_s:g} s)" for one in named)
+        if named and not fitting:
+            what = f"half-life {half_life:g} s is not that of the nuclide that the header names, {told}"
+            if "half_life_s" not in self.given:
+                raise SUVError(
+                    f"{label('RadionuclideHalfLife')} {half_life:g} s contradicts the nuclide that the header names, {told}. "
+                    "Correct the wrong one, or pass `half_life_s`."
+                )
+            self.remarks.append(what)
+        elif len({*tracer.coded, *tracer.written}) > 1:
+            names = ", ".join(dict.fromkeys(one.name for one in (*tracer.coded, *tracer.written)))
+            self.remarks.append(f"code and name of the radiopharmaceutical name different nuclides ({names})")
+        elif not named and not nuclides_lasting(half_life):
+            self.remarks.append(
+                f"{label('RadionuclideHalfLife')} {half_life:g} s is that of no nuclide that is known here"
+            )
+
+    def tracer(self) -> Tracer:
+        """Return what was injected, as the first slice names it."""
+        return tracer_of(self.pharmaceuticals()[0])
+
+    def check_decay(self, decay: str) -> None:
+        """Remark on a decay correction that two elements tell differently."""
+        corrections = {tuple(texts(header, "CorrectedImage")) for header in self.slices} - {()}
+        if any(("DECY" in words) == (decay == "NONE") for words in corrections):
+            told = "DECY" if decay == "NONE" else "no DECY"
+            self.remarks.append(
+                f"{label('DecayCorrection')} is {decay} and {label('CorrectedImage')} has {told}: they contradict each "
+                "other, and the first is followed"
+            )
 
     def pharmaceuticals(self) -> list[Any]:
         """Return the item on the radiopharmaceutical of every slice."""
@@ -156,6 +197,21 @@ class PETHeaders:
                 "with its private elements."
             )
         return np.array(found)
+
+    def canon_factor(self) -> np.ndarray | None:
+        """Return what rescaled values of Canon (Toshiba) are multiplied by, where stored ones are SUVbw x 100."""
+        stored = {canon_stored(header) for header in self.slices}
+        if stored == {None}:
+            return None
+        if len(stored) > 1:
+            raise SUVError(f"{CANON_LABEL} differs between slices. Export the series with its private elements.")
+        scale = stored.pop()
+        assert scale is not None
+        slopes = np.array([number(header, "RescaleSlope", SUVError) or 1.0 for header in self.slices])
+        if any(number(header, "RescaleIntercept", SUVError) for header in self.slices):
+            raise SUVError(f"{CANON_LABEL} needs values that start at 0, but {label('RescaleIntercept')} is another.")
+        self.tags["CanonSUV"] = f"stored values are SUVbw x {scale:g}"
+        return 1.0 / (scale * slopes)
 
     @staticmethod
     def _pharmaceutical(header: Any) -> Any:

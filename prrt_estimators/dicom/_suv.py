@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,8 @@ class SUVFactors:
         g/mL, in the order of the headers; of a multi-frame object one a frame.
     kind : str
         What the rescaled values are: ``"BQML"``, ``"GML/BW"``, ``"GML/LBM-James128"``, ``"GML/LBM-Janmahasatian"``,
-        ``"GML/LBM-Morgan"``, ``"GML/IBW"``, ``"CM2ML"``, ``"CNTS/SUV factor"`` or ``"CNTS/activity factor"``.
+        ``"GML/LBM-Morgan"``, ``"GML/IBW"``, ``"CM2ML"``, ``"CNTS/SUV factor"``, ``"CNTS/activity factor"`` or
+        ``"CANON/SUV x 100"``.
     decay_correction : str
         ``"START"``, ``"ADMIN"`` or ``"NONE"``; ``""`` where the header does not say and nothing depends on it.
     tags : dict
@@ -123,14 +124,16 @@ def suv_factors(
     ------
     SUVError
         If what the factors need is missing, zero or contradictory: weight, dose, half-life, both times of injection, a
-        negative uptake time, counts without a factor, units that no SUV follows from, no attenuation correction.
+        negative uptake time, a half-life that is not the nuclide's, times of injection that contradict each other or were
+        replaced by 000000, counts without a factor, units that no SUV follows from, no attenuation correction.
     ValueError
         If an argument is not a positive number.
 
     Warns
     -----
     SUVWarning
-        If the uptake time is under 30 or over 120 minutes, or an element was read in a unit other than the standard's.
+        If the uptake time is under 30 or over 120 minutes, an element was read in a unit other than the standard's, or
+        elements that nothing depends on contradict each other.
 
     References
     ----------
@@ -177,9 +180,13 @@ def warn_of(result: SUVFactors, stacklevel: int) -> None:
 def _factors(series: PETHeaders) -> SUVFactors:
     series.check_attenuation()
     decay = series.word("DecayCorrection")
+    series.check_decay(decay)
     units = series.word("Units")
     start = injected = None
-    if units == "BQML":
+    canon = series.canon_factor()
+    if canon is not None:
+        kind, factors = "CANON/SUV x 100", canon
+    elif units == "BQML":
         kind = units
         factors, start, injected = _per_activity(series, decay)
     elif units == "CNTS":
@@ -198,7 +205,7 @@ def _factors(series: PETHeaders) -> SUVFactors:
     uptake = _uptake(series, start, injected)
     series.remarks += [
         f"`{name}` was given but not used: the scanner already normalised the values ({kind})"
-        if kind.startswith(("G", "CM", "CNTS/S"))
+        if kind.startswith(("G", "CM", "CNTS/S", "CANON"))
         else f"`{name}` was given but not used: nothing depends on it with DecayCorrection {decay}"
         for name in series.given
         if name not in series.used
@@ -236,6 +243,11 @@ def _per_activity(series: PETHeaders, decay: str) -> tuple[np.ndarray, Moment | 
         known = [moment for header in series.slices if (moment := acquired(header)) is not None]
         start = Moment(min(known or moments), "acquisition time")
     injected = injection(series.slices[0], series.pharmaceuticals()[0], start.when, half_life)
+    if (start.measured_from or start.when) - injected.when < timedelta(seconds=1):
+        raise SUVError(
+            "injection and scan have the same time, as programs write it in place of times that they remove. Export the "
+            "series with its times."
+        )
     seconds = np.array([(moment - injected.when).total_seconds() for moment in moments])
     if seconds.max() > _MOST_HALF_LIVES * half_life:
         raise SUVError(

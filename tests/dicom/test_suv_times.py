@@ -148,11 +148,6 @@ def test_either_start_time_is_enough(removed):
     assert minutes(pet_header(**{removed: None})) == pytest.approx(60)
 
 
-def test_date_and_time_win_over_time():
-    header = pet_header(RadiopharmaceuticalStartDateTime="20250101101500", RadiopharmaceuticalStartTime="100000")
-    assert minutes(header) == pytest.approx(45)
-
-
 def test_both_start_times_missing_is_refused():
     header = pet_header(RadiopharmaceuticalStartDateTime=None, RadiopharmaceuticalStartTime="")
     with pytest.raises(

@@ -62,9 +62,14 @@ def pet_header(**elements: Any) -> Dataset:
         "ActualFrameDuration": 300000,
         "InstanceNumber": 1,
     }
+    if elements.get("RadiopharmaceuticalStartDateTime") is not None:
+        # A time of its own would contradict it.
+        elements.setdefault("RadiopharmaceuticalStartTime", None)
     for keyword in injected:
         if keyword in elements:
             injected[keyword] = elements.pop(keyword)
+    if elements.get("DecayCorrection") == "NONE":
+        series["CorrectedImage"].remove("DECY")
     series.update(elements)
     header = item(**{keyword: value for keyword, value in series.items() if value is not None})
     drug = item(**{keyword: value for keyword, value in injected.items() if value is not None})
