@@ -95,6 +95,32 @@ class ScannerFileError(ValueError):
     """A DICOM series cannot be made a volume; the message says which tag or file, and names no patient."""
 
 
+class ContourError(ValueError):
+    """A contour object or a mask cannot be used.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong: what was expected and what came. It names no patient and no structure.
+    remedy : str
+        What the user can do about it.
+    file : str, default=None
+        The file concerned.
+
+    Examples
+    --------
+    >>> print(ContourError("the file holds negative values", "give the mask, not the scan", file="mask.nii.gz"))
+    mask.nii.gz: the file holds negative values. Remedy: give the mask, not the scan.
+    """
+
+    def __init__(self, what: str, remedy: str, file: str | None = None):
+        self.what, self.remedy, self.file = what, remedy, file
+        super().__init__(what, remedy, file)
+
+    def __str__(self) -> str:
+        return str(Problem(self.what, self.remedy, file=self.file))
+
+
 class SUVError(ScannerFileError):
     """A PET series does not hold what its SUV needs, or holds what cannot be."""
 

@@ -1,0 +1,164 @@
+"""Opening a DICOM object whole, and reading elements of it that may be missing or malformed."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from prrt_estimators.exceptions import ContourError, MissingDependencyError
+
+#: Length of the header of one element, at which a whole file may end.
+_HEADER_LENGTH = 8
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """What a contour object says about itself.
+
+    Attributes
+    ----------
+    kind : {"RTSTRUCT", "SEG"}
+    uid : str
+        SOPInstanceUID.
+    series_uids, frame_uids : tuple of str
+        The series and the frames of reference that it names.
+    moment : str
+        Date and time as ``YYYYMMDDHHMMSS``, shorter where the object states less; for ordering only.
+    texts : tuple of str
+        Labels, names and descriptions, which may name persons.
+    persons : tuple of str
+        Names of persons.
+    """
+
+    kind: str
+    uid: str
+    series_uids: tuple[str, ...]
+    frame_uids: tuple[str, ...]
+    moment: str
+    texts: tuple[str, ...]
+    persons: tuple[str, ...]
+
+
+def import_pydicom() -> ModuleType:
+    """Return pydicom, or report how to install it."""
+    try:
+        import pydicom
+    except ImportError as error:
+        raise MissingDependencyError(
+            'reading contours in DICOM needs pydicom; install it with: pip install "prrt-estimators[dicom]"'
+        ) from error
+    return pydicom
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence pydicom, whose remarks quote values that may be names."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+class _Watched(io.BytesIO):
+    """Bytes that note whether a reader asked for more than there are."""
+
+    short = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        found = super().read(size)
+        if size is not None and size > 0 and len(found) < size and (found or size != _HEADER_LENGTH):
+            self.short = True
+        return found
+
+
+def open_object(path: str | os.PathLike[str]) -> Any:
+    """Return a whole DICOM object.
+
+    Raises
+    ------
+    ContourError
+        If the file is missing, not DICOM, damaged or cut short.
+    MissingDependencyError
+        If pydicom is not installed.
+    """
+    pydicom = import_pydicom()
+    name = Path(path).name
+    try:
+        stream = _Watched(Path(path).read_bytes())
+    except OSError as error:
+        raise ContourError(f"cannot be read ({error.strerror})", "correct the path or its permissions", name) from None
+    try:
+        with quiet():
+            dataset = pydicom.dcmread(stream, force=True)
+            # Sequences are parsed when they are asked for; a cut one fails there.
+            for _ in dataset:
+                pass
+    except Exception as error:
+        # Whatever a damaged file makes of the parser, it is one damaged file.
+        raise ContourError(f"is damaged ({type(error).__name__})", "export or copy the file again", name) from None
+    if stream.short:
+        raise ContourError("ends before its last element: it was cut short", "export or copy the file again", name)
+    if not text(dataset, "SOPClassUID"):
+        raise ContourError("is not a DICOM object", "give a DICOM RTSTRUCT or SEG", name)
+    return dataset
+
+
+def text(item: Any, keyword: str) -> str:
+    """Return an element as text, '' where it is missing or malformed."""
+    try:
+        value = item.get(keyword)
+    except (ValueError, TypeError, NotImplementedError, AttributeError):
+        return ""
+    return "" if value is None else str(value).strip(" \0")
+
+
+def number(item: Any, keyword: str) -> float | None:
+    """Return an element as a finite number, None where there is none."""
+    try:
+        value = item.get(keyword)
+        if value is None or value == "":
+            return None
+        found = float(value if not hasattr(value, "__len__") or isinstance(value, str) else value[0])
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError, IndexError):
+        return None
+    return found if abs(found) < float("inf") else None
+
+
+def numbers(item: Any, keyword: str, count: int) -> list[float] | None:
+    """Return an element as `count` finite numbers, None where there are no such."""
+    try:
+        found = [float(part) for part in item.get(keyword)]
+    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+        return None
+    return found if len(found) == count and all(abs(part) < float("inf") for part in found) else None
+
+
+def items(item: Any, keyword: str) -> list[Any]:
+    """Return the items of a sequence, [] where it is missing or malformed."""
+    try:
+        value = item.get(keyword)
+        return [] if value is None else list(value)
+    except (ValueError, TypeError, NotImplementedError, AttributeError):
+        return []
+
+
+def moment(item: Any, *pairs: tuple[str, str]) -> str:
+    """Return the first of several dates with its time, as digits."""
+    for day, clock in pairs:
+        digits = "".join(c for c in text(item, day) if c.isdigit())[:8]
+        if len(digits) == 8:
+            return digits + "".join(c for c in text(item, clock).split(".")[0] if c.isdigit())[:6]
+    return ""

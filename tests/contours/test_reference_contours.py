@@ -1,0 +1,88 @@
+"""The shared cases with known answers, voxel for voxel."""
+
+import json
+import tarfile
+import warnings
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from contour_builders import on_grid
+
+from prrt_estimators.contours import lesion_labels, read_rtstruct, read_segmentation
+from prrt_estimators.dicom import read_ct, read_pet
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+CONTOURS = SHARED / "contours"
+pytestmark = pytest.mark.skipif(not CONTOURS.is_dir(), reason="the shared data (../shared/data/contours) are absent")
+OUTLINES = ["hole", "keyhole", "two_in_one", "off_plane", "overlapping_rois", "points", "on_ct", "reversed", "oblique"]
+
+
+def scan(folder, read):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the series are cropped and say so
+        return read(folder)
+
+
+def differing(lesions, answer):
+    image = nib.load(answer)
+    values = np.asanyarray(image.dataobj).reshape(image.shape[:3])
+    return int(((on_grid(lesions.labels, lesions.affine, values, image.affine) > 0) != (values > 0)).sum())
+
+
+@pytest.mark.parametrize("name", OUTLINES)
+def test_outlines(name):
+    folder = CONTOURS / "cases" / name
+    told = json.loads((folder / "answer.json").read_text())
+    own = folder / "PET"
+    if told["grid"] == "CT":
+        image = scan(CONTOURS / "base" / "CT", read_ct)
+    else:
+        image = scan(own if own.is_dir() else CONTOURS / "base" / "PET", read_pet)
+    structures = read_rtstruct(folder / "RS.dcm").on(image.affine, image.shape)
+    lesions = lesion_labels(structures, [one for one in structures.regions if one.name not in told.get("left", ())])
+    assert differing(lesions, folder / "answer.nii.gz") == 0
+    assert np.bincount(lesions.labels.ravel())[1:].tolist() == list(told["voxels"].values())
+    assert lesions.shared == told.get("shared_voxels", 0)
+
+
+@pytest.mark.parametrize("name", ["seg_multi", "seg_fractional"])
+def test_segments(name):
+    folder = CONTOURS / "cases" / name
+    told = json.loads((folder / "answer.json").read_text())
+    image = scan(CONTOURS / "base" / "PET", read_pet)
+    found = read_segmentation(folder / "SEG.dcm")
+    for structures in (found.on(), found.on(image.affine, image.shape)):
+        lesions = lesion_labels(structures, [one for one in structures.regions if one.name not in told.get("left", ())])
+        assert differing(lesions, folder / "answer.nii.gz") == 0
+        assert lesions.shared == told.get("shared_voxels", 0)
+    assert found.cut == told.get("voxels_above_zero", told["voxels_of_union"]) - told["voxels_of_union"]
+
+
+@pytest.mark.parametrize(("modality", "read", "voxels"), [("PET", read_pet, 555), ("CT", read_ct, 17090)])
+def test_published_masks_of_sts_002(modality, read, voxels):
+    folder = CONTOURS / "real" / "STS_002"
+    image = scan(folder / modality / "image", read)
+    structures = read_rtstruct(folder / modality / "mask" / "RS.dcm").on(image.affine, image.shape)
+    assert structures.regions[0].voxels == voxels
+    assert differing(lesion_labels(structures), folder / f"{modality}_mask.nii.gz") == 0
+
+
+def test_published_mask_of_sts_001(tmp_path):
+    archive = SHARED / "petct_dicom" / "STS_001_PET_GML_and_CT_dicom_crop.tar.gz"
+    if not archive.is_file():
+        pytest.skip("the shared data (../shared/data/petct_dicom) are absent")
+    with tarfile.open(archive) as packed:
+        packed.extractall(tmp_path, filter="data")
+    folder = next(tmp_path.rglob("PET"))
+    image = scan(folder / "image", read_pet)
+    structures = read_rtstruct(next((folder / "mask").iterdir())).on(image.affine, image.shape)
+    assert differing(lesion_labels(structures), archive.parent / "STS_001_GTV_mask.nii.gz") == 0
+
+
+def test_segmentations_of_other_programs():
+    real = CONTOURS / "real"
+    assert read_segmentation(real / "dcmqi_liver" / "SEG.dcm").on().regions[0].voxels == 107098
+    found = read_segmentation(real / "highdicom" / "seg_image_ct_true_fractional.dcm")
+    assert found.on().regions[0].voxels == 638
