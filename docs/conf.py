@@ -61,7 +61,6 @@ sphinx_gallery_conf = {
     "filename_pattern": os.environ.get("PRRT_DOCS_EXAMPLES", r"/plot_"),
     "ignore_pattern": r"(^|/)(?!plot_)[^/]*\.py$",
     "within_subsection_order": "FileNameSortKey",
-    "image_scrapers": ("gallery_figures",),
     "reset_modules": ("matplotlib",),
     "backreferences_dir": "gallery/backreferences",
     "doc_module": ("prrt_estimators",),

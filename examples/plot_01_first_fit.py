@@ -66,8 +66,7 @@ print(f"AUROC of {len(rows_test)} patients: {roc_auc_score(y[rows_test], p_long)
 # The curve says the same. With sixty patients its interval is wide, and any other split would give another curve; the
 # dashed line is chance.
 
-display = RocDisplay.from_estimator(clf, X[rows_test], y[rows_test], name="PET + CT + labs")
-display.plot().figure_
+RocDisplay.from_estimator(clf, X[rows_test], y[rows_test], name="PET + CT + labs")
 
 # %%
 # On patients that it was trained on the network does much better. That number means nothing:

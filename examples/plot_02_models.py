@@ -29,7 +29,7 @@ comparison = compare_models(models, X, y, cv=3, n_jobs=2, random_state=0, verbos
 # One bar a model for AUROC, one for AUPRC of long PFS, with the line of chance for each. There is one repeat, so there is no
 # deviation over repeats.
 
-comparison.plot().figure_
+comparison.plot()
 
 # %%
 # Bars without intervals tempt. The table has them: drawn over patients, and corrected for overlapping training sets where a

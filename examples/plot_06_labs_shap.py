@@ -13,11 +13,17 @@ last question has an answer.
 
 import matplotlib.pyplot as plt
 import numpy as np
+import shap
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from prrt_estimators import LabPFSClassifier, make_prrt_cohort
-from prrt_estimators.inspection import correlated_groups, permutation_importance, shap_values
-from prrt_estimators.plotting import BeeswarmDisplay, DependenceDisplay, ImportanceDisplay
+from prrt_estimators.inspection import (
+    correlated_groups,
+    permutation_importance,
+    shap_importance,
+    shap_values,
+)
+from prrt_estimators.plotting import ImportanceDisplay
 
 data = make_prrt_cohort(500, volumes=False, signal=3, random_state=0)
 X, y = data.X, data.y
@@ -30,25 +36,25 @@ print("AUROC of the folds:", cross_val_score(clf, X, y, cv=cv, scoring="roc_auc"
 #
 # Each patient, each value
 # ------------------------
-# A point is a patient, explained by the forest that was not trained on them. To the right the value speaks for a long PFS;
-# light points are high values.
+# `shap_values` returns an explanation as shap defines it, so shap draws it. A point is a patient, explained by the forest that
+# was not trained on them. Points to the right speak for a long PFS; red points are high values.
 
 # sphinx_gallery_thumbnail_number = 1
 explanation = shap_values(clf, X, y=y, cv=cv)
-BeeswarmDisplay.from_result(explanation, max_display=10).plot().figure_
+shap.plots.beeswarm(explanation, max_display=10, show=False)
 
 # %%
 # For each patient the values sum to the prediction less the base:
 
-total = explanation.base + explanation.values.sum(axis=1)
-print("greatest error:", f"{np.abs(total - explanation.prediction).max():.1e}")
+total = explanation.base_values + explanation.values.sum(axis=1)
+print("first five probabilities of long PFS:", total[:5].round(2))
 
 # %%
 # One column
 # ----------
 # How the neutrophils enter: one point a patient. A forest makes steps; what looks like a threshold is its own doing.
 
-DependenceDisplay.from_result(explanation, "neutrophils_nl").plot().figure_
+shap.plots.scatter(explanation[:, "neutrophils_nl"], show=False)
 
 # %%
 # What the score loses
@@ -60,7 +66,7 @@ DependenceDisplay.from_result(explanation, "neutrophils_nl").plot().figure_
 
 # %%
 result = permutation_importance(clf, X, y, cv=cv, n_repeats=5, random_state=0)
-ImportanceDisplay.from_result(result).plot().figure_
+ImportanceDisplay.from_result(result)
 
 # %%
 # What is true
@@ -69,7 +75,7 @@ ImportanceDisplay.from_result(result).plot().figure_
 # the forest. Those at the left edge carry next to no signal and still get a value: a small importance is no finding.
 
 truth = data.truth.lab_signal["correlation"].abs()
-mean = explanation.frame().set_index("column")["importance"]
+mean = shap_importance(explanation).set_index("column")["importance"]
 figure, ax = plt.subplots(figsize=(6.6, 4.4), layout="constrained")
 shown = truth.dropna().index
 ax.scatter(

@@ -61,7 +61,7 @@ print(f"AUROC of 40 patients who were not trained on: {auroc:.2f}")
 seen = X[test]
 maps = saliency(clf, seen, method="smoothgrad", random_state=0)
 patient = int(np.argmax(np.where(y[test] == 1, maps.probability, 0)))
-SaliencyDisplay.from_maps(maps, patient, X=seen).plot().figure_
+SaliencyDisplay.from_maps(maps, patient, X=seen)
 
 # %%
 # On the scan's own grid
@@ -124,4 +124,4 @@ with warnings.catch_warnings():
         random_state=0,
         auroc_interval=(interval.low, interval.high),
     )
-SaliencyDisplay.from_maps(nothing, patient, X=seen).plot().figure_
+SaliencyDisplay.from_maps(nothing, patient, X=seen)

@@ -35,14 +35,14 @@ print("AUROC of the folds:", np.round(folds, 2))
 # ----------
 # ``X.survival`` carries time and event along, for figures only. The dashed line is the horizon.
 
-KaplanMeierDisplay.from_survival(X.survival).plot().figure_
+KaplanMeierDisplay.from_survival(X.survival)
 
 # %%
 # By predicted class
 # ------------------
 # The log-rank p is descriptive: model and threshold were made for this very outcome, if not with these very patients.
 
-KaplanMeierDisplay.from_predictions(X.survival, found.p_long).plot().figure_
+KaplanMeierDisplay.from_predictions(X.survival, found.p_long)
 
 # %%
 # What would luck look like? Nobody is censored here, so the gap between the curves at twelve months is a difference of two shares.
@@ -66,7 +66,7 @@ print(
 # Classes are weighted alike in training, so probabilities are centred at one half; :doc:`/guide/predictions` says how to get
 # shares.
 
-CalibrationDisplay.from_predictions(y, found.p_long, name="PET + labs").plot().figure_
+CalibrationDisplay.from_predictions(y, found.p_long, name="PET + labs")
 
 # %%
 # The feature space
@@ -74,7 +74,7 @@ CalibrationDisplay.from_predictions(y, found.p_long, name="PET + labs").plot().f
 # UMAP of the features that the last layer reads, one panel a fold as each fold has a model and a space of its own. Islands and
 # distances mean nothing; the lines below the panels give the measured separation.
 
-EmbeddingDisplay.from_result(found).plot().figure_
+EmbeddingDisplay.from_result(found)
 
 # %%
 # Measured in the space itself, within folds, beside what shuffled classes give:

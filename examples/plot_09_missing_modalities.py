@@ -90,12 +90,11 @@ ax.spines[["top", "right"]].set_visible(False)
 # sphinx_gallery_thumbnail_number = 2
 table = modality_shapley(clf, X[complete])
 display = ModalityShapleyDisplay.from_result(table, y=y[complete])
-display.plot().figure_
 
 # %%
 # The way of one patient:
 
-display.plot(patient=str(table["patient_id"].iloc[int(np.argmin(full))])).figure_
+display.plot(patient=str(table["patient_id"].iloc[int(np.argmin(full))]))
 
 # %%
 # Being there is not information

@@ -100,7 +100,7 @@ print(
 
 line = calibration_intercept_slope(y[away], p_away)
 print(f"away: calibration intercept {line.intercept:.2f}, slope {line.slope:.2f}")
-CalibrationDisplay.from_predictions(y[away], p_away, name="at the third centre").plot().figure_
+CalibrationDisplay.from_predictions(y[away], p_away, name="at the third centre")
 
 # %%
 # One other hospital is one draw, too. :doc:`/guide/validation` says more.

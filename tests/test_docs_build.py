@@ -155,21 +155,6 @@ def test_formulas_become_mathml(script):
     assert 'display="block"' in two
 
 
-def test_a_figure_is_shown_once(script, tmp_path):
-    pytest.importorskip("sphinx_gallery", reason="needs the extra docs")
-    from matplotlib.figure import Figure
-
-    scrape = script("gallery_figures").scrape
-    figure = Figure((1, 1))
-    figure.add_subplot().plot([0, 1])
-    paths = iter(tmp_path / f"{k}.png" for k in range(3))
-    variables = {"example_globals": {"___": figure}, "image_path_iterator": paths}
-    shown = [scrape((), variables, {"src_dir": str(tmp_path)}) for _ in range(2)]
-    assert "0.png" in shown[0]
-    assert shown[1] == ""
-    assert [file.name for file in tmp_path.iterdir()] == ["0.png"]
-
-
 def test_times_of_examples_are_printed(script, tmp_path):
     build = script("build")
     assert build.example_times(tmp_path) == []

@@ -17,14 +17,13 @@ from prrt_estimators.inspection._sanity import (
     randomise_weights,
     weight_randomisation,
 )
-from prrt_estimators.inspection._shap import ShapExplanation, shap_values
+from prrt_estimators.inspection._shap import shap_importance, shap_values
 from prrt_estimators.inspection._shapley import modality_shapley
 
 __all__ = [
     "OutOfFoldFeatures",
     "PermutationImportance",
     "SaliencyMaps",
-    "ShapExplanation",
     "attribution_in_regions",
     "class_separation",
     "correlated_groups",
@@ -37,6 +36,7 @@ __all__ = [
     "randomise_weights",
     "saliency",
     "saliency_to_nifti",
+    "shap_importance",
     "shap_values",
     "summarise_regions",
     "umap_embedding",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from prrt_estimators._values import parse_column
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.inspection._forest import forest_inside, has_forest
@@ -38,46 +38,6 @@ from prrt_estimators.inspection._tables import (
 _ROWS_AT_ONCE = 64
 
 
-@dataclass(frozen=True)
-class ShapExplanation:
-    """SHAP values of laboratory columns; for each patient they sum to the prediction less the base.
-
-    Attributes
-    ----------
-    values : DataFrame of shape (n, k)
-        What each column adds, rows named by patient id.
-    base : ndarray of shape (n,)
-        Prediction where nothing of the patient's laboratory values is known.
-    prediction : ndarray of shape (n,)
-        Prediction for each patient.
-    data : DataFrame of shape (n, k)
-        The values as they are in the table, for figures.
-    output : str
-        "probability" of long PFS, or its "logit".
-    fold : ndarray of int, shape (n,), or None
-        Fold in which the patient was tested; None if one fitted model was explained.
-    """
-
-    values: pd.DataFrame
-    base: np.ndarray
-    prediction: np.ndarray
-    data: pd.DataFrame
-    output: str
-    fold: np.ndarray | None = None
-
-    def frame(self) -> pd.DataFrame:
-        """Return one row a column of the table, the most important first.
-
-        Returns
-        -------
-        DataFrame
-            ``column`` and ``importance``, the mean absolute SHAP value over patients.
-        """
-        mean = self.values.abs().mean()
-        table = pd.DataFrame({"column": mean.index.astype(str), "importance": mean.to_numpy()})
-        return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
-
-
 def shap_values(
     estimator: Any,
     X: Any,
@@ -91,8 +51,8 @@ def shap_values(
     n_permutations: int = 4,
     random_state: Any = None,
     progress: Callable[[int, int], None] | None = None,
-) -> ShapExplanation:
-    r"""Return SHAP values of the laboratory columns.
+) -> Any:
+    r"""Return SHAP values of the laboratory columns, as a ``shap.Explanation`` that ``shap.plots`` draws.
 
     With :math:`v(S)` the prediction that knows the columns :math:`S` only, a column's value is its mean marginal
     contribution over all orders in which columns become known; over columns they sum to
@@ -130,7 +90,10 @@ def shap_values(
 
     Returns
     -------
-    ShapExplanation
+    shap.Explanation
+        ``values`` of shape (n, k), one row per patient; ``base_values`` of shape (n,); ``data`` as numbers (categories as
+        their place in alphabetical order, NaN where not measured), ``display_data`` as in the table; ``feature_names``;
+        ``instance_names``, the patient ids; ``output_names``, the scale.
 
     Raises
     ------
@@ -160,9 +123,9 @@ def shap_values(
     >>> table = pd.DataFrame({"cga": [20, 30, 25, 900, 800, 950] * 4, "age": [50, 60, 70] * 8})
     >>> clf = LabPFSClassifier(n_estimators=20, random_state=0).fit(table, [1, 1, 1, 0, 0, 0] * 4)
     >>> found = shap_values(clf, table[:3])
-    >>> found.frame()["column"].tolist()
+    >>> shap_importance(found)["column"].tolist()
     ['cga', 'age']
-    >>> np.allclose(found.values.sum(axis=1) + found.base, clf.predict_proba(table[:3])[:, 1])
+    >>> np.allclose(found.values.sum(axis=1) + found.base_values, clf.predict_proba(table[:3])[:, 1])
     True
     """
     check_choice("method", method, ("auto", "tree", "permutation"))
@@ -178,7 +141,7 @@ def shap_values(
     shap = require("shap", "shap", "shap_values")
     rng = check_random_state(random_state)
 
-    def explain(model: Any, rows: Any, known: Any, tick: Callable[[int], None]) -> ShapExplanation:
+    def explain(model: Any, rows: Any, known: Any, tick: Callable[[int], None]) -> _Part:
         sample = None if known is None else _sample(as_data(known), n_background, rng)
         if tree:
             return _by_trees(shap, model, rows, sample)
@@ -193,7 +156,8 @@ def shap_values(
     if cv is None:
         if y is not None:
             raise ValueError("`y` is given without `cv`; a fitted estimator needs neither.")
-        return explain(estimator, X, background, lambda done: progress(done, len(X)) if progress else None)
+        part = explain(estimator, X, background, lambda done: progress(done, len(X)) if progress else None)
+        return part.explanation(shap, output)
     if background is not None:
         raise ValueError("`background` and `cv` exclude each other: with `cv` it is the training rows of each fold.")
     found, tested, before = [], [], 0
@@ -209,23 +173,75 @@ def shap_values(
         found.append(part)
         tested.append(fold.test)
         before += len(fold.test)
-    return _joined(found, tested)
+    return _joined(found, tested).explanation(shap, output)
 
 
-def _joined(parts: list[ShapExplanation], rows: list[np.ndarray]) -> ShapExplanation:
+def shap_importance(explanation: Any) -> pd.DataFrame:
+    """Return the mean absolute SHAP value of each column over patients, the most important first.
+
+    Parameters
+    ----------
+    explanation : shap.Explanation
+        From `shap_values`. Patients without values (NaN) are left out.
+
+    Returns
+    -------
+    DataFrame
+        ``column`` and ``importance``, one row per column.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(values=np.array([[0.1, -0.4], [0.3, 0.2]]), feature_names=["age", "cga"])
+    >>> shap_importance(found).round(2).to_dict("list")
+    {'column': ['cga', 'age'], 'importance': [0.3, 0.2]}
+    """
+    mean = pd.DataFrame(np.abs(explanation.values)).mean().to_numpy()
+    table = pd.DataFrame({"column": [str(name) for name in explanation.feature_names], "importance": mean})
+    return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+
+class _Part(NamedTuple):
+    """SHAP values of some patients by one model: rows named by patient id, base, and the table as it was given."""
+
+    values: pd.DataFrame
+    base: np.ndarray
+    data: pd.DataFrame
+
+    def explanation(self, shap: Any, output: str) -> Any:
+        """Return what ``shap.plots`` draws."""
+        names = [str(name) for name in self.values.columns]
+        return shap.Explanation(
+            values=self.values.to_numpy(dtype=float),
+            base_values=self.base,
+            data=np.column_stack([_as_numbers(self.data[name]) for name in self.data.columns]),
+            display_data=self.data.to_numpy(dtype=object),
+            instance_names=list(self.values.index),
+            feature_names=names,
+            output_names=f"{output} of long PFS",
+        )
+
+
+def _as_numbers(column: pd.Series) -> np.ndarray:
+    numbers, text = parse_column(column)
+    if isinstance(column.dtype, pd.CategoricalDtype) or text.any():
+        words = column.map(lambda cell: None if pd.isna(cell) else str(cell))
+        codes = pd.Categorical(words, categories=sorted(words.dropna().unique())).codes
+        return np.where(codes < 0, np.nan, codes.astype(float))
+    return numbers
+
+
+def _joined(parts: list[_Part], rows: list[np.ndarray]) -> _Part:
     if len({tuple(part.values.columns) for part in parts}) > 1:
         raise ValueError(
             "the folds' models see different columns (a category that only some folds hold); explain a model that takes "
             "the raw table, such as LabPFSClassifier."
         )
     back = np.argsort(np.concatenate(rows))
-    return ShapExplanation(
+    return _Part(
         values=pd.concat([part.values for part in parts]).iloc[back],
         base=np.concatenate([part.base for part in parts])[back],
-        prediction=np.concatenate([part.prediction for part in parts])[back],
         data=pd.concat([part.data for part in parts]).iloc[back],
-        output=parts[0].output,
-        fold=np.concatenate([np.full(len(one), k) for k, one in enumerate(rows)])[back],
     )
 
 
@@ -234,7 +250,7 @@ def _sample(background: Any, n: int, rng: np.random.RandomState) -> Any:
     return take_rows(background, rows if len(rows) <= n else np.sort(rng.choice(rows, n, replace=False)))
 
 
-def _by_trees(shap: Any, model: Any, X: Any, background: Any) -> ShapExplanation:
+def _by_trees(shap: Any, model: Any, X: Any, background: Any) -> _Part:
     inside = forest_inside(model)
     options: dict[str, Any] = {"feature_perturbation": "tree_path_dependent"}
     if background is not None:
@@ -248,12 +264,10 @@ def _by_trees(shap: Any, model: Any, X: Any, background: Any) -> ShapExplanation
         raise ValueError(f"the forest knows {len(inside.forest.classes_)} classes; long and short PFS are expected.")
     base = float(np.ravel(explainer.expected_value)[1])
     ids = ids_of(X)
-    return ShapExplanation(
+    return _Part(
         values=pd.DataFrame(inside.by_source(values[:, :, 1]), index=ids, columns=inside.sources),
         base=np.full(len(ids), base),
-        prediction=inside.forest.predict_proba(inside.prepare(X))[:, 1],
         data=inside.read(X).set_axis(ids),
-        output="probability",
     )
 
 
@@ -266,7 +280,7 @@ def _by_permutation(
     n_permutations: int,
     seed: int,
     tick: Callable[[int], None],
-) -> ShapExplanation:
+) -> _Part:
     names, ids = column_names(table_of(X)), ids_of(X)
     if table_of(background) is None:
         raise MissingModalityError("`background` has no 'lab', from which unknown values are taken.")
@@ -307,12 +321,10 @@ def _by_permutation(
             values[i], base[i] = np.ravel(one.values), float(np.ravel(one.base_values)[0])
         tick(i + 1)
     table = table_of(X)
-    return ShapExplanation(
+    return _Part(
         values=pd.DataFrame(values, index=ids, columns=names),
         base=base,
-        prediction=on_scale(positive_column(model, X), output),
         data=pd.DataFrame(table, copy=True).set_axis(names, axis=1).set_axis(ids),
-        output=output,
     )
 
 

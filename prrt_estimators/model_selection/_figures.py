@@ -22,6 +22,7 @@ from prrt_estimators.plotting import (
     representative_fold,
     save_figure,
 )
+from prrt_estimators.plotting._style import offscreen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,9 +60,10 @@ def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
             name: reason if status == "skipped" else f"{status}: {reason}"
             for name, status, reason in absent[["model", "status", "reason"]].itertuples(index=False)
         },
-    ).plot()
+    )
 
 
+@offscreen()
 def draw_all(comparison: ModelComparison, horizon: float | None) -> dict[str, Panel]:
     """Draw every figure that the data allow, in the order of a paper."""
     panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))}
@@ -70,7 +72,7 @@ def draw_all(comparison: ModelComparison, horizon: float | None) -> dict[str, Pa
         panels |= _curves(comparison, best)
     survival = _survival(comparison.survival)
     if survival is not None:
-        display = KaplanMeierDisplay.from_survival(survival, horizon=horizon).plot()
+        display = KaplanMeierDisplay.from_survival(survival, horizon=horizon)
         panels["kaplan_meier_cohort"] = Panel(
             display.figure_,
             f"Kaplan-Meier estimate of progression-free survival of the {len(survival)} patients compared, with 95 % "
@@ -116,11 +118,11 @@ def _curves(comparison: ModelComparison, best: str) -> dict[str, Panel]:
     )
     return {
         "roc": Panel(
-            RocDisplay.from_fold(comparison.predictions, **options).plot().figure_,
+            RocDisplay.from_fold(comparison.predictions, **options).figure_,
             f"Receiver operating characteristic {where}",
         ),
         "precision_recall": Panel(
-            PrecisionRecallDisplay.from_fold(comparison.predictions, **options).plot().figure_,
+            PrecisionRecallDisplay.from_fold(comparison.predictions, **options).figure_,
             f"Precision and recall of long PFS {where}",
         ),
     }
@@ -131,7 +133,7 @@ def _by_class(comparison: ModelComparison, best: str, horizon: float | None) -> 
     pooled = pool_repeats(own)
     patients = comparison.survival.set_index("patient_id").loc[pooled["patient_id"]].reset_index()
     survival = _survival(patients)
-    display = KaplanMeierDisplay.from_predictions(survival, pooled["p_long"], horizon=horizon).plot()  # type: ignore[arg-type]
+    display = KaplanMeierDisplay.from_predictions(survival, pooled["p_long"], horizon=horizon)  # type: ignore[arg-type]
     return Panel(
         display.figure_,
         f"Progression-free survival by the class that {model_label(best)} predicts: out-of-fold probabilities averaged "

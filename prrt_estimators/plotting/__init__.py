@@ -1,9 +1,7 @@
-"""Figures of a comparison as scikit-learn Displays: numbers first, drawing second, never a screen."""
+"""Figures of a comparison as scikit-learn Displays: numbers first, then the drawing."""
 
-from prrt_estimators.plotting._beeswarm import BeeswarmDisplay
 from prrt_estimators.plotting._calibration import CalibrationDisplay
 from prrt_estimators.plotting._curves import PrecisionRecallDisplay, RocDisplay
-from prrt_estimators.plotting._dependence import DependenceDisplay
 from prrt_estimators.plotting._embedding import EmbeddingDisplay
 from prrt_estimators.plotting._importance import ImportanceDisplay
 from prrt_estimators.plotting._kaplan_meier import KaplanMeierDisplay
@@ -15,9 +13,7 @@ from prrt_estimators.plotting._style import OKABE_ITO, model_label, save_figure,
 
 __all__ = [
     "OKABE_ITO",
-    "BeeswarmDisplay",
     "CalibrationDisplay",
-    "DependenceDisplay",
     "EmbeddingDisplay",
     "ImportanceDisplay",
     "KaplanMeierDisplay",

@@ -19,10 +19,11 @@ from prrt_estimators.metrics import (
     integrated_calibration_index,
     loess_calibration,
 )
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, model_label, new_axes, style_context
 
 
-class CalibrationDisplay:
+class CalibrationDisplay(Display):
     """Calibration curve: groups of patients with 95 % intervals, a smooth curve, and where the predictions lie.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
@@ -54,7 +55,7 @@ class CalibrationDisplay:
     >>> display = CalibrationDisplay.from_predictions(rng.random(200) < p, p, n_groups=4)
     >>> display.frame().query("kind == 'group'")["n"].tolist()
     [50, 50, 50, 50]
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     ax_: Axes
@@ -83,7 +84,7 @@ class CalibrationDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true: ArrayLike, p_long: ArrayLike, *, n_groups: int = 5, name: str = "model"
+        cls, y_true: ArrayLike, p_long: ArrayLike, *, n_groups: int = 5, name: str = "model", ax: Axes | None = None
     ) -> CalibrationDisplay:
         """Compare probabilities with what happened.
 
@@ -97,6 +98,8 @@ class CalibrationDisplay:
             Groups of equal size by predicted probability; ties stay together, so there may be fewer.
         name : str, default="model"
             Name of the model.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -127,11 +130,11 @@ class CalibrationDisplay:
             slope=line.slope,
             ici=ici,
             name=name,
-        )
+        ).plot(ax)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: ArrayLike, *, n_groups: int = 5, name: str | None = None
+        cls, estimator: Any, X: Any, y: ArrayLike, *, n_groups: int = 5, name: str | None = None, ax: Axes | None = None
     ) -> CalibrationDisplay:
         """Compare a fitted classifier's probabilities with what happened to patients it was not fitted on.
 
@@ -147,13 +150,15 @@ class CalibrationDisplay:
             As in :meth:`from_predictions`.
         name : str, default=None
             For the legend; the name of the class if None.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         CalibrationDisplay
         """
         p_long = estimator.predict_proba(X)[:, 1]
-        return cls.from_predictions(y, p_long, n_groups=n_groups, name=name or type(estimator).__name__)
+        return cls.from_predictions(y, p_long, n_groups=n_groups, name=name or type(estimator).__name__, ax=ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the points drawn: ``kind`` ("group", "smooth"), ``predicted``, ``observed``, ``lower``, ``upper``, ``n``."""
@@ -167,7 +172,7 @@ class CalibrationDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------

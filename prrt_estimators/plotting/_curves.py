@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike
 from sklearn import metrics
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
 
 
-class _CurvesDisplay:
+class _CurvesDisplay(Display):
     """What ROC and precision-recall displays share: where the numbers come from, and how curves are drawn."""
 
     ax_: Axes
@@ -31,7 +32,13 @@ class _CurvesDisplay:
 
     @classmethod
     def from_predictions(
-        cls, y_true: ArrayLike, p_long: ArrayLike | Mapping[str, ArrayLike], *, name: str = "model", title: str = ""
+        cls,
+        y_true: ArrayLike,
+        p_long: ArrayLike | Mapping[str, ArrayLike],
+        *,
+        name: str = "model",
+        title: str = "",
+        ax: Axes | None = None,
     ) -> Self:
         """Curves of probabilities for the same patients.
 
@@ -45,6 +52,8 @@ class _CurvesDisplay:
             Name of the model, if `p_long` is one array.
         title : str, default=""
             Title of the axes.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Raises
         ------
@@ -66,10 +75,19 @@ class _CurvesDisplay:
                     f"model {model}: `p_long` must have one value for each of {len(y)} patients; got shape {p.shape}."
                 )
             curves[str(model)] = cls._curve(y, p)
-        return cls(curves, prevalence=float(y.mean()), title=title)
+        return cls(curves, prevalence=float(y.mean()), title=title).plot(ax)
 
     @classmethod
-    def from_estimator(cls, estimator: Any, X: Any, y: ArrayLike, *, name: str | None = None, title: str = "") -> Self:
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: ArrayLike,
+        *,
+        name: str | None = None,
+        title: str = "",
+        ax: Axes | None = None,
+    ) -> Self:
         """Curves of fitted classifiers on patients they were not fitted on.
 
         Parameters
@@ -84,13 +102,22 @@ class _CurvesDisplay:
             Name of the model, if there is one; the name of its class by default.
         title : str, default=""
             Title of the axes.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
         """
         named = estimator if isinstance(estimator, Mapping) else {name or type(estimator).__name__: estimator}
-        return cls.from_predictions(y, {key: model.predict_proba(X)[:, 1] for key, model in named.items()}, title=title)
+        p_long = {key: model.predict_proba(X)[:, 1] for key, model in named.items()}
+        return cls.from_predictions(y, p_long, title=title, ax=ax)
 
     @classmethod
     def from_fold(
-        cls, predictions: pd.DataFrame, *, repeat: int, fold: int, models: Iterable[str] | None = None
+        cls,
+        predictions: pd.DataFrame,
+        *,
+        repeat: int,
+        fold: int,
+        models: Iterable[str] | None = None,
+        ax: Axes | None = None,
     ) -> Self:
         """Curves of the models of a comparison on one of its test folds.
 
@@ -103,6 +130,8 @@ class _CurvesDisplay:
             The fold, e.g. from :func:`representative_fold`.
         models : iterable of str, default=None
             Models to draw, in this order; ``None`` draws all.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Raises
         ------
@@ -129,6 +158,7 @@ class _CurvesDisplay:
             y.to_numpy(),
             {name: table[name].to_numpy() for name in names},
             title=f"Repeat {repeat}, fold {fold}: {len(y)} test patients",
+            ax=ax,
         )
 
     @classmethod
@@ -151,7 +181,7 @@ class _CurvesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -205,7 +235,7 @@ class RocDisplay(_CurvesDisplay):
     >>> display = RocDisplay.from_predictions([0, 1, 1], {"lab": [0.2, 0.6, 0.7], "pet": [0.5, 0.4, 0.6]})
     >>> display.frame().groupby("model")["auroc"].first().to_dict()
     {'lab': 1.0, 'pet': 0.5}
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     _score_name = "AUROC"
@@ -269,7 +299,7 @@ class PrecisionRecallDisplay(_CurvesDisplay):
     >>> display = PrecisionRecallDisplay.from_predictions([0, 1, 1], [0.2, 0.6, 0.7], name="lab")
     >>> display.frame().groupby("model")["auprc"].first().to_dict(), round(display.prevalence, 2)
     ({'lab': 1.0}, 0.67)
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     _score_name = "AUPRC"

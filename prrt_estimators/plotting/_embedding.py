@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -22,6 +21,7 @@ from prrt_estimators.inspection import (
     out_of_fold_features,
     umap_embedding,
 )
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._marks import (
     column_labels,
     column_unit,
@@ -31,13 +31,13 @@ from prrt_estimators.plotting._marks import (
     plain_logarithmic,
     value_colours,
 )
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, style_context
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_figure, style_context
 
 _SIZE = 22.0
 _MARKERS = "o^sDv<>"
 
 
-class EmbeddingDisplay:
+class EmbeddingDisplay(Display):
     """UMAP of the features of held-out patients, one panel a fold, with the separation of the classes.
 
     Each fold has a model and a feature space of its own, so each has its own panel; positions, axes and distances of
@@ -72,7 +72,7 @@ class EmbeddingDisplay:
     >>> display = EmbeddingDisplay.from_result(found, coordinates=rng.random((12, 2)), n_neighbors=2)
     >>> display.frame()["colour"].unique().tolist()
     ['short PFS', 'long PFS']
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     ax_: Any
@@ -101,6 +101,7 @@ class EmbeddingDisplay:
         X: Any = None,
         n_neighbors: int = 5,
         random_state: int = 0,
+        ax: Any = None,
     ) -> EmbeddingDisplay:
         """Points of a result of `out_of_fold_features`.
 
@@ -118,6 +119,8 @@ default="class"
             Neighbours of the agreement that is told underneath.
         random_state : int, default=0
             Of UMAP and of the shuffles that tell chance.
+        ax : matplotlib Axes, or array-like of as many Axes as folds, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -152,7 +155,7 @@ default="class"
         separation = class_separation(features, n_neighbors=n_neighbors, random_state=random_state)
         separation.attrs["n_neighbors"] = n_neighbors
         name = color_by if isinstance(color_by, str) and color_by not in ("class", "probability", "time") else ""
-        return cls(table, color_label=label, color_by=name, separation=separation)
+        return cls(table, color_label=label, color_by=name, separation=separation).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -165,6 +168,7 @@ default="class"
         color_by: Any = "class",
         n_neighbors: int = 5,
         random_state: int = 0,
+        ax: Any = None,
     ) -> EmbeddingDisplay:
         """Points of the features of held-out patients.
 
@@ -183,13 +187,17 @@ default="class"
             Neighbours of the agreement that is told underneath.
         random_state : int, default=0
             Of UMAP and of the shuffles that tell chance.
+        ax : matplotlib Axes, or array-like of as many Axes as folds, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
         EmbeddingDisplay
         """
         features = out_of_fold_features(estimator, X, y=y, cv=cv)
-        return cls.from_result(features, color_by=color_by, X=X, n_neighbors=n_neighbors, random_state=random_state)
+        return cls.from_result(
+            features, color_by=color_by, X=X, n_neighbors=n_neighbors, random_state=random_state, ax=ax
+        )
 
     def frame(self) -> pd.DataFrame:
         """Return the points drawn: ``patient_id``, ``fold``, ``umap_1``, ``umap_2``, ``colour``, ``hollow`` (censored)."""
@@ -201,7 +209,7 @@ default="class"
         Parameters
         ----------
         ax : matplotlib Axes, or array-like of as many Axes as folds, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -222,8 +230,7 @@ default="class"
                 # Eight-point letters are a fifteenth of an inch wide.
                 told = [part for line in self._told() for part in textwrap.wrap(line, int(15.5 * width))]
                 height = 0.4 + (2.2 if columns > 1 else 3.2) * rows + 0.15 * len(told)
-                figure = Figure(figsize=(width, height), layout="constrained")
-                FigureCanvasAgg(figure)
+                figure = new_figure((width, height))
                 grid = figure.subplots(rows, columns, squeeze=False).ravel()
                 for empty in grid[len(folds) :]:
                     empty.set_axis_off()

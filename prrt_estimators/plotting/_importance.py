@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from typing import Any
 
@@ -12,10 +13,11 @@ from matplotlib.figure import Figure
 
 from prrt_estimators.inspection import (
     PermutationImportance,
-    ShapExplanation,
     forest_importance,
     permutation_importance,
+    shap_importance,
 )
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._marks import MODALITY_LABELS, column_labels
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
@@ -26,7 +28,7 @@ _AXES = {
 _SCORES = {"roc_auc": "AUROC", "average_precision": "AUPRC", "neg_brier_score": "Brier score"}
 
 
-class ImportanceDisplay:
+class ImportanceDisplay(Display):
     """Bars of the importance of laboratory values, groups of them, or modalities.
 
     Make it with :meth:`from_result` or :meth:`from_estimator`.
@@ -54,7 +56,7 @@ class ImportanceDisplay:
     >>> display = ImportanceDisplay.from_result(table)
     >>> display.frame()[["label", "importance"]].to_dict("list")
     {'label': ['Chromogranin A', 'Age'], 'importance': [0.8, 0.2]}
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     ax_: Axes
@@ -67,16 +69,22 @@ class ImportanceDisplay:
 
     @classmethod
     def from_result(
-        cls, result: PermutationImportance | ShapExplanation | pd.DataFrame, *, max_display: int = 15
+        cls,
+        result: Any,
+        *,
+        max_display: int = 15,
+        ax: Axes | None = None,
     ) -> ImportanceDisplay:
         """Bars of a result of `permutation_importance`, `shap_values` or `forest_importance`.
 
         Parameters
         ----------
-        result : PermutationImportance, ShapExplanation or DataFrame
+        result : PermutationImportance, shap.Explanation or DataFrame
             Permutation importance comes with its 95 % interval over splits, and the score that there is to lose.
         max_display : int, default=15
             Bars drawn, the most important ones.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -97,16 +105,16 @@ class ImportanceDisplay:
             score = _SCORES.get(result.scoring, result.scoring.replace("_", " "))
             # What can be lost: importance in a model no better than chance means nothing.
             axis = f"Loss of {score} when shuffled, of {result.scores.mean():.2f} (mean, 95 % interval)"
-        elif isinstance(result, (ShapExplanation, pd.DataFrame)):
-            frame = result.frame() if isinstance(result, ShapExplanation) else result
+        elif isinstance(result, pd.DataFrame) or is_shap_explanation(result):
+            frame = result if isinstance(result, pd.DataFrame) else shap_importance(result)
             missing = [name for name in ("column", "importance") if name not in frame.columns]
             if missing:
                 raise ValueError(f"`result` lacks the column(s) {', '.join(missing)}; pass that of forest_importance.")
             frame = frame.rename(columns={"column": "name"})
             labels = column_labels(list(frame["name"]))
             axis = _AXES["forest"]
-            if isinstance(result, ShapExplanation):
-                axis = f"{_AXES['shap']} ({'logit' if result.output == 'logit' else 'probability'} of long PFS)"
+            if is_shap_explanation(result):
+                axis = f"{_AXES['shap']} ({result.output_names})"
         else:
             raise TypeError(
                 "`result` must come from permutation_importance, shap_values or forest_importance; got "
@@ -124,7 +132,7 @@ class ImportanceDisplay:
                 "high": frame["high"].astype(float) if "high" in frame else np.nan,
             }
         )
-        return cls(table, axis_label=axis, max_display=int(max_display))
+        return cls(table, axis_label=axis, max_display=int(max_display)).plot(ax)
 
     @classmethod
     def from_estimator(
@@ -139,6 +147,7 @@ class ImportanceDisplay:
         scoring: Any = "roc_auc",
         random_state: Any = None,
         max_display: int = 15,
+        ax: Axes | None = None,
     ) -> ImportanceDisplay:
         """Bars of a fitted forest, or of permutation importance on held-out folds if there are patients.
 
@@ -158,6 +167,8 @@ class ImportanceDisplay:
         random_state : int, RandomState or None, default=None
         max_display : int, default=15
             Bars drawn.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -171,7 +182,7 @@ class ImportanceDisplay:
         if (X is None) != (y is None):
             raise ValueError("give both X and y for permutation importance, or neither for a fitted forest.")
         if X is None:
-            return cls.from_result(forest_importance(estimator), max_display=max_display)
+            return cls.from_result(forest_importance(estimator), max_display=max_display, ax=ax)
         result = permutation_importance(
             estimator,
             X,
@@ -182,7 +193,7 @@ class ImportanceDisplay:
             scoring=scoring,
             random_state=random_state,
         )
-        return cls.from_result(result, max_display=max_display)
+        return cls.from_result(result, max_display=max_display, ax=ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers drawn: ``name``, ``label``, ``importance``, ``low``, ``high``."""
@@ -194,7 +205,7 @@ class ImportanceDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -232,6 +243,12 @@ class ImportanceDisplay:
         self.ax_ = ax
         self.figure_ = figure_of(ax)
         return self
+
+
+def is_shap_explanation(result: Any) -> bool:
+    """Return whether a result is shap's; the extra that brings shap need not be installed."""
+    shap = sys.modules.get("shap")
+    return shap is not None and isinstance(result, shap.Explanation)
 
 
 def _group_labels(groups: dict[str, tuple[str, ...]]) -> dict[str, str]:

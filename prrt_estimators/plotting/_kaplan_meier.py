@@ -14,13 +14,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
 _SHORT, _LONG = "predicted short PFS", "predicted long PFS"
 _COLOURS = {_SHORT: OKABE_ITO["vermillion"], _LONG: OKABE_ITO["blue"]}
 
 
-class KaplanMeierDisplay:
+class KaplanMeierDisplay(Display):
     """Kaplan-Meier curves with the horizon, 95 % bands, marks of censoring and numbers at risk.
 
     Make it with :meth:`from_survival` or :meth:`from_predictions`. There is no ``from_estimator``: a fitted model
@@ -54,7 +55,7 @@ class KaplanMeierDisplay:
     1   5.0      0.67        3
     2  14.0      0.33        2
     3  20.0      0.33        1
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     at_risk_: pd.DataFrame
@@ -68,7 +69,7 @@ class KaplanMeierDisplay:
 
     @classmethod
     def from_survival(
-        cls, survival: np.ndarray, *, horizon: float | None = 12.0, name: str = "all patients"
+        cls, survival: np.ndarray, *, horizon: float | None = 12.0, name: str = "all patients", ax: Axes | None = None
     ) -> KaplanMeierDisplay:
         """Curve of the whole cohort.
 
@@ -80,6 +81,8 @@ class KaplanMeierDisplay:
             Months that divide short from long PFS; ``None`` draws no line.
         name : str, default="all patients"
             Name of the group.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -93,7 +96,7 @@ class KaplanMeierDisplay:
             If it is empty, or a time is missing or negative.
         """
         event, time = _check_survival(survival)
-        return cls({name: _curve(time, event)}, horizon=_check_horizon(horizon))
+        return cls({name: _curve(time, event)}, horizon=_check_horizon(horizon)).plot(ax)
 
     @classmethod
     def from_predictions(
@@ -103,6 +106,7 @@ class KaplanMeierDisplay:
         *,
         threshold: float = 0.5,
         horizon: float | None = 12.0,
+        ax: Axes | None = None,
     ) -> KaplanMeierDisplay:
         """Curves of the patients predicted short and predicted long.
 
@@ -117,6 +121,8 @@ class KaplanMeierDisplay:
             Patients with ``p_long >= threshold`` are predicted long.
         horizon : float, default=12.0
             Months that divide short from long PFS; ``None`` draws no line.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -144,7 +150,7 @@ class KaplanMeierDisplay:
         logrank_p = float("nan")
         if len(curves) == 2:
             logrank_p = float(logrank_test(time[long], time[~long], event[long], event[~long]).p_value)
-        return cls(curves, horizon=_check_horizon(horizon), logrank_p=logrank_p)
+        return cls(curves, horizon=_check_horizon(horizon), logrank_p=logrank_p).plot(ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the steps drawn.
@@ -169,7 +175,7 @@ class KaplanMeierDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from prrt_estimators.inspection import modality_shapley
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._marks import MODALITY_LABELS, POINT, handle, swarm
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
@@ -19,7 +20,7 @@ _LONG, _SHORT = OKABE_ITO["blue"], OKABE_ITO["vermillion"]
 _COLUMNS = ("patient_id", *MODALITY_LABELS, "base", "prediction")
 
 
-class ModalityShapleyDisplay:
+class ModalityShapleyDisplay(Display):
     """Shapley values of the modalities: one point a patient, or the way from base to prediction of one patient.
 
     Make it with :meth:`from_result` or :meth:`from_estimator`.
@@ -49,7 +50,7 @@ class ModalityShapleyDisplay:
       modality  mean_absolute  mean  toward_class
     0      pet           0.15  0.05          0.15
     1      lab           0.20 -0.10          0.20
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     >>> display.frame(patient="P2")[["step", "start", "end"]].round(2).to_dict("list")
     {'step': ['lab', 'pet'], 'start': [0.5, 0.2], 'end': [0.2, 0.1]}
     """
@@ -64,7 +65,7 @@ class ModalityShapleyDisplay:
 
     @classmethod
     def from_result(
-        cls, table: pd.DataFrame, *, y: ArrayLike | None = None, output: str | None = None
+        cls, table: pd.DataFrame, *, y: ArrayLike | None = None, output: str | None = None, ax: Axes | None = None
     ) -> ModalityShapleyDisplay:
         """Points of a result of `modality_shapley`.
 
@@ -76,6 +77,8 @@ class ModalityShapleyDisplay:
             Classes, which colour the points.
         output : {"probability", "logit"}, default=None
             Scale of the values; what the table says of itself if None.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -102,11 +105,11 @@ class ModalityShapleyDisplay:
                 )
             if len(np.unique(classes)) > 2:
                 raise ValueError(f"`y` must hold short and long PFS; got {len(np.unique(classes))} different values.")
-        return cls(table, y=classes, output=scale)
+        return cls(table, y=classes, output=scale).plot(ax)
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: ArrayLike | None = None, **options: Any
+        cls, estimator: Any, X: Any, y: ArrayLike | None = None, *, ax: Axes | None = None, **options: Any
     ) -> ModalityShapleyDisplay:
         """Points of `modality_shapley` of a fitted estimator, or out of fold with `cv`.
 
@@ -116,6 +119,8 @@ class ModalityShapleyDisplay:
         X : Cohort or mapping
         y : array-like of shape (n,), default=None
             Classes, which colour the points; with `cv` also those to fit on.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
         **options : object
             Further parameters of `modality_shapley`, such as `cv` or `background`.
 
@@ -125,7 +130,7 @@ class ModalityShapleyDisplay:
         """
         if options.get("cv") is not None:
             options["y"] = y
-        return cls.from_result(modality_shapley(estimator, X, **options), y=y)
+        return cls.from_result(modality_shapley(estimator, X, **options), y=y, ax=ax)
 
     @property
     def _modalities(self) -> list[str]:
@@ -206,7 +211,7 @@ class ModalityShapleyDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
         patient : str, default=None
             Id of one patient. A table of one patient is always drawn so.
 

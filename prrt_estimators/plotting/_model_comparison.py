@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import MODEL_LABELS, OKABE_ITO, figure_of, model_label, new_axes, style_context
 
 _METRIC_LABELS = {
@@ -23,7 +24,7 @@ _METRIC_LABELS = {
 _COLOURS = [OKABE_ITO[name] for name in ("blue", "orange", "green", "purple")]
 
 
-class ModelComparisonDisplay:
+class ModelComparisonDisplay(Display):
     """Mean and standard deviation over repeats of each model's scores, with the lines of chance.
 
     Make it with :meth:`from_scores`. The standard deviation over repeats tells how much the split matters; it is no
@@ -56,7 +57,7 @@ class ModelComparisonDisplay:
     1   lab  auprc  0.75  0.071          2
     2   pet  auroc   NaN    NaN          0  no scans
     3   pet  auprc   NaN    NaN          0  no scans
-    >>> figure = display.plot().figure_
+    >>> figure = display.figure_
     """
 
     ax_: Axes
@@ -75,6 +76,7 @@ class ModelComparisonDisplay:
         prevalence: float | None = None,
         metrics: Sequence[str] = ("auroc", "auprc"),
         skipped: Mapping[str, str] | Iterable[str] = (),
+        ax: Axes | None = None,
     ) -> ModelComparisonDisplay:
         """Summarise per-fold scores.
 
@@ -89,6 +91,8 @@ class ModelComparisonDisplay:
             Columns to draw, at most four.
         skipped : mapping of str to str, or iterable of str, default=()
             Models that were not run, with the reason; they keep their place, without bars.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
 
         Returns
         -------
@@ -128,7 +132,7 @@ class ModelComparisonDisplay:
             summary,
             chance={metric: chance[metric] for metric in metrics if metric in chance},
             skipped={name: reason for name, reason in reasons.items() if name not in found},
-        )
+        ).plot(ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers drawn: ``model``, ``metric``, ``mean``, ``sd``, ``n_repeats``, ``skipped`` (reason)."""
@@ -146,7 +150,7 @@ class ModelComparisonDisplay:
         Parameters
         ----------
         ax : matplotlib Axes, default=None
-            Axes to draw on; ``None`` makes a figure that belongs to no window.
+            Axes to draw on; a new figure if None.
 
         Returns
         -------

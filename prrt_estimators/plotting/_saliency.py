@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
@@ -16,7 +15,8 @@ from matplotlib.lines import Line2D
 
 from prrt_estimators.inspection import SaliencyMaps, saliency
 from prrt_estimators.inspection._views import PatientView, patient_view
-from prrt_estimators.plotting._style import OKABE_ITO, style_context
+from prrt_estimators.plotting._display import Display
+from prrt_estimators.plotting._style import OKABE_ITO, new_figure, style_context
 
 #: Plane -> (axis that is cut, horizontal axis, vertical axis); the projection looks along the second axis, too.
 _PLANES = {"axial": (2, 0, 1), "coronal": (1, 0, 2), "sagittal": (0, 1, 2), "projection": (1, 0, 2)}
@@ -39,7 +39,7 @@ _LEFT, _RIGHT, _TOP, _GAP = 0.25, 0.92, 0.44, 0.06
 _LONG, _SHORT = to_rgb(OKABE_ITO["blue"]), to_rgb(OKABE_ITO["vermillion"])
 
 
-class SaliencyDisplay:
+class SaliencyDisplay(Display):
     """PET, CT and the maps over them in axial, coronal and sagittal planes and as maximum intensity projections.
 
     Make it with :meth:`from_maps` or :meth:`from_estimator`.
@@ -64,7 +64,7 @@ class SaliencyDisplay:
     >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
     >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
     >>> display = SaliencyDisplay.from_estimator(clf, X, patient=2, voxels=16)
-    >>> display.plot().axes_.shape
+    >>> display.axes_.shape
     (2, 4)
     """
 
@@ -102,7 +102,7 @@ class SaliencyDisplay:
         ValueError
             If the patient has no map, or X holds other patients.
         """
-        return cls(patient_view(maps, patient, X=X, voxels=voxels))
+        return cls(patient_view(maps, patient, X=X, voxels=voxels)).plot()
 
     @classmethod
     def from_estimator(
@@ -200,8 +200,7 @@ class SaliencyDisplay:
             tall = max(extent[1], extent[2]) * scale
             below = 0.05 + 0.2 * bool(view.masks) + 0.16 * len(words)
             height = _TOP + len(rows) * (tall + _GAP) + below
-            figure = Figure(figsize=(width, height))
-            FigureCanvasAgg(figure)
+            figure = new_figure((width, height), layout=None)
             self.axes_ = np.empty((len(rows), 4), dtype=object)
             for line, (kind, name) in enumerate(rows):
                 bottom = height - _TOP - line * (tall + _GAP) - tall

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -42,6 +44,9 @@ MODEL_LABELS = {
 }
 
 _LINE_STYLES = ("-", "--", ":")
+
+# Figures that go straight into files must neither open windows nor pile up in pyplot.
+_OFFSCREEN: ContextVar[bool] = ContextVar("offscreen", default=False)
 
 # What the reader's own settings could spoil is set, down to the colours of text and paper.
 _RC: dict[Any, Any] = {
@@ -89,11 +94,28 @@ def style_context() -> Iterator[None]:
         yield
 
 
-def new_axes(figsize: tuple[float, float]) -> Axes:
-    """Return the axes of a new figure that belongs to no window, of `figsize` inches."""
-    figure = Figure(figsize=figsize, layout="constrained")
+@contextlib.contextmanager
+def offscreen() -> Iterator[None]:
+    """Within the ``with`` block, Displays draw figures that pyplot does not manage, e.g. to write them to files."""
+    token = _OFFSCREEN.set(True)
+    try:
+        yield
+    finally:
+        _OFFSCREEN.reset(token)
+
+
+def new_figure(figsize: tuple[float, float], *, layout: Literal["constrained"] | None = "constrained") -> Figure:
+    """Return a new figure of `figsize` inches: one that pyplot shows, or one of its own within `offscreen`."""
+    if not _OFFSCREEN.get():
+        return plt.figure(figsize=figsize, layout=layout)
+    figure = Figure(figsize=figsize, layout=layout)
     FigureCanvasAgg(figure)
-    return figure.add_subplot()
+    return figure
+
+
+def new_axes(figsize: tuple[float, float]) -> Axes:
+    """Return the axes of a new figure of `figsize` inches."""
+    return new_figure(figsize).add_subplot()
 
 
 def figure_of(ax: Axes) -> Figure:

@@ -19,21 +19,22 @@ from prrt_estimators.inspection import (
     modality_shapley,
     out_of_fold_features,
     permutation_importance,
+    shap_importance,
     shap_values,
 )
 from prrt_estimators.inspection._tables import FittedFolds
 from prrt_estimators.model_selection import bootstrap_interval
 from prrt_estimators.model_selection._words import counted
 from prrt_estimators.plotting import (
-    BeeswarmDisplay,
-    DependenceDisplay,
     EmbeddingDisplay,
     ImportanceDisplay,
     ModalityShapleyDisplay,
     model_label,
 )
+from prrt_estimators.plotting._style import offscreen
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
+from prrt_estimators.report._shap_figures import draw_beeswarm, draw_scatter
 
 Progress = Callable[[str], None]
 
@@ -42,6 +43,7 @@ class NothingToExplainError(ValueError):
     """No model has a forest or looks at scans."""
 
 
+@offscreen()
 def explain_models(
     models: Mapping[str, Any],
     X: Any,
@@ -133,6 +135,7 @@ def explain_models(
     return out.close()
 
 
+@offscreen()
 def explain_model(
     estimator: Any,
     X: Any,
@@ -183,8 +186,8 @@ def explain_model(
         tell("SHAP values of the laboratory columns")
         explanation = shap_values(estimator, X, background=X, random_state=random_state)
         section = Section("Laboratory values")
-        section.add("shap", BeeswarmDisplay.from_result(explanation).plot(), _BEESWARM)
-        out.add(section, shap=explanation.frame())
+        section.add("shap", draw_beeswarm(explanation), _BEESWARM)
+        out.add(section, shap=shap_importance(explanation))
     if len(used) > 1:
         tell("what each modality adds")
         _modalities(out, modality_shapley(estimator, X), y, name)
@@ -212,30 +215,32 @@ def _labs(
     importance = forest_importance(clone(model).fit(labs, y))
     section.add(
         "forest_importance",
-        ImportanceDisplay.from_result(importance).plot(),
+        ImportanceDisplay.from_result(importance),
         "Impurity importance of the forest fitted on all patients, as in the study. It favours columns with many values "
         "and says nothing of new patients.",
     )
     dropped = permutation_importance(model, labs, y, cv=splits, random_state=seed)
     section.add(
         "permutation_importance",
-        ImportanceDisplay.from_result(dropped).plot(),
+        ImportanceDisplay.from_result(dropped),
         "Loss of AUROC on test patients when the values of a column are dealt out anew among them; columns that go "
         "together are dealt out together. Around zero: the forest does as well without.",
     )
     explanation = shap_values(model, labs, y=y, cv=splits, random_state=seed)
-    section.add("shap", BeeswarmDisplay.from_result(explanation).plot(), _BEESWARM)
-    first = str(explanation.frame()["column"].iloc[0])
+    section.add("shap", draw_beeswarm(explanation), _BEESWARM)
+    first = str(shap_importance(explanation)["column"].iloc[0])
     section.add(
         "shap_dependence",
-        DependenceDisplay.from_result(explanation, first).plot(),
+        draw_scatter(explanation, first),
         f"SHAP values of {first} against its value.",
     )
-    out.add(section, forest_importance=importance, permutation_importance=dropped.frame(), shap=explanation.frame())
+    out.add(
+        section, forest_importance=importance, permutation_importance=dropped.frame(), shap=shap_importance(explanation)
+    )
 
 
 def _modalities(out: ExplanationFolder, table: pd.DataFrame, y: Any, name: str) -> None:
-    display = ModalityShapleyDisplay.from_result(table, y=y).plot()
+    display = ModalityShapleyDisplay.from_result(table, y=y)
     section = Section(f"What each modality adds ({model_label(name)})")
     section.add(
         "modalities",
@@ -249,7 +254,7 @@ def _modalities(out: ExplanationFolder, table: pd.DataFrame, y: Any, name: str) 
 def _space(out: ExplanationFolder, features: Any, name: str, seed: int) -> None:
     section = Section(f"Feature space ({model_label(name)})")
     for color in ("class", "probability"):
-        display = EmbeddingDisplay.from_result(features, color_by=color, random_state=seed).plot()
+        display = EmbeddingDisplay.from_result(features, color_by=color, random_state=seed)
         section.add(
             f"embedding_{color}",
             display,

@@ -114,7 +114,7 @@ def explain_maps(
     some = X[np.array([shown[k] for k in seen], dtype=int)]
     maps = maps.take(seen)
     for k in range(len(seen)):
-        display = SaliencyDisplay.from_maps(maps, k, X=some).plot()
+        display = SaliencyDisplay.from_maps(maps, k, X=some)
         section.add(
             f"maps/{_file_name(maps.ids[k])}",
             display,

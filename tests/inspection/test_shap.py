@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier
 from prrt_estimators.exceptions import MissingDependencyError, MissingModalityError
-from prrt_estimators.inspection import shap_values
+from prrt_estimators.inspection import shap_importance, shap_values
 from prrt_estimators.inspection._tables import require
 
 shap = require("shap", "shap", "this test")
@@ -68,11 +68,13 @@ def test_the_forest_agrees_with_shap_s_own(data, forest):
     explainer = shap.TreeExplainer(forest.model_)
     theirs = explainer.shap_values(forest.preprocessor_.transform(X))[:, :, 1]
     np.testing.assert_allclose(found.values, by_column(forest, theirs), atol=1e-12)
-    np.testing.assert_allclose(found.base, explainer.expected_value[1])
-    np.testing.assert_allclose(found.values.sum(axis=1) + found.base, forest.predict_proba(X)[:, 1], atol=1e-6)
-    np.testing.assert_allclose(found.prediction, forest.predict_proba(X)[:, 1])
-    assert found.frame()["column"].iloc[0] == "cga"
-    pd.testing.assert_frame_equal(found.data.reset_index(drop=True), X, check_dtype=False)
+    np.testing.assert_allclose(found.base_values, explainer.expected_value[1])
+    np.testing.assert_allclose(found.values.sum(axis=1) + found.base_values, forest.predict_proba(X)[:, 1], atol=1e-6)
+    assert shap_importance(found)["column"].iloc[0] == "cga"
+    pd.testing.assert_frame_equal(pd.DataFrame(found.display_data, columns=X.columns), X, check_dtype=False)
+    sexes = X["sex"].map({"f": 0.0, "m": 1.0})  # categories are numbers in alphabetical order, gaps NaN
+    np.testing.assert_array_equal(found.data, X.assign(sex=sexes).to_numpy(dtype=float))
+    assert found.output_names == "probability of long PFS"
 
 
 def test_a_background_asks_for_interventional_values(data, forest):
@@ -82,7 +84,7 @@ def test_a_background_asks_for_interventional_values(data, forest):
     explainer = shap.TreeExplainer(forest.model_, prepared[20:30], feature_perturbation="interventional")
     theirs = explainer.shap_values(prepared[:5])[:, :, 1]
     np.testing.assert_allclose(found.values, by_column(forest, theirs), atol=1e-12)
-    np.testing.assert_allclose(found.base, forest.predict_proba(X[20:30])[:, 1].mean(), atol=1e-6)
+    np.testing.assert_allclose(found.base_values, forest.predict_proba(X[20:30])[:, 1].mean(), atol=1e-6)
 
 
 def test_trees_and_permutations_agree_on_the_same_question(data):
@@ -99,8 +101,8 @@ def test_forests_in_pipelines(data):
     X = X[["cga", "age"]]
     piped = make_pipeline(StandardScaler(), RandomForestClassifier(10, random_state=0)).fit(X, y)
     found = shap_values(piped, X)
-    assert list(found.values.columns) == ["cga", "age"]
-    np.testing.assert_allclose(found.values.sum(axis=1) + found.base, piped.predict_proba(X)[:, 1], atol=1e-6)
+    assert list(found.feature_names) == ["cga", "age"]
+    np.testing.assert_allclose(found.values.sum(axis=1) + found.base_values, piped.predict_proba(X)[:, 1], atol=1e-6)
     np.testing.assert_allclose(found.data, StandardScaler().fit_transform(X))
 
 
@@ -115,9 +117,8 @@ def test_a_linear_model_has_a_closed_form(n_columns):
     found = shap_values(clf, X[:4], background=X[10:20], output="logit", n_permutations=2, random_state=0)
     expected = clf.coef_ * (X[:4] - X[10:20].mean(axis=0))
     np.testing.assert_allclose(found.values, expected, atol=1e-6)
-    np.testing.assert_allclose(found.base, clf.decision_function(X[10:20]).mean())
-    np.testing.assert_allclose(found.prediction, clf.decision_function(X[:4]))
-    assert list(found.values.columns) == [f"x{k}" for k in range(n_columns)]
+    np.testing.assert_allclose(found.base_values, clf.decision_function(X[10:20]).mean())
+    assert list(found.feature_names) == [f"x{k}" for k in range(n_columns)]
 
 
 def test_each_patient_is_explained_by_a_model_trained_without_them(data):
@@ -126,10 +127,9 @@ def test_each_patient_is_explained_by_a_model_trained_without_them(data):
     train, test = next(CV.split(X, y))
     clf = LabPFSClassifier(n_estimators=10, random_state=0).fit(X.iloc[train], y[train])
     alone = shap_values(clf, X.iloc[test])
-    np.testing.assert_allclose(found.values.iloc[test], alone.values)
-    np.testing.assert_array_equal(np.flatnonzero(found.fold == 0), test)
-    np.testing.assert_allclose(found.base[test], alone.base)
-    assert found.values.index.tolist() == [str(k) for k in range(60)]
+    np.testing.assert_allclose(found.values[test], alone.values)
+    np.testing.assert_allclose(found.base_values[test], alone.base_values)
+    assert list(found.instance_names) == [str(k) for k in range(60)]
 
 
 class Watcher(ClassifierMixin, BaseEstimator):
@@ -159,14 +159,14 @@ def test_the_scans_stay_those_of_the_patient():
     )
     own = [batch for batch in clf.seen if len(set(batch)) == 1]
     assert {batch[0] for batch in own} == {0.0, 1.0, 2.0}
-    assert len(clf.seen) == len(own) + 1  # one batch of all patients, for their predictions
+    assert len(clf.seen) == len(own)
     # The value of a grows with the patient's PET: 0.1 pet (a - mean a of the background).
-    np.testing.assert_allclose(found.values["a"][:3], 0.1 * np.arange(3) * (np.array([1.0, 2.0, 3.0]) - 1.5), atol=1e-6)
-    np.testing.assert_allclose(found.values["b"][:3], 0, atol=1e-6)
+    np.testing.assert_allclose(found.values[:3, 0], 0.1 * np.arange(3) * (np.array([1.0, 2.0, 3.0]) - 1.5), atol=1e-6)
+    np.testing.assert_allclose(found.values[:3, 1], 0, atol=1e-6)
     # The fourth has no labs: the model has a token for that, and columns have no share in it.
-    assert found.values.iloc[3].isna().all()
-    assert np.isnan(found.base[3])
-    assert found.frame()["importance"].notna().all()
+    assert np.isnan(found.values[3]).all()
+    assert np.isnan(found.base_values[3])
+    assert shap_importance(found)["importance"].notna().all()
     assert ticks == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
@@ -177,9 +177,11 @@ def test_the_fusion_network_with_gaps_and_categories(data, tiny):
     state = np.random.get_state()[1].copy()  # noqa: NPY002
     found = shap_values(clf, X[30:32], background=X[:30], n_background=4, n_permutations=1, random_state=0)
     np.testing.assert_array_equal(np.random.get_state()[1], state)  # noqa: NPY002
-    np.testing.assert_allclose(found.values.sum(axis=1) + found.base, clf.predict_proba(X[30:32])[:, 1], atol=1e-5)
-    assert found.values.abs().to_numpy().max() > 1e-4
-    assert found.data["sex"].tolist() == table["sex"][30:32].tolist()
+    np.testing.assert_allclose(
+        found.values.sum(axis=1) + found.base_values, clf.predict_proba(X[30:32])[:, 1], atol=1e-5
+    )
+    assert np.abs(found.values).max() > 1e-4
+    assert found.display_data[:, list(table).index("sex")].tolist() == table["sex"][30:32].tolist()
     again = shap_values(clf, X[30:32], background=X[:30], n_background=4, n_permutations=1, random_state=0)
     np.testing.assert_array_equal(found.values, again.values)
 
@@ -198,12 +200,11 @@ def test_scans_are_encoded_once_a_patient_and_nothing_else_changes(data, tiny, m
     counted = clf.net_.module_.encoders["pet"].register_forward_hook(lambda _, given, __: passes.append(len(given[0])))
     found = shap_values(clf, X[30:33], **options)
     counted.remove()
-    assert sum(passes) == 2 * 3  # once for the map of columns, once for the prediction that is reported
+    assert sum(passes) == 3
     monkeypatch.setattr(_shap, "with_scans_held", lambda *_: None)
     slow = shap_values(clf, X[30:33], **options)
     np.testing.assert_allclose(found.values, slow.values, atol=1e-5)
-    np.testing.assert_allclose(found.base, slow.base, atol=1e-5)
-    np.testing.assert_allclose(found.prediction, slow.prediction)
+    np.testing.assert_allclose(found.base_values, slow.base_values, atol=1e-5)
 
 
 def test_held_scans_predict_what_the_estimator_does(data, tiny):

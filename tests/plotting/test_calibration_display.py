@@ -35,7 +35,7 @@ def test_groups_worked_by_hand():
 
 def test_numbers_are_those_of_the_metrics(scores, assert_fit_to_print):
     y, p = scores
-    display = CalibrationDisplay.from_predictions(y, p, name="pet_ct_lab").plot()
+    display = CalibrationDisplay.from_predictions(y, p, name="pet_ct_lab")
     line = calibration_intercept_slope(y, p)
     assert (display.intercept, display.slope) == line
     assert display.ici == integrated_calibration_index(y, p)
@@ -51,13 +51,13 @@ def test_every_patient_is_in_one_group_and_ties_stay_together(scores):
     assert groups["n"].sum() == 100
     assert (groups["n"] @ groups["observed"]) == pytest.approx(y.sum())
     assert (groups["n"] @ groups["predicted"]) == pytest.approx(p.round(1).sum())
-    alike = CalibrationDisplay.from_predictions(y, np.full(100, 0.5)).plot()
+    alike = CalibrationDisplay.from_predictions(y, np.full(100, 0.5))
     assert alike.frame().query("kind == 'group'")["n"].tolist() == [100]
     assert np.isnan(alike.slope)
 
 
 def test_perfectly_separated_classes_are_drawn(assert_fit_to_print):
-    display = CalibrationDisplay.from_predictions([0, 0, 1, 1], [0, 0.1, 0.9, 1]).plot()
+    display = CalibrationDisplay.from_predictions([0, 0, 1, 1], [0, 0.1, 0.9, 1])
     assert not any("slope" in text for text in assert_fit_to_print(display.figure_))
 
 

@@ -40,7 +40,7 @@ def test_frames_agree_with_scikit_learn(predictions):
 
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_what_is_drawn_is_what_the_frame_holds(display, predictions):
-    drawn = display.from_fold(predictions, repeat=0, fold=0, models=["pet", "lab"]).plot()
+    drawn = display.from_fold(predictions, repeat=0, fold=0, models=["pet", "lab"])
     chance, *curves = drawn.ax_.lines
     for name, line in zip(["pet", "lab"], curves, strict=True):
         frame = drawn.frame()
@@ -52,7 +52,7 @@ def test_what_is_drawn_is_what_the_frame_holds(display, predictions):
 @pytest.mark.parametrize("display", DISPLAYS)
 def test_ten_models_fit_and_differ(display, predictions, assert_fit_to_print):
     predictions = predictions.replace({"pet_lab": "a model of my own whose name says everything about it"})
-    drawn = display.from_fold(predictions, repeat=0, fold=1).plot()
+    drawn = display.from_fold(predictions, repeat=0, fold=1)
     texts = assert_fit_to_print(drawn.figure_)
     assert "Repeat 0, fold 1: 12 test patients" in texts
     assert sum(f", {display._score_name}" in text for text in texts) == 11

@@ -48,7 +48,7 @@ def points(axes):
 
 
 def test_one_panel_a_fold_with_all_its_patients(features, places, assert_fit_to_print):
-    display = EmbeddingDisplay.from_result(features, coordinates=places).plot()
+    display = EmbeddingDisplay.from_result(features, coordinates=places)
     frame = display.frame()
     np.testing.assert_array_equal(frame[["umap_1", "umap_2"]], places)
     assert frame["colour"].tolist() == ["long PFS" if one else "short PFS" for one in features.y]
@@ -62,7 +62,7 @@ def test_one_panel_a_fold_with_all_its_patients(features, places, assert_fit_to_
 
 
 def test_the_numbers_underneath_are_those_of_the_features(features, places, assert_fit_to_print):
-    display = EmbeddingDisplay.from_result(features, coordinates=places, n_neighbors=3, random_state=4).plot()
+    display = EmbeddingDisplay.from_result(features, coordinates=places, n_neighbors=3, random_state=4)
     expected = class_separation(features, n_neighbors=3, random_state=4)
     pd.testing.assert_frame_equal(display.separation, expected)
     told = next(text for text in assert_fit_to_print(display.figure_) if "Silhouette" in text).replace("\n", " ")
@@ -81,7 +81,7 @@ def test_the_numbers_underneath_are_those_of_the_features(features, places, asse
     ],
 )
 def test_colours(features, cohort, places, color_by, label, assert_fit_to_print):
-    display = EmbeddingDisplay.from_result(features, coordinates=places, color_by=color_by, X=cohort).plot()
+    display = EmbeddingDisplay.from_result(features, coordinates=places, color_by=color_by, X=cohort)
     assert label in assert_fit_to_print(display.figure_)
     assert len(points(display.ax_)) == 51
     frame = display.frame()
@@ -96,14 +96,14 @@ def test_colours(features, cohort, places, color_by, label, assert_fit_to_print)
 
 def test_colours_of_one_s_own(features, places):
     values = np.arange(51.0)
-    display = EmbeddingDisplay.from_result(features, coordinates=places, color_by=values).plot()
+    display = EmbeddingDisplay.from_result(features, coordinates=places, color_by=values)
     np.testing.assert_array_equal(display.frame()["colour"], values)
 
 
 def test_one_fold_and_given_axes(features, places, assert_fit_to_print):
     rows = features.fold == 1
     one = OutOfFoldFeatures(*(getattr(features, name)[rows] for name in ("features", "fold", "p_long", "y", "ids")))
-    display = EmbeddingDisplay.from_result(one, coordinates=places[rows]).plot()
+    display = EmbeddingDisplay.from_result(one, coordinates=places[rows])
     assert display.ax_.figure is display.figure_
     assert_fit_to_print(display.figure_)
     figure = Figure()

@@ -28,7 +28,7 @@ def test_curve_worked_by_hand():
 
 def test_numbers_at_risk_worked_by_hand():
     survival = structured([(True, 6), (False, 12), (True, 12), (True, 13), (False, 25)])
-    display = KaplanMeierDisplay.from_survival(survival).plot()
+    display = KaplanMeierDisplay.from_survival(survival)
     assert display.at_risk_.columns.tolist() == [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]
     # Those who progress or leave at a month are at risk until then.
     assert display.at_risk_.loc["all patients"].tolist() == [5, 5, 5, 4, 4, 1, 1, 1, 1, 0]
@@ -63,7 +63,7 @@ def test_threshold_belongs_to_long(survival):
 
 def test_figure_by_class_is_fit_to_print(survival, assert_fit_to_print):
     p = np.where(survival["time"] > 12, 0.7, 0.3)
-    display = KaplanMeierDisplay.from_predictions(survival, p).plot()
+    display = KaplanMeierDisplay.from_predictions(survival, p)
     texts = assert_fit_to_print(display.figure_)
     assert "log-rank p < 0.001 (descriptive)" in texts
     n = int((p > 0.5).sum())
@@ -72,7 +72,7 @@ def test_figure_by_class_is_fit_to_print(survival, assert_fit_to_print):
 
 
 def test_what_is_drawn_is_what_the_frame_holds(survival):
-    display = KaplanMeierDisplay.from_survival(survival).plot()
+    display = KaplanMeierDisplay.from_survival(survival)
     frame = display.frame()
     step, censored, horizon = display.ax_.lines
     assert np.asarray(step.get_xydata()).tolist() == frame[["time", "survival"]].to_numpy().tolist()
@@ -82,7 +82,7 @@ def test_what_is_drawn_is_what_the_frame_holds(survival):
 
 
 def test_one_predicted_class_is_drawn_without_a_test(survival, assert_fit_to_print):
-    display = KaplanMeierDisplay.from_predictions(survival, np.full(60, 0.8)).plot()
+    display = KaplanMeierDisplay.from_predictions(survival, np.full(60, 0.8))
     assert np.isnan(display.logrank_p)
     texts = assert_fit_to_print(display.figure_)
     assert "one predicted class only: no log-rank test" in texts
@@ -93,14 +93,14 @@ def test_large_cohorts_and_long_and_short_follow_up_fit(scale, assert_fit_to_pri
     rng = np.random.default_rng(0)
     survival = np.empty(12_000, dtype=[("event", bool), ("time", float)])
     survival["time"], survival["event"] = scale * 10 * rng.weibull(1.26, 12_000), True
-    display = KaplanMeierDisplay.from_survival(survival).plot()
+    display = KaplanMeierDisplay.from_survival(survival)
     assert_fit_to_print(display.figure_)
     assert display.at_risk_.shape[1] <= 12
     assert display.at_risk_.iloc[0, 0] == 12_000
 
 
 def test_without_a_horizon_there_is_no_line(survival):
-    display = KaplanMeierDisplay.from_survival(survival, horizon=None, name="cohort").plot()
+    display = KaplanMeierDisplay.from_survival(survival, horizon=None, name="cohort")
     assert all(line.get_linestyle() != "--" for line in display.ax_.lines)
     assert display.ax_.get_legend().get_texts()[0].get_text() == "cohort (n = 60)"
 

@@ -23,7 +23,7 @@ def points(ax):
 
 def test_the_cohort(table, assert_fit_to_print):
     y = np.arange(51) % 2
-    display = ModalityShapleyDisplay.from_result(table, y=y).plot()
+    display = ModalityShapleyDisplay.from_result(table, y=y)
     frame = display.frame()
     assert frame["modality"].tolist() == ["pet"] * 51 + ["ct"] * 51 + ["lab"] * 51
     np.testing.assert_array_equal(frame["value"], table[["pet", "ct", "lab"]].to_numpy().T.ravel())
@@ -73,21 +73,21 @@ def test_one_patient_goes_from_base_to_prediction(table, assert_fit_to_print):
 
 
 def test_a_table_of_one_patient_is_drawn_as_one(table, assert_fit_to_print):
-    display = ModalityShapleyDisplay.from_result(table.iloc[[4]]).plot()
+    display = ModalityShapleyDisplay.from_result(table.iloc[[4]])
     assert "Patient P04" in assert_fit_to_print(display.figure_)
     assert display.frame()["end"].iloc[-1] == pytest.approx(table.loc[4, "prediction"])
 
 
 def test_the_scale_is_what_the_table_says(table, assert_fit_to_print):
     table.attrs["output"] = "logit"
-    display = ModalityShapleyDisplay.from_result(table).plot()
+    display = ModalityShapleyDisplay.from_result(table)
     assert "Shapley value (logit of long PFS)" in assert_fit_to_print(display.figure_)
     assert ModalityShapleyDisplay.from_result(table, output="probability").output == "probability"
 
 
 def test_a_model_that_says_the_same_of_everybody(table, assert_fit_to_print):
     table[["pet", "ct", "lab"]] = 0.0
-    display = ModalityShapleyDisplay.from_result(table).plot()
+    display = ModalityShapleyDisplay.from_result(table)
     assert len(points(display.ax_)) == 3 * 51
     assert_fit_to_print(display.plot(patient="P01").figure_)
 

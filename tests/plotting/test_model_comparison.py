@@ -40,7 +40,7 @@ def test_frame_worked_by_hand(scores):
 
 
 def test_bars_chance_and_absent_models_are_drawn(scores, assert_fit_to_print):
-    display = ModelComparisonDisplay.from_scores(scores, prevalence=0.64, skipped={"pet": "no scans"}).plot()
+    display = ModelComparisonDisplay.from_scores(scores, prevalence=0.64, skipped={"pet": "no scans"})
     assert widths(display) == pytest.approx([0.6, 0.6, 0.7, 0.8])
     lines = {line.get_xdata()[0] for line in display.ax_.lines if len(set(line.get_xdata())) == 1}
     assert {0.5, 0.64} <= lines
@@ -58,7 +58,7 @@ def test_chance_follows_metric_and_prevalence(scores):
 
 
 def test_one_repeat_has_no_spread(scores, assert_fit_to_print):
-    display = ModelComparisonDisplay.from_scores(scores[scores["repeat"] == 0]).plot()
+    display = ModelComparisonDisplay.from_scores(scores[scores["repeat"] == 0])
     assert display.frame()["sd"].isna().all()
     texts = assert_fit_to_print(display.figure_)
     assert not any("±" in text for text in texts)
@@ -77,14 +77,14 @@ def test_ten_models_fit_with_a_long_reason_and_a_long_name(predictions, assert_f
         prevalence=2 / 3,
         metrics=("auroc", "auprc", "auprc_short"),
         skipped={"pet_ct_lab_pretrained": reason},
-    ).plot()
+    )
     assert len(display.ax_.get_yticks()) == 10
     assert_fit_to_print(display.figure_)
 
 
 def test_skipped_by_name_alone_and_a_model_without_any_score(scores, assert_fit_to_print):
     scores.loc[scores["model"] == "mine", ["auroc", "auprc"]] = np.nan
-    display = ModelComparisonDisplay.from_scores(scores, skipped=["ct", "lab"]).plot()
+    display = ModelComparisonDisplay.from_scores(scores, skipped=["ct", "lab"])
     # lab has scores, so it is not absent, whatever the list says.
     assert display.frame()["skipped"].tolist() == ["", "", "skipped", "skipped", "", ""]
     texts = assert_fit_to_print(display.figure_)

@@ -38,7 +38,7 @@ def test_four_rows_for_two_scans_and_every_text_can_be_read(assert_fit_to_print,
     model, X, _ = fusion_model()
     with pytest.warns(ExplanationWarning):
         maps = saliency(model, X[:2], auroc_interval=(0.4, 0.62))
-    display = SaliencyDisplay.from_maps(maps, "P01", X=X[:2], voxels=32).plot()
+    display = SaliencyDisplay.from_maps(maps, "P01", X=X[:2], voxels=32)
     assert display.axes_.shape == (4, 4)
     texts = re.sub(r"\s+", " ", " ".join(assert_fit_to_print(display.figure_)))
     for words in ("PET", "CT", "Map of PET", "Map of CT", "Patient P01", "coronal MIP", "outline: kidneys", "per SUV"):
@@ -49,7 +49,7 @@ def test_four_rows_for_two_scans_and_every_text_can_be_read(assert_fit_to_print,
 
 
 def test_without_a_caution_none_is_printed():
-    display = SaliencyDisplay.from_maps(made(np.eye(8)[None].repeat(8, 0)), voxels=8).plot()
+    display = SaliencyDisplay.from_maps(made(np.eye(8)[None].repeat(8, 0)), voxels=8)
     assert not any("AUROC" in text.get_text() for text in display.figure_.texts)
     assert display.axes_.shape == (2, 4)
 
@@ -57,7 +57,7 @@ def test_without_a_caution_none_is_printed():
 def test_the_planes_meet_where_the_map_is_greatest():
     values = np.zeros((8, 8, 8))
     values[5, 2, 6] = 3.0
-    display = SaliencyDisplay.from_maps(made(values), voxels=8).plot()
+    display = SaliencyDisplay.from_maps(made(values), voxels=8)
     assert display.position_ == pytest.approx((20, 8, 24))
     assert "z = 24 mm" in " ".join(text.get_text() for text in display.figure_.texts)
     moved = SaliencyDisplay.from_maps(made(values), voxels=8).plot(position=(4, 8, 12))
@@ -70,7 +70,7 @@ def test_right_is_on_the_left_and_up_is_up():
     """The pixel of a voxel far to the patient's right, front and head, in every plane."""
     values = np.zeros((10, 10, 10))
     values[8, 7, 9] = 1.0
-    display = SaliencyDisplay.from_maps(made(values, spacing=1.0), voxels=10).plot()
+    display = SaliencyDisplay.from_maps(made(values, spacing=1.0), voxels=10)
     for plane, ax in zip(("axial", "coronal", "sagittal", "projection"), display.axes_[1], strict=True):
         shown = ax.images[1].get_array()[..., 3]
         row, column = np.unravel_index(shown.argmax(), shown.shape)
@@ -98,7 +98,7 @@ def test_signs_are_shown_where_they_mean_something():
     values[2, 2, 2], values[5, 2, 2] = -1.0, 0.5
 
     def colours(**options):
-        display = SaliencyDisplay.from_maps(made(values, **options), voxels=8).plot()
+        display = SaliencyDisplay.from_maps(made(values, **options), voxels=8)
         image = display.axes_[1, 1].images[1].get_array()
         return np.unique(image[image[..., 3] > 0][:, :3].round(3), axis=0)
 

@@ -13,7 +13,7 @@ from prrt_estimators.plotting._style import line_style
 
 
 def draw():
-    return RocDisplay.from_predictions([0, 1, 1, 0], {"lab": [0.1, 0.6, 0.7, 0.65]}, title="a").plot().figure_
+    return RocDisplay.from_predictions([0, 1, 1, 0], {"lab": [0.1, 0.6, 0.7, 0.65]}, title="a").figure_
 
 
 def test_files_are_the_same_bytes_each_time_and_hold_no_date(tmp_path):
