@@ -202,8 +202,8 @@ def explain_model(
 
 
 _BEESWARM = (
-    "SHAP values: each dot is a patient, to the right where the value of that column speaks for long PFS, coloured by the "
-    "value itself. A patient's dots sum to the prediction less the base."
+    "SHAP values: each dot is a patient, to the right where the value of that column speaks for long PFS, red for high "
+    "values, blue for low ones and grey where it was not measured. A patient's dots sum to the prediction less the base."
 )
 
 
