@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -18,10 +19,7 @@ class Display:
     """Base of the Displays: `from_*` draws and returns one, `plot` draws it again, a notebook shows it."""
 
     figure_: Figure
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw on `ax`, or on a new figure."""
-        raise NotImplementedError
+    plot: Callable[..., Any]
 
     def _repr_png_(self) -> bytes:
         # A notebook would show the figure a second time when the cell ends, if pyplot still held it.
