@@ -11,6 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
+from prrt_estimators._text import plain_text
+
 # It can only be read by setting it, which in a program of several threads is done once, early.
 _UMASK = os.umask(0o022)
 os.umask(_UMASK)
@@ -35,6 +37,29 @@ def atomic_write(target: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def existing_spelling(path: str) -> str:
+    """Return the path of an existing file whose parts look the same, the path itself where there is none or several.
+
+    Letters with marks are stored in two forms (NFC, NFD), and blanks, full-width and invisible characters are changed
+    by programs that a table passes through.
+    """
+    if os.path.lexists(path):
+        return path
+    folder, name = os.path.split(path)
+    if not name or folder == path:
+        return path
+    folder = existing_spelling(folder) if folder else folder
+    if os.path.lexists(os.path.join(folder, name)):
+        return os.path.join(folder, name)
+    wanted = plain_text(name)
+    try:
+        with os.scandir(folder or ".") as entries:
+            alike = [entry.name for entry in entries if plain_text(entry.name) == wanted]
+    except OSError:
+        return path
+    return os.path.join(folder, alike[0]) if len(alike) == 1 else path
 
 
 def default_cache_dir() -> Path:

@@ -2,71 +2,264 @@
 
 from __future__ import annotations
 
+import decimal
+import numbers
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-EMPTY = frozenset({"", "-", "--", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>"})
+from prrt_estimators._text import plain_text
 
-_NUMBER = re.compile(r"^(?P<limit>[<>]=?|≤|≥)?\s*(?P<digits>[+-]?[\d.,\s']*\d[.,]?(?:[eE][+-]?\d+)?)$")
-_THOUSANDS = re.compile(r"^[+-]?\d{1,3}([.,' ])\d{3}(\1\d{3})*$")
+EMPTY = frozenset(
+    {"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>"}
+)
+
+_LIMIT = r"(?P<limit>[<>]=?|≤|≥)?\s*"
+_PLAIN = re.compile(
+    _LIMIT + r"(?P<digits>[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?P<power>[eE][+-]?[0-9]+)?)", re.ASCII
+)
+#: Groups of exactly three digits after a first one that does not begin with 0.
+_GROUPED = re.compile(
+    _LIMIT + r"(?P<digits>[+-]?[1-9][0-9]{0,2}(?P<mark>[.,'’ ])[0-9]{3}(?:(?P=mark)[0-9]{3})*(?P<rest>[.,][0-9]+)?)",
+    re.ASCII,
+)
+_UNIT = re.compile(r"\s*(?:%|[^\W\d_][^\d.,]*)$")
+_ERROR = re.compile(
+    r"#(DIV/0!|N/A|NV|NAME\?|NULL!|NUM!|ZAHL!|REF!|BEZUG!|VALUE!|WERT!|SPILL!|ÜBERLAUF!|CALC!|KALK!|FIELD!|FELD!|"
+    r"BLOCKED!|CONNECT!|BUSY!|UNKNOWN!|GETTING_DATA|FORMULA!)",
+    re.I,
+)
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number as written: its value, which sign is decimal in it (``""`` where that is not certain)."""
+
+    value: float
+    decimal: str = ""
+    #: What it is if its one point or comma separates thousands; None where it cannot.
+    thousands: float | None = None
+    limited: bool = False
+
+
+def _read(text: str) -> _Number | None:
+    """Return the number that a text is, None where it is none."""
+    text = text.replace("−", "-")
+    grouped = _GROUPED.fullmatch(text)
+    if grouped is not None:
+        mark, rest = grouped["mark"], grouped["rest"] or ""
+        sure = mark not in ".," or bool(rest) or grouped["digits"].count(mark) > 1
+        if sure and rest[:1] != mark:
+            whole = grouped["digits"].removesuffix(rest).replace(mark, "")
+            point = rest[:1] or {".": ",", ",": "."}.get(mark, "")
+            return _Number(_limited(float(whole + rest.replace(",", ".")), grouped["limit"]), point, None, _is(grouped))
+        if mark == " " or mark in "'’":
+            return None
+    plain = _PLAIN.fullmatch(text)
+    if plain is None:
+        return None
+    value = _limited(float(plain["digits"].replace(",", ".")), plain["limit"])
+    point = "," if "," in plain["digits"] else "." if "." in plain["digits"] else ""
+    if grouped is not None:  # "1.234" or "1,234"
+        return _Number(value, "", _limited(float(re.sub("[.,]", "", grouped["digits"])), grouped["limit"]), _is(plain))
+    return _Number(value, point, None, _is(plain))
+
+
+def _limited(number: float, limit: str | None) -> float:
+    return number / 2 if (limit or "").startswith(("<", "≤")) else number
+
+
+def _is(match: re.Match[str]) -> bool:
+    return bool(match["limit"])
 
 
 def parse_number(value: object) -> float | None:
     """Return the number that a cell holds, NaN for an empty cell, None for text.
 
     A value below a limit of detection (``"<20"``) counts as half the limit, one above a limit (``"> 5000"``) as
-    the limit. A single comma is a decimal comma; where a point and a comma occur, the last one is decimal.
+    the limit. A single comma is a decimal comma; where a point and a comma occur, the last one is decimal. Blanks,
+    apostrophes, points and commas group exactly three digits. What a single cell cannot tell, `read_numbers` decides
+    for a column.
 
     Examples
     --------
-    >>> [parse_number(v) for v in ("3,5", "<20", "> 5000", "1.234,5", "", "high")]
-    [3.5, 10.0, 5000.0, 1234.5, nan, None]
+    >>> [parse_number(v) for v in ("3,5", "<20", "> 5000", "1.234,5", "", "high", "12 34", "12 345")]
+    [3.5, 10.0, 5000.0, 1234.5, nan, None, None, 12345.0]
     """
-    if value is None or value is pd.NA:
+    if value is None or value is pd.NA or value is pd.NaT:
         return np.nan
-    if isinstance(value, (bool, np.bool_, int, float, np.integer, np.floating)):
-        return float(value)
+    if isinstance(value, (bool, np.bool_, numbers.Real)):
+        try:
+            return float(value)
+        except OverflowError:
+            return -np.inf if str(value).startswith("-") else np.inf
+    if isinstance(value, decimal.Decimal):
+        return np.nan if value.is_nan() else float(value)
     if not isinstance(value, str):
         return None
-    text = value.strip()
+    text = plain_text(value)
     if text.lower() in EMPTY:
         return np.nan
-    match = _NUMBER.match(text)
-    if match is None:
-        return None
-    digits = re.sub(r"[\s']", "", match["digits"])
-    point, comma = digits.rfind("."), digits.rfind(",")
-    if comma > point:
-        digits = digits.replace(".", "").replace(",", ".")
-    elif point > comma >= 0:
-        digits = digits.replace(",", "")
-    try:
-        number = float(digits)
-    except ValueError:
-        return None
-    return number / 2 if (match["limit"] or "").startswith(("<", "≤")) else number
+    number = _read(text)
+    return None if number is None else number.value
 
 
-def is_ambiguous_number(value: object) -> bool:
-    """Tell whether a cell such as ``"1,234"`` or text ``"1.234.567"`` could mean two numbers.
+def is_ambiguous_number(value: object, commas: bool = False) -> bool:
+    """Tell whether a text could mean two numbers: ``"1,234"``, and ``"1.234"`` in a table with decimal commas.
 
     Examples
     --------
-    >>> [is_ambiguous_number(v) for v in ("1,234", "1,23", "12,5", 1.234)]
+    >>> [is_ambiguous_number(v) for v in ("1,234", "1,23", "0,500", "1.234", "1,234,567", 1.234)]
+    [True, False, False, False, False, False]
+    >>> [is_ambiguous_number(v, commas=True) for v in ("1.234", "> 5.000", "0.500", "12.5")]
+    [True, True, False, False]
+    """
+    number = _read(plain_text(value)) if isinstance(value, str) else None
+    return number is not None and number.thousands is not None and (commas or "," in str(value))
+
+
+def decimal_commas(columns: Iterable[pd.Series]) -> bool:
+    """Tell whether any cell of a table holds a decimal comma, so that a point in it may separate thousands.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"CgA": ["4.500", "85"], "Hb": ["13,5", "12"]})
+    >>> decimal_commas(table[name] for name in table), decimal_commas([table["CgA"]])
+    (True, False)
+    """
+    return any(_sure_marks(cells)[0] for cells in columns if not pd.api.types.is_numeric_dtype(cells.dtype))
+
+
+def _sure_marks(cells: Iterable[Any]) -> tuple[bool, bool]:
+    """Tell whether a column holds a certain decimal comma, and a certain decimal point."""
+    found = {number.decimal for cell in cells if isinstance(cell, str) and (number := _read(_bare(cell))) is not None}
+    return "," in found, "." in found
+
+
+def _bare(cell: str) -> str:
+    """Return the text of a cell without a unit or percent sign behind its number."""
+    text = plain_text(cell)
+    return _UNIT.sub("", text) if text[:1] in "0123456789<>≤≥+-−.," else text
+
+
+@dataclass
+class Numbers:
+    """A column read as numbers.
+
+    Attributes
+    ----------
+    values : ndarray of float, shape (n,)
+        NaN where a cell is empty, holds text or is in doubt.
+    empty, text, ambiguous, limited : ndarray of bool, shape (n,)
+        Cells that hold nothing, text, a number that could mean two, a limit of detection.
+    """
+
+    values: np.ndarray
+    empty: np.ndarray
+    text: np.ndarray
+    ambiguous: np.ndarray
+    limited: np.ndarray
+
+
+def read_numbers(values: pd.Series, commas: bool = False) -> Numbers:
+    """Read a column of cells as numbers; a percent sign behind a number is dropped.
+
+    Parameters
+    ----------
+    values : Series
+    commas : bool, default=False
+        Whether the table has decimal commas in any column (`decimal_commas`). ``4.500`` is then in doubt, unless its
+        own column settles it: thousands where the column has decimal commas and no decimal point.
+
+    Examples
+    --------
+    >>> read_numbers(pd.Series(["3,5", "4.500", "> 5.000"])).values.tolist()
+    [3.5, 4500.0, 5000.0]
+    >>> read_numbers(pd.Series(["1.234", "2"]), commas=True).ambiguous.tolist()
+    [True, False]
+    """
+    n = len(values)
+    none = np.zeros(n, dtype=bool)
+    if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype):
+        floats = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return Numbers(floats, np.isnan(floats), none, none, none)
+    numbers_, text, ambiguous, limited = np.full(n, np.nan), none.copy(), none.copy(), none.copy()
+    comma, point = _sure_marks(values)
+    for k, cell in enumerate(values):
+        if not isinstance(cell, str):
+            number = parse_number(cell)
+            text[k] = number is None
+            numbers_[k] = np.nan if number is None else number
+            continue
+        written = plain_text(cell).removesuffix("%").rstrip()
+        if written.lower() in EMPTY:
+            continue
+        read = _read(written)
+        text[k] = read is None
+        if read is None:
+            continue
+        limited[k], numbers_[k] = read.limited, read.value
+        if read.thousands is None:
+            continue
+        if "." in written and comma and not point:
+            numbers_[k] = read.thousands
+        else:
+            ambiguous[k] = "," in written or comma or commas
+            numbers_[k] = read.value
+    return Numbers(numbers_, np.isnan(numbers_) & ~text, text, ambiguous, limited)
+
+
+def parse_column(values: pd.Series, commas: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of a column (NaN where there is none) and a mask of the cells that hold text."""
+    read = read_numbers(values, commas)
+    return read.values, read.text
+
+
+def empty_words(cells: Iterable[Any]) -> frozenset[str]:
+    """Return the words that mean nothing in a column of words: not those that are a level of it.
+
+    Examples
+    --------
+    >>> "none" in empty_words(["none", "carcinoid"]), "-" in empty_words(["+", "-"]), "-" in empty_words(["a", "-"])
+    (False, False, True)
+    """
+    words = {plain_text(cell).lower() for cell in cells if isinstance(cell, str)}
+    levels: set[str] = set()
+    if any(re.fullmatch(r"\++|\(\+\)|\+/[-–]|pos(itiv|itive)?\.?", word) for word in words):
+        levels |= {"-", "--", "–"}
+    # Not beside dates, numbers or identifiers, where it says that there is none.
+    if any(word not in EMPTY and not re.search(r"\d", word) for word in words) and not any(
+        re.search(r"\d[-./]\d", word) for word in words
+    ):
+        levels |= {"none"}
+    return EMPTY - levels
+
+
+def is_error_cell(cell: object) -> bool:
+    """Tell whether a cell holds a spreadsheet's error, or stands for a formula without a value.
+
+    Examples
+    --------
+    >>> [is_error_cell(cell) for cell in ("#DIV/0!", "#WERT!", "#1", None)]
+    [True, True, False, False]
+    """
+    return isinstance(cell, str) and _ERROR.match(cell.strip()) is not None
+
+
+#: A floating-point number keeps 15 digits of a longer one.
+MAX_DIGITS = 15
+
+
+def lost_digits(cell: object) -> bool:
+    """Tell whether an identifier was rounded: a number with more digits than its column of floats, or Excel, can keep.
+
+    Examples
+    --------
+    >>> [lost_digits(cell) for cell in (1.2345678901234568e18, 12345.0, 1234567890123456789, "1234567890123456789")]
     [True, False, False, False]
     """
-    if not isinstance(value, str):
-        return False
-    match = _THOUSANDS.match(value.strip().lstrip("<>=≤≥ "))
-    return match is not None and match[1] == ","
-
-
-def parse_column(values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return the numbers of a column (NaN where there is none) and a mask of the cells that hold text."""
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(values), dtype=bool)
-    parsed = [parse_number(value) for value in values]
-    text = np.array([number is None for number in parsed], dtype=bool)
-    return np.array([np.nan if number is None else number for number in parsed], dtype=np.float64), text
+    return isinstance(cell, (float, np.floating)) and bool(np.abs(cell) >= 10**MAX_DIGITS)

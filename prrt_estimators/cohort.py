@@ -10,6 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._frames import as_frame
+from prrt_estimators._io import existing_spelling
+from prrt_estimators._text import plain_text, unquoted_path
+from prrt_estimators._values import lost_digits
+
 IMAGING = ("pet", "ct")
 MODALITIES = (*IMAGING, "lab")
 
@@ -148,8 +153,10 @@ def _as_path(item: Any) -> str | None:
             f"volumes must be paths (str or PathLike, None for no scan) or one array; got {type(item).__name__}. "
             "Stack arrays of one grid with numpy.stack."
         )
-    path = os.fspath(item).strip() if isinstance(item, str) else os.fspath(item)
-    return None if path.lower() in _ABSENT else path
+    path = unquoted_path(item) if isinstance(item, str) else os.fspath(item)
+    if path.lower() in _ABSENT:
+        return None
+    return path if path.isascii() else existing_spelling(path)
 
 
 class Cohort(Mapping):
@@ -224,7 +231,7 @@ class Cohort(Mapping):
         lengths = {name: len(values) for name, values in self._data.items()}
         self._n = next(iter(lengths.values()))
         self.masks = {name: Volumes(values) for name, values in (masks or {}).items()}
-        self.ids = np.array([str(i) for i in (range(self._n) if ids is None else ids)], dtype=object)
+        self.ids = _as_ids(range(self._n) if ids is None else ids)
         self.survival = None if survival is None else _as_survival(survival)
         lengths |= {f"mask {name}": len(values) for name, values in self.masks.items()}
         lengths["ids"] = len(self.ids)
@@ -304,7 +311,19 @@ class Cohort(Mapping):
         return f"Cohort({self._n} patients: {', '.join(parts)})"
 
 
+def _as_ids(ids: Iterable[Any]) -> np.ndarray:
+    ids = list(ids)
+    rounded = [one for one in ids if lost_digits(one)]
+    if rounded:
+        raise ValueError(
+            f"`ids` holds {rounded[0]:.6g}, a number of more than 15 digits that was rounded when it was stored. Pass ids "
+            "as text, read as text."
+        )
+    return np.array([plain_text(str(one)) for one in ids] + [None], dtype=object)[:-1]
+
+
 def _as_table(values: Any) -> pd.DataFrame:
+    values = as_frame(values)
     if isinstance(values, pd.DataFrame):
         return values
     if isinstance(values, pd.Series):

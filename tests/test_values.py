@@ -1,10 +1,14 @@
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prrt_estimators._values import is_ambiguous_number, parse_number
+from prrt_estimators._values import empty_words, is_ambiguous_number, is_error_cell, parse_number, read_numbers
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,67 @@ def test_only_a_lone_thousands_comma_is_ambiguous():
     assert is_ambiguous_number("1,234")
     assert is_ambiguous_number(">12,345")
     assert not any(is_ambiguous_number(v) for v in ("1.234", "1,23", "1234", 1.234, "0,5", "1.234,5"))
+
+
+@pytest.mark.parametrize("cell", ["12 34", "120 80", "3 4", "1.23.456", "1,23,456", "12.34,5", "1 23", "0 500", "5%6"])
+def test_groups_that_are_not_of_three_digits_are_no_numbers(cell):
+    assert parse_number(cell) is None
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("12 345", 12345), ("12\u202f345,5", 12345.5), ("1\u00a0234", 1234), ("4'500", 4500), ("4’500.25", 4500.25),
+        ("1.234.567", 1234567), ("1,234,567", 1234567), ("> 12.345,6", 12345.6), ("0,500", 0.5), ("0.500", 0.5),
+        ("−3", -3), ("１２,５", 12.5), (Decimal("3.5"), 3.5), (Fraction(1, 4), 0.25), (np.float32(2), 2.0),
+    ],
+)  # fmt: skip
+def test_groups_and_other_kinds_of_numbers(cell, number):
+    assert parse_number(cell) == number
+
+
+def test_decimal_nan_is_missing():
+    assert math.isnan(parse_number(Decimal("NaN")))
+
+
+@pytest.mark.parametrize(
+    ("cells", "commas", "values", "doubtful"),
+    [
+        (["1.234", "2.5"], False, [1.234, 2.5], []),  # an English table
+        (["1.234", "2"], False, [1.234, 2], []),
+        (["4.500", "3,5", "> 5.000"], False, [4500, 3.5, 5000], []),  # its own column settles it
+        (["4.500", "85"], True, None, [0]),  # another column has decimal commas
+        (["> 5.000", "<1.200"], True, None, [0, 1]),
+        (["4.500", "12.5", "3,5"], True, None, [0]),  # points and commas are both decimal here
+        (["1,234", "5"], False, None, [0]),
+        (["0,500", "0.250"], True, [0.5, 0.25], []),
+        (["12.5", "1234.5"], True, [12.5, 1234.5], []),
+        (["15 %", "7,5%"], False, [15, 7.5], []),
+    ],
+)
+def test_a_column_tells_what_a_cell_cannot(cells, commas, values, doubtful):
+    read = read_numbers(pd.Series(cells, dtype=object), commas)
+    assert np.flatnonzero(read.ambiguous).tolist() == doubtful
+    assert not read.text.any()
+    if values is not None:
+        assert read.values.tolist() == values
+
+
+@given(st.integers(1000, 999_999_999), st.booleans())
+def test_thousands_mean_the_same_in_both_countries(number, german):
+    written = f"{number:,}.5" if not german else f"{number:,}".replace(",", ".") + ",5"
+    assert parse_number(written) == number + 0.5
+
+
+def test_words_for_nothing_that_are_levels():
+    assert {"none", "?"} & empty_words(["none", "carcinoid"]) == {"?"}
+    assert "-" not in empty_words(["++", "-", "+"])
+    assert "none" in empty_words(["none", "12"])
+    assert "none" in empty_words(["none", "2020-01-05"])
+    assert "-" in empty_words(["-", "a"])
+
+
+@pytest.mark.parametrize("cell", ["#DIV/0!", "#N/A", "#NV", "#WERT!", "#REF!", "#FORMULA!", " #name? "])
+def test_errors_of_spreadsheets(cell):
+    assert is_error_cell(cell)
+    assert parse_number(cell) is None

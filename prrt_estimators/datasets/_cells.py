@@ -8,24 +8,12 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens
-from prrt_estimators._values import is_ambiguous_number, parse_column
+from prrt_estimators._values import Numbers, is_error_cell, read_numbers
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.datasets._words import NUMERIC
 from prrt_estimators.exceptions import Problem
 
-_LIMITS = ("<", ">", "≤", "≥")
 _FEWEST_LEVELS = 5  # fewer patients than this may well all differ
-
-
-@dataclass
-class Numbers:
-    """A column read as numbers."""
-
-    values: np.ndarray
-    empty: np.ndarray
-    text: np.ndarray
-    ambiguous: np.ndarray
-    limited: np.ndarray
 
 
 @dataclass
@@ -38,23 +26,6 @@ class LabTable:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def read_numbers(values: pd.Series) -> Numbers:
-    """Read a column as numbers; NaN where a cell is empty or holds text."""
-    empty = empty_cells(values)
-    none = np.zeros(len(values), dtype=bool)
-    if pd.api.types.is_numeric_dtype(values.dtype):
-        return Numbers(parse_column(values)[0], empty, none, none, none)
-    cells = np.array([c.strip().removesuffix("%").rstrip() if isinstance(c, str) else c for c in values], dtype=object)
-    cells[empty] = np.nan
-    strings = np.array([isinstance(cell, str) for cell in cells], dtype=bool)
-    numbers, text = parse_column(pd.Series(cells, dtype=object))
-    ambiguous, limited = none.copy(), none.copy()
-    for k in np.flatnonzero(strings & ~text):
-        ambiguous[k] = is_ambiguous_number(cells[k])
-        limited[k] = cells[k].startswith(_LIMITS)
-    return Numbers(numbers, empty, text, ambiguous, limited)
-
-
 def number_problems(read: Numbers, cells: pd.Series, ids: np.ndarray, column: str) -> list[Problem]:
     """Return one problem for each cell whose number is in doubt."""
     problems = []
@@ -63,12 +34,33 @@ def number_problems(read: Numbers, cells: pd.Series, ids: np.ndarray, column: st
         problems.append(Problem(what, "write a number, or leave the cell empty", patient=ids[k], column=column))
     for k in np.flatnonzero(read.ambiguous):
         cell = str(cells.iloc[k])
-        what = f"{quote(cell)} could mean {cell.replace(',', '')} or {cell.replace(',', '.', 1)}"
+        mark = "," if "," in cell else "."
+        what = f"{quote(cell)} could mean {cell.replace(mark, '')} or {cell.replace(mark, '.', 1)}"
         remedy = "write it without a thousands separator and with a decimal point"
+        if mark == ".":
+            what += ", because the table has decimal commas"
+            remedy = "write it without a thousands separator, and with a decimal comma if it is a fraction"
         problems.append(Problem(what, remedy, patient=ids[k], column=column))
     for k in np.flatnonzero(np.isinf(read.values)):
         what = "holds an infinite value, expected a number"
         problems.append(Problem(what, "write a number, or leave the cell empty", patient=ids[k], column=column))
+    return problems
+
+
+def error_problems(cells: pd.Series, ids: np.ndarray, column: str) -> list[Problem]:
+    """Return one problem for each cell that holds a spreadsheet's error or a formula without a value."""
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        return []
+    problems = []
+    for k in [k for k, cell in enumerate(cells) if is_error_cell(cell)]:
+        formula = str(cells.iloc[k]).upper().startswith("#FORMULA")
+        what = "holds a formula without a value" if formula else f"holds the error {quote(cells.iloc[k])}"
+        remedy = (
+            "open and save the file in a spreadsheet program, which calculates it, or write the value"
+            if formula
+            else "correct the formula, or leave the cell empty"
+        )
+        problems.append(Problem(what, remedy, patient=ids[k], column=column))
     return problems
 
 
@@ -78,7 +70,9 @@ def quote(cell: object) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
-def read_labs(frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.ndarray, training: bool) -> LabTable:
+def read_labs(
+    frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.ndarray, training: bool, commas: bool = False
+) -> LabTable:
     """Return the predictor columns as float64 where they hold numbers, as str (NaN for empty) where they hold words.
 
     Parameters
@@ -92,17 +86,25 @@ def read_labs(frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.
     training : bool
         Whether the table has outcomes. New patients keep every column, constant and empty ones too: the model
         that predicts for them expects it.
+    commas : bool, default=False
+        Whether the table has decimal commas.
     """
     table = LabTable(pd.DataFrame(index=range(len(frame))))
     typed: dict[str, np.ndarray] = {}
     for name in columns:
         cells = frame[name]
-        read = read_numbers(cells)
-        filled = int((~read.empty).sum())
-        if read.text.sum() * 2 >= max(filled, 1):
-            values: np.ndarray = np.array([np.nan if e else str(c).strip() for c, e in zip(cells, read.empty, strict=True)],
-                                          dtype=object)  # fmt: skip
-            problem = _word_problem(name, cells, values, read, ids, training, name in named, table)
+        read = read_numbers(cells, commas)
+        empty = read.empty
+        filled = int((~empty).sum())
+        errors = error_problems(cells, ids, name)
+        if errors:
+            table.problems += errors
+        elif read.text.sum() * 2 >= max(filled, 1):
+            empty = empty_cells(cells, levels=True)
+            values: np.ndarray = np.array(
+                [np.nan if e else str(c).strip() for c, e in zip(cells, empty, strict=True)], dtype=object
+            )
+            problem = _word_problem(name, cells, values, read, empty, ids, training, name in named, table)
             if problem is not None:
                 table.problems.append(problem)
         else:
@@ -110,9 +112,9 @@ def read_labs(frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.
             table.problems += number_problems(read, cells, ids, name)
             if read.limited.any():
                 table.notes[name] = f"{int(read.limited.sum())} cells at a limit of detection"
-        if name in table.log:
+        if name in table.log or errors:
             continue
-        levels = pd.unique(values[~read.empty])
+        levels = pd.unique(values[~empty])
         if training and len(levels) < 2 and len(frame) > 1:
             table.log[name] = (
                 ("constant", f"holds one value only ({quote(levels[0])}): tells nothing")
@@ -130,6 +132,7 @@ def _word_problem(
     cells: pd.Series,
     values: np.ndarray,
     read: Numbers,
+    empty: np.ndarray,
     ids: np.ndarray,
     training: bool,
     named: bool,
@@ -140,7 +143,7 @@ def _word_problem(
         first = int(np.flatnonzero(read.text)[0])
         what = f"holds the text {quote(cells.iloc[first])} (and text in {int(read.text.sum())} cells), expected numbers"
         return Problem(what, "write plain numbers, with the unit in the header", patient=ids[first], column=name)
-    filled = values[~read.empty]
+    filled = values[~empty]
     levels = len(set(filled))
     if training and levels == len(filled) >= _FEWEST_LEVELS:
         if named:

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._io import existing_spelling
+from prrt_estimators._text import unquoted_path
+from prrt_estimators._values import lost_digits
 from prrt_estimators.datasets._cells import quote
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
@@ -30,6 +33,16 @@ def read_ids(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray, list[Proble
     problems = [
         Problem("the patient has no id", "give every patient an id", patient=rows[k], column=roles.patient_id)
         for k in np.flatnonzero(empty)
+    ]
+    problems += [
+        Problem(
+            f"the id {cells.iloc[k]:.6g} has more than 15 digits and was rounded when it was stored as a number",
+            "store ids as text before they are typed in or read",
+            patient=rows[k],
+            column=roles.patient_id,
+        )
+        for k in np.flatnonzero(~empty)
+        if lost_digits(cells.iloc[k])
     ]
     places = defaultdict(list)
     for k in np.flatnonzero(~empty):
@@ -67,11 +80,21 @@ def resolve_paths(cells: pd.Series, folder: Path | None) -> np.ndarray:
     start = os.path.abspath(folder or ".")
     paths = np.full(len(cells), None, dtype=object)
     for k in np.flatnonzero(~empty_cells(cells)):
-        text = os.fspath(cells.iloc[k]) if hasattr(cells.iloc[k], "__fspath__") else str(cells.iloc[k]).strip()
+        text = os.fspath(cells.iloc[k]) if hasattr(cells.iloc[k], "__fspath__") else unquoted_path(str(cells.iloc[k]))
         if os.sep == "/" and "\\" in text:
             text = text.replace("\\", "/")  # a table written on Windows
         paths[k] = os.path.normpath(os.path.join(start, os.path.expanduser(text)))
     return paths
+
+
+def found_paths(files: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the paths, those of missing files as the file system spells them if it has one that looks the same."""
+    kinds = _kinds({path for paths in files.values() for path in paths if path is not None})
+    spelled = {path: existing_spelling(path) for path, kind in kinds.items() if kind == "missing"}
+    return {
+        name: np.array([spelled.get(path, path) for path in paths] + [None], dtype=object)[:-1]
+        for name, paths in files.items()
+    }
 
 
 def file_problems(files: dict[str, np.ndarray], ids: np.ndarray, rooted: bool) -> list[Problem]:

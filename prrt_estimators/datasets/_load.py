@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._values import read_numbers
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.datasets._cells import LabTable, read_labs, read_numbers
+from prrt_estimators.datasets._cells import LabTable, error_problems, read_labs
 from prrt_estimators.datasets._checks import (
     class_problems,
     file_problems,
+    found_paths,
     modality_problems,
     note_rows,
     read_ids,
@@ -102,7 +104,7 @@ def load_cohort(
     allow_after_therapy : sequence of str, default=()
         Columns that may be predictors although their names say that they are known only after therapy.
     sheet : int or str, default=0
-        Sheet of an Excel file.
+        Sheet of an Excel file: its number among the visible ones, from 0, or its name. A hidden one is read by name only.
     root : path, default=None
         Folder in which relative paths start; that of the table by default, the working folder for tables in
         memory.
@@ -117,7 +119,8 @@ def load_cohort(
         ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS), ``time``
         (months) and ``event`` (None without a time), ``sample_weight`` (None, or the weights), ``roles``
         (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
-        columns of the patients in `X`; no identifiers, files or unrecognised columns) and ``horizon``.
+        columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon`` and ``sheet``
+        (which one was read, of an Excel file with several).
 
     Raises
     ------
@@ -226,10 +229,14 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     if not len(table.frame):
         return reading
     roles = reading.roles = assign_roles(table.frame, options)
+    roles.notices += table.notices
+    roles.sheet = table.sheet
     notes, note_problems = note_rows(table.frame, roles)
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
     reading.problems += note_problems
     reading.ids, id_problems = read_ids(frame, roles)
+    for name in (roles.patient_id, roles.pet, roles.ct, *roles.masks.values()):
+        id_problems += error_problems(frame[name], reading.ids, name) if name is not None else []
     reading.problems += roles.problems + id_problems
     outcome = reading.outcome = read_outcome(frame, roles, options, reading.ids)
     reading.problems += outcome.problems
@@ -237,7 +244,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     ids, rows = reading.ids[kept], frame.iloc[kept].reset_index(drop=True)
 
     named = set(as_names(options.lab)) - {AUTO}
-    reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome)
+    reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome, roles.commas)
     reading.problems += reading.lab.problems
     for name, note in reading.lab.notes.items():
         roles.log[name] = ("lab", f"{roles.log[name][1]}; {note}")
@@ -248,7 +255,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
 
     columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
     folder = options.folder or table.folder
-    files = {name: resolve_paths(frame[name], folder) for name in columns}
+    files = found_paths({name: resolve_paths(frame[name], folder) for name in columns})
     reading.files = {name: paths[kept] for name, paths in files.items()}
     asked, of = (files, reading.ids) if everyone else (reading.files, ids)
     reading.problems += file_problems(asked, of, options.root is not None)
@@ -291,6 +298,7 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
         excluded=pd.DataFrame({"patient_id": reading.ids[out], "reason": outcome.reasons[out]}),
         frame=_carried(reading, ids),
         horizon=horizon,
+        sheet=roles.sheet,
     )
 
 
@@ -303,7 +311,7 @@ def _carried(reading: _Reading, ids: np.ndarray) -> pd.DataFrame:
             columns[name] = reading.lab.frame[name]
             continue
         cells = reading.frame[name].iloc[reading.kept].reset_index(drop=True)
-        read = read_numbers(cells)
+        read = read_numbers(cells, reading.roles.commas)
         plain = role != "patient_id" and not (read.text | read.ambiguous).any()
         columns[name] = ids if role == "patient_id" else read.values if plain else cells
     return pd.DataFrame(columns, index=pd.RangeIndex(len(ids)))

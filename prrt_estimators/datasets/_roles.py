@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
-from prrt_estimators._values import parse_column
+from prrt_estimators._values import decimal_commas, parse_column
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.datasets._words import (
@@ -55,6 +55,8 @@ class Roles:
     target: str | None = None
     lab: list[str] = field(default_factory=list)
     time_unit: str | None = None
+    sheet: str | None = None
+    commas: bool = False  # whether any cell of the table holds a decimal comma
     log: dict[str, tuple[str, str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     leaks: list[Problem] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Roles:
 
 def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     """Return the role of each column of `frame`."""
-    roles = Roles()
+    roles = Roles(commas=decimal_commas(frame[name] for name in frame.columns))
     guesses = {name: _guess(name, frame[name]) for name in frame.columns}
     for name, guess in guesses.items():
         roles.log[name] = (guess.role, guess.reason)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,12 +12,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._values import EMPTY
-from prrt_estimators.exceptions import MissingDependencyError, Problem
-
-_SEPARATORS = (";", "\t", ",", "|")
-_EXCEL = (".xlsx", ".xlsm")
-_TEXT = (".csv", ".tsv", ".txt", ".tab")
+from prrt_estimators._frames import as_frame, plain_frame
+from prrt_estimators._sheets import EXCEL, TEXT, read_sheet_file, remarks
+from prrt_estimators._text import plain_text
+from prrt_estimators._values import EMPTY, empty_words
+from prrt_estimators.exceptions import Problem
 
 
 @dataclass
@@ -37,12 +33,18 @@ class Table:
         File name for messages.
     problems : list of Problem
         What is wrong with the table as such.
+    sheet : str or None
+        Which sheet of which file was read, where there are several.
+    notices : list of str
+        What a spreadsheet program hides of it.
     """
 
     frame: pd.DataFrame
     folder: Path | None = None
     name: str | None = None
     problems: list[Problem] = field(default_factory=list)
+    sheet: str | None = None
+    notices: list[str] = field(default_factory=list)
 
 
 def read_table(source: Any, sheet: int | str = 0) -> Table:
@@ -55,6 +57,7 @@ def read_table(source: Any, sheet: int | str = 0) -> Table:
     MissingDependencyError
         If an Excel file is given and openpyxl is not installed.
     """
+    source = as_frame(source)
     if isinstance(source, pd.DataFrame):
         table = _from_frame(source)
     elif isinstance(source, Mapping):
@@ -73,13 +76,18 @@ def read_table(source: Any, sheet: int | str = 0) -> Table:
     return table
 
 
-def empty_cells(values: pd.Series) -> np.ndarray:
-    """Return a mask of the cells that hold nothing: NaN, blanks, or a word for nothing such as ``n/a``."""
+def empty_cells(values: pd.Series, levels: bool = False) -> np.ndarray:
+    """Return a mask of the cells that hold nothing: NaN, blanks, or a word for nothing such as ``n/a``.
+
+    With `levels` a word that is one of the column's levels, as ``none`` beside ``carcinoid`` or ``-`` beside ``+``, is
+    not nothing.
+    """
     missing = values.isna().to_numpy(dtype=bool)
     if values.dtype != object and not isinstance(values.dtype, (pd.StringDtype, pd.CategoricalDtype)):
         return missing
+    nothing = empty_words(values) if levels else EMPTY
     words = np.fromiter(
-        (isinstance(value, str) and value.strip().lower() in EMPTY for value in values), bool, len(values)
+        (isinstance(value, str) and plain_text(value).lower() in nothing for value in values), bool, len(values)
     )
     return missing | words
 
@@ -108,8 +116,8 @@ def _from_frame(frame: pd.DataFrame) -> Table:
     if frame.index.name is not None and frame.index.name not in frame.columns:
         frame = frame.reset_index()
     frame = frame.reset_index(drop=True)
-    names = [str(name).strip() for name in frame.columns]
-    frame, problems = _unique_columns(frame, names, None)
+    names = [plain_text(str(name)) for name in frame.columns]
+    frame, problems = _unique_columns(plain_frame(frame), names, None)
     return Table(_without_blank_rows(frame), problems=problems)
 
 
@@ -120,71 +128,25 @@ def _from_file(path: Path, sheet: int | str) -> Table:
         remedy, what = "give the table itself", "is a folder, expected a CSV or Excel file"
     elif not path.is_file():
         remedy, what = "correct the path of the table", "file does not exist"
-    elif suffix not in _TEXT + _EXCEL:
+    elif suffix not in TEXT + EXCEL:
         what = f"cannot read tables of type {suffix or 'unknown'!r}"
         remedy = "save it as CSV or as .xlsx"
     if remedy is not None:
         return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
     try:
-        rows = _excel_rows(path, sheet) if suffix in _EXCEL else _text_rows(path)
-    except (ValueError, KeyError, OSError, csv.Error, zipfile.BadZipFile) as error:
+        found = read_sheet_file(path, sheet)
+    except (ValueError, OSError) as error:
         what, remedy = f"cannot be read as a table: {error}", "open it in a spreadsheet program and save it again"
         return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
-    return _from_rows(rows, path)
+    table = _from_rows(found.rows, path)
+    table.sheet = f"{found.name!r} of {path.name}" if found.name is not None and found.others else None
+    table.notices = remarks(found)
+    return table
 
 
-def _excel_rows(path: Path, sheet: int | str) -> list[list[Any]]:
-    try:
-        import openpyxl  # type: ignore[import-untyped]  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"reading {path.name} needs openpyxl: pip install 'prrt-estimators[excel]', or save the sheet as CSV."
-        ) from error
-    with pd.ExcelFile(path, engine="openpyxl") as book:
-        if sheet not in book.sheet_names and not (isinstance(sheet, int) and 0 <= sheet < len(book.sheet_names)):
-            raise ValueError(f"no sheet {sheet!r}; the file has {', '.join(map(repr, book.sheet_names))}")
-        frame = book.parse(sheet, header=None, dtype=object, keep_default_na=False, na_values=[""])
-    return [list(row) for row in frame.itertuples(index=False, name=None)]
-
-
-def _text_rows(path: Path) -> list[list[Any]]:
-    text = _decode(path.read_bytes())
-    return list(csv.reader(io.StringIO(text, newline=""), delimiter=sniff_separator(text)))
-
-
-def _decode(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return content.decode("utf-16")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return content.decode("latin-1")
-
-
-def sniff_separator(text: str) -> str:
-    """Return the separator that splits the first lines into the most cells, equally many on each.
-
-    Examples
-    --------
-    >>> sniff_separator("id;pfs\\n1;3,5\\n2;4,5\\n"), sniff_separator("id,pfs\\n1,3.5\\n")
-    (';', ',')
-    """
-    best, score = ",", (0.0, 0)
-    head = [line for line in text[:65536].splitlines() if line.strip()][:20]
-    for separator in _SEPARATORS:
-        widths = [len(row) for row in csv.reader(head, delimiter=separator)]
-        if widths and widths[0] > 1:
-            equal = sum(width == widths[0] for width in widths) / len(widths)
-            if (equal, widths[0]) > score:
-                best, score = separator, (equal, widths[0])
-    return best
-
-
-def _from_rows(rows: Sequence[list[Any]], path: Path) -> Table:
+def _from_rows(rows: Sequence[tuple[int, list[Any]]], path: Path) -> Table:
     """Make a table of rows whose first one that is not blank is the header."""
-    numbered = [(k, row) for k, row in enumerate(rows, 1) if not all(_blank(cell) for cell in row)]
+    numbered = [(k, row) for k, row in rows if not all(_blank(cell) for cell in row)]
     problems: list[Problem] = []
     if not numbered:
         problems.append(Problem("the table is empty", "give a header and one row a patient", file=str(path)))
@@ -199,10 +161,8 @@ def _from_rows(rows: Sequence[list[Any]], path: Path) -> Table:
             remedy = "quote cells that contain the separator (a decimal comma?), and write empty cells too"
             problems.append(Problem(what, remedy, file=path.name))
             continue
-        cells.append(row)
+        cells.append([np.nan if _blank(cell) else cell for cell in row])
     frame = pd.DataFrame(cells, columns=range(len(header)), dtype=object)
-    frame = frame.map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
-    frame = frame.mask(frame == "", np.nan) if len(frame) else frame
     used = [k for k, name in enumerate(header) if name or not frame[k].isna().all()]
     frame, doubled = _unique_columns(frame[used], [header[k] or f"unnamed_{k + 1}" for k in used], path.name)
     return Table(frame, path.parent, path.name, problems + doubled)

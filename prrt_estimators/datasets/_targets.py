@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.datasets._cells import number_problems, quote, read_numbers
+from prrt_estimators._values import read_numbers
+from prrt_estimators.datasets._cells import number_problems, quote
 from prrt_estimators.datasets._options import MONTHS, Options
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
@@ -134,7 +135,7 @@ def _classify(outcome: Outcome, time: np.ndarray, event: np.ndarray, options: Op
 def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome) -> None:
     column = roles.time or ""
     cells = frame[column]
-    read = read_numbers(cells)
+    read = read_numbers(cells, roles.commas)
     outcome.problems += number_problems(read, cells, ids, column)
     time = read.values * MONTHS[roles.time_unit or "months"]
     for k in np.flatnonzero(time < 0):

@@ -27,6 +27,8 @@ def show_roles(bunch: Bunch) -> None:
         taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
         console.out(f"Taken as {'; '.join(parts)}.", highlight=False)
+    if bunch.sheet is not None:
+        console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
         said = "No column is taken as the patient id: row numbers are used. Name one with patient_id= (--patient-id)."
         console.out(said, highlight=False)

@@ -9,18 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import Analyte, name_tokens
-from prrt_estimators._values import parse_number
+from prrt_estimators._sex import read_sex
+from prrt_estimators._values import decimal_commas, is_error_cell, lost_digits, read_numbers
 from prrt_estimators.dicom._columns import DATE_ROLES, Column, assign_columns, find_id_column, named_like_a_name
 from prrt_estimators.dicom._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
 from prrt_estimators.dicom._sheet import read_sheet
-from prrt_estimators.dicom._units import comma_is_decimal, derive, output_name, read_analyte, take_unit_row
+from prrt_estimators.dicom._units import derive, output_name, read_analyte, take_unit_row
+from prrt_estimators.exceptions import CohortError, Problem
 
-_SEXES = {"m": "M", "f": "F", "w": "F", "d": "O", "o": "O"}
+_SEXES = {"male": "M", "female": "F", "other": "O"}
 #: kg; outside, a weight is a slip of the pen or in another unit.
 _WEIGHTS = (10.0, 350.0)
 
@@ -108,9 +111,14 @@ def read_clinical(
     CohortError
         If a named column is missing or the identifier column cannot be told.
     """
-    frame = read_sheet(source, sheet)
+    remarks: list[str] = []
+    frame = read_sheet(source, sheet, remarks)
     frame, units = take_unit_row(frame)
     identifier = find_id_column(frame, set(known), id_column)
+    rounded = sum(map(lost_digits, frame[identifier]))
+    if rounded:
+        what = f"{rounded} identifiers have more than 15 digits and were rounded when they were stored as numbers"
+        raise CohortError([Problem(what, "store identifiers as text before they are typed in", column=identifier)])
     columns = assign_columns(frame, identifier, named or {}, tuple(keep))
     for name, unit in units.items():
         if columns[name].analyte is not None and columns[name].unit is None:
@@ -125,6 +133,7 @@ def read_clinical(
         for name, values, why in derive(found.frame, panel):
             found.frame[name] = values
             report.append(_line("", "derived", name, values, why))
+    report += [_line("", "sheet", "", None, remark) for remark in remarks]
     found.columns = pd.DataFrame(report, columns=["column", "role", "unit", "passed_on_as", "filled", "limits", "why"])
     return found
 
@@ -184,7 +193,7 @@ def _fill(
     report: list[dict[str, object]],
 ) -> None:
     made: dict[str, list[Any]] = {}
-    commas = comma_is_decimal(frame)
+    commas = decimal_commas(frame[name] for name in frame)
     for name, column in columns.items():
         cells = frame[name]
         if column.analyte is not None:
@@ -204,7 +213,7 @@ def _fill(
                 made[target] = values
                 report.append(_line(name, "analyte", target, values, analyte.title, unit, limits))
         elif column.role in ("weight", "sex", "number", "category"):
-            target, kept = _plain(name, column, cells, found)
+            target, kept = _plain(name, column, cells, found, commas)
             target = target if target not in made else f"{target}_2"
             made[target] = kept
             report.append(_line(name, column.role, target, kept, column.why))
@@ -215,26 +224,40 @@ def _fill(
     found.frame = pd.DataFrame(made, index=frame.index)
 
 
-def _plain(name: str, column: Column, cells: pd.Series, found: Clinical) -> tuple[str, list[Any]]:
+def _plain(name: str, column: Column, cells: pd.Series, found: Clinical, commas: bool) -> tuple[str, list[Any]]:
     """Return the name and cells of a column that is passed on without conversion."""
     if column.role == "sex":
-        known = [None if cell is None else _SEXES.get(str(cell).lower()[:1]) for cell in cells]
+        known = [_SEXES.get(read_sex(cell) or "") for cell in cells]
+        if any(known):
+            for key, cell, sex in zip(cells.index, cells, known, strict=True):
+                if cell is not None and sex is None:
+                    found.notes[key].append("sex: not understood; value left out")
         # A coding of its own (1 and 2) is passed on as it is.
         return "sex", known if any(known) else [None if cell is None else str(cell) for cell in cells]
     if column.role == "category":
-        return _safe_name(name), [None if cell is None else str(cell) for cell in cells]
+        for key in cells.index[[is_error_cell(cell) for cell in cells]]:
+            found.notes[key].append(
+                f"{_safe_name(name)}: a spreadsheet's error, or a formula without a value; left out"
+            )
+        return _safe_name(name), [None if cell is None or is_error_cell(cell) else str(cell) for cell in cells]
     values: list[Any] = []
-    for key, cell in zip(cells.index, cells, strict=True):
-        number = parse_number(cell.removesuffix("%").rstrip() if isinstance(cell, str) else cell)
-        if number is None:
-            found.notes[key].append(f"{_safe_name(name)}: text where the others have numbers; value left out")
+    read = read_numbers(cells, commas)
+    for k, (key, cell) in enumerate(zip(cells.index, cells, strict=True)):
+        number = float(read.values[k])
+        if is_error_cell(cell):
+            what = "a spreadsheet's error, or a formula without a value"
+        else:
+            what = "text where the others have numbers" if read.text[k] else "a number that can be read in two ways"
+        if read.text[k] or read.ambiguous[k]:
+            found.notes[key].append(f"{_safe_name(name)}: {what}; value left out")
+            number = np.nan
         elif column.role == "weight" and number == number:
             if _WEIGHTS[0] <= number <= _WEIGHTS[1]:
                 found.weight[key] = number
             else:
                 found.notes[key].append("weight: not between 10 and 350 kg; value left out")
-                number = None
-        values.append(None if number is None or number != number else number)
+                number = np.nan
+        values.append(None if number != number else number)
     return ("weight_kg" if column.role == "weight" else _safe_name(name)), values
 
 

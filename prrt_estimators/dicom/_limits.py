@@ -12,7 +12,7 @@ import pandas as pd
 
 from prrt_estimators._analytes import ANALYTES, Analyte, find_analyte, unit_factor
 from prrt_estimators._io import atomic_write
-from prrt_estimators._values import parse_number
+from prrt_estimators._values import decimal_commas, read_numbers
 from prrt_estimators.dicom._sheet import read_sheet
 from prrt_estimators.exceptions import CohortError, Problem
 
@@ -41,18 +41,21 @@ def read_limits(source: str | os.PathLike[str] | None) -> dict[str, Analyte]:
         remedy = f"give the columns analyte, unit, {', '.join(_LIMITS)}"
         raise CohortError([Problem("is no table of reference limits", remedy, file=Path(source).name)])
     problems = []
+    commas = decimal_commas(frame[name] for name in frame)
+    limits = {name: read_numbers(frame[name], commas) for name in _LIMITS if name in frame}
     for k, row in enumerate(frame.to_dict("records"), 1):
         analyte = find_analyte(str(row["analyte"]))
         if analyte is None:
             problems.append(Problem(f"row {k} names no analyte of the panel", f"use one of {', '.join(panel)}"))
             continue
         factor = unit_factor(f"{analyte.name} {row.get('unit') or ''}")
-        numbers = {name: parse_number(row[name]) for name in _LIMITS if row.get(name) is not None}
-        if factor != factor or any(number is None for number in numbers.values()):
-            what = f"row {k} ({analyte.name}): the unit cannot be converted to {analyte.unit}, or a limit is no number"
+        written = [name for name in limits if row.get(name) is not None]
+        numbers = {name: float(limits[name].values[k - 1]) for name in written}
+        if factor != factor or any(limits[name].text[k - 1] or limits[name].ambiguous[k - 1] for name in written):
+            what = f"row {k} ({analyte.name}): the unit cannot be converted to {analyte.unit}, or a limit is no certain number"
             problems.append(Problem(what, "correct the row"))
             continue
-        changed: dict[str, Any] = {name: number * factor for name, number in numbers.items() if number is not None}
+        changed: dict[str, Any] = {name: number * factor for name, number in numbers.items()}
         panel[analyte.name] = dataclasses.replace(panel[analyte.name], **changed)
     if problems:
         raise CohortError(problems)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -11,14 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._values import EMPTY
-from prrt_estimators.exceptions import MissingDependencyError
+from prrt_estimators._frames import as_frame
+from prrt_estimators._sheets import read_sheet_file, remarks
+from prrt_estimators._text import plain_text
+from prrt_estimators._values import empty_words
 
-_SEPARATORS = ";\t,|"
 
-
-def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str = 0) -> pd.DataFrame:
+def read_sheet(
+    source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str = 0, notes: list[str] | None = None
+) -> pd.DataFrame:
     """Read a table; cells are str, numbers, dates or None for empty, headers are unique and not empty.
+
+    `notes` is filled with which sheet was read and what is hidden in it.
 
     Raises
     ------
@@ -27,6 +29,7 @@ def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str =
     MissingDependencyError
         If an Excel file is given and openpyxl is not installed.
     """
+    source = as_frame(source)
     if isinstance(source, pd.DataFrame):
         rows: list[list[Any]] = [list(source.columns), *map(list, source.itertuples(index=False, name=None))]
         name = "the table"
@@ -35,7 +38,11 @@ def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str =
         name = path.name
         if not path.is_file():
             raise FileNotFoundError(f"the clinical table {path} does not exist. Name a CSV or Excel file.")
-        rows = _excel_rows(path, sheet) if path.suffix.lower() in (".xlsx", ".xlsm") else _text_rows(path)
+        found = read_sheet_file(path, sheet)
+        rows = [cells for _, cells in found.rows]
+        if notes is not None:
+            notes += [f"read from sheet {found.name!r}"] if found.others else []
+            notes += remarks(found)
     cells = [[_clean(cell) for cell in row] for row in rows]
     cells = [row for row in cells if any(cell is not None for cell in row)]
     cells = _from_header(cells)
@@ -50,6 +57,15 @@ def read_sheet(source: str | os.PathLike[str] | pd.DataFrame, sheet: int | str =
     if doubled:
         raise ValueError(f"{name} has {len(doubled)} column name(s) twice. Rename or remove one of each.")
     frame = pd.DataFrame(body, columns=pd.Index(headers, dtype=object), dtype=object)
+    for header in headers:
+        nothing = empty_words(frame[header])
+        frame[header] = pd.Series(
+            [None if isinstance(cell, str) and cell.lower() in nothing else cell for cell in frame[header]],
+            dtype=object,
+        )
+    frame = frame[frame.notna().any(axis=1)].reset_index(drop=True)
+    if not len(frame):
+        raise ValueError(f"{name} holds no patient. Give a header and one row a patient.")
     return frame.where(frame.notna(), None)
 
 
@@ -62,8 +78,7 @@ def _from_header(cells: list[list[Any]]) -> list[list[Any]]:
 
 def _clean(cell: Any) -> Any:
     if isinstance(cell, str):
-        text = " ".join(cell.split())
-        return None if text.lower() in EMPTY else text
+        return " ".join(plain_text(cell).split()) or None
     if cell is None or cell is pd.NaT or (isinstance(cell, (float, np.floating)) and np.isnan(cell)):
         return None
     if isinstance(cell, pd.Timestamp):
@@ -71,51 +86,3 @@ def _clean(cell: Any) -> Any:
     if isinstance(cell, (np.bool_, np.integer, np.floating)):
         return cell.item()
     return cell
-
-
-def _excel_rows(path: Path, sheet: int | str) -> list[list[Any]]:
-    try:
-        import openpyxl  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"reading {path.name} needs openpyxl: pip install 'prrt-estimators[excel]', or save the sheet as CSV."
-        ) from error
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:
-        # The parser's own words may quote the file.
-        raise ValueError(f"{path.name} cannot be read as Excel ({type(error).__name__}). Save it again.") from None
-    try:
-        names = book.sheetnames
-        if isinstance(sheet, int) and not 0 <= sheet < len(names):
-            raise ValueError(
-                f"{path.name} has {len(names)} sheet(s); `sheet` must be 0 to {len(names) - 1}; got {sheet}."
-            )
-        if isinstance(sheet, str) and sheet not in names:
-            raise ValueError(f"{path.name} has no sheet of the name that is given. Pass its number instead.")
-        return [
-            list(row) for row in book[names[sheet] if isinstance(sheet, int) else sheet].iter_rows(values_only=True)
-        ]
-    finally:
-        book.close()
-
-
-def _text_rows(path: Path) -> list[list[Any]]:
-    content = path.read_bytes()
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = content.decode("utf-16")
-    else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("cp1252", "replace")
-    head = [line for line in text[:65536].splitlines() if line.strip()][:20]
-
-    def fit(separator: str) -> tuple[float, int]:
-        widths = [len(row) for row in csv.reader(head, delimiter=separator)]
-        return (sum(w == widths[0] for w in widths) / len(widths), widths[0]) if widths and widths[0] > 1 else (0.0, 0)
-
-    try:
-        return list(csv.reader(io.StringIO(text, newline=""), delimiter=max(_SEPARATORS, key=fit)))
-    except csv.Error:
-        raise ValueError(f"{path.name} cannot be read as a table. Save it as CSV or .xlsx again.") from None

@@ -10,12 +10,10 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_unit, unit_factor
-from prrt_estimators._values import is_ambiguous_number, parse_number
+from prrt_estimators._values import is_error_cell, parse_number, read_numbers
 
-_WITH_UNIT = re.compile(r"^((?:[<>]=?|≤|≥)?\s*[\d.,']*\d)\s*([^\d\s.,].*)$")
+_WITH_UNIT = re.compile(r"^((?:[<>]=?|≤|≥)?\s*[\d.,' ]*\d)\s*([^\d\s.,].*)$")
 _PER_MICROLITRE = re.compile(r"/\s*[uµμ]l\b", re.I)
-_COMMA = re.compile(r"^(?:[<>]=?|≤|≥)?\s*(\d{1,3}(\.\d{3})+,\d+|\d+,(\d{1,2}|\d{4,}))$")
-_POINTED = re.compile(r"^(?:[<>]=?|≤|≥)?\s*\d{1,3}\.\d{3}$")
 _FEWEST_TO_JUDGE = 3
 
 
@@ -40,11 +38,6 @@ def spelled_out(text: str) -> str:
     'Leukozyten [ per ul]'
     """
     return _PER_MICROLITRE.sub(" per ul", text)
-
-
-def comma_is_decimal(frame: pd.DataFrame) -> bool:
-    """Tell whether a table writes decimal commas, so that ``4.500`` in it may be four thousand five hundred."""
-    return any(isinstance(cell, str) and _COMMA.match(cell) for name in frame for cell in frame[name])
 
 
 def _factor(analyte: Analyte, unit: str) -> float:
@@ -110,32 +103,39 @@ def read_analyte(
         return [], {}, 0, "the unit is not known or cannot be converted"
     values: list[float | None] = []
     doubts: dict[Any, str] = {}
-    limits, bare = 0, []
-    for key, cell in zip(cells.index, cells, strict=True):
+    bare, factors, texts = [], [], []
+    for cell in cells:
         own = factor
         if isinstance(cell, str):
             cell = cell.removesuffix("%").rstrip() if unit == "%" else cell
             within = _WITH_UNIT.match(cell)
             if within and parse_number(cell) is None:
                 cell, own = within[1], _factor(analyte, within[2])
-        number = parse_number(cell)
+        factors.append(own)
+        texts.append(cell)
+    read = read_numbers(pd.Series(texts, dtype=object), commas)
+    limits = 0
+    for k, key in enumerate(cells.index):
+        number, own = float(read.values[k]), factors[k]
         doubt = ""
-        if number is None:
+        if is_error_cell(texts[k]):
+            doubt = "a spreadsheet's error, or a formula without a value"
+        elif read.text[k]:
             doubt = "text where a number is expected"
         elif own != own:
             doubt = "a unit that is not known"
-        elif is_ambiguous_number(cell) or (commas and isinstance(cell, str) and _POINTED.match(cell)):
+        elif read.ambiguous[k]:
             doubt = "a number that can be read in two ways"
         elif number < 0 or np.isinf(number):
             doubt = "a number that cannot be"
         elif analyte.lln_male is not None and number * own < analyte.lln_male / 100:
             doubt = "a number too small for its unit"
-        if doubt or number is None or number != number:
+        if doubt or number != number:
             if doubt:
                 doubts[key] = doubt
             values.append(None)
             continue
-        limits += isinstance(cell, str) and cell.startswith(("<", ">", "≤", "≥"))
+        limits += int(read.limited[k])
         values.append(float(f"{number * own:.6g}"))
         if unit is None and own is factor:
             bare.append(number)

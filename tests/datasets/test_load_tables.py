@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prrt_estimators.datasets._tables import empty_cells, read_table, sniff_separator
+from prrt_estimators._sheets import sniff_separator
+from prrt_estimators.datasets._tables import empty_cells, read_table
 from prrt_estimators.exceptions import MissingDependencyError
 
 HEADER = ["patient_id", "Größe [cm]", "pfs_months"]

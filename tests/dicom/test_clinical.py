@@ -267,3 +267,26 @@ def test_identities_of_the_table_are_known():
     for text in ("mueller", "MÜLLER", "muller", "gross-x", "31.12.1948", "19481231", "1948-12-31"):
         assert found.identity.kinds_in(text), text
     assert not found.identity.kinds_in("li is short")
+
+
+def test_thousands_and_errors_in_every_numeric_column(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "id;CgA [ug/l];Dosis;Hb [g/dl];Gewicht [kg];Sex\n"
+        "1;4.500;1.200;13,5;70,5;weiblich\n2;85,5;1.300;12,0;80;männl.\n3;> 5.000;7.400,5;#DIV/0!;#NV;W\n"
+    )
+    found = read_clinical(path, ["1", "2", "3"], panel=PANEL, derived=False)
+    assert found.frame["cga_ug_l"].tolist() == [4500, 85.5, 5000]
+    assert found.frame["Dosis"].tolist() == [1200, 1300, 7400.5]  # its decimal comma tells
+    assert found.frame["haemoglobin_g_dl"].isna().tolist() == [False, False, True]
+    assert found.frame["sex"].tolist() == ["F", "M", "F"]
+    assert any("error" in note for note in found.notes["3"])
+    other = pd.DataFrame({"id": ["1", "2"], "CgA": ["85", "95"], "Dosis": ["1.200", "900"], "Hb": ["13,5", "12"]})
+    doubtful = read_clinical(other, ["1", "2"], panel=PANEL, derived=False)
+    assert doubtful.frame["Dosis"].isna().tolist() == [True, False]
+    assert "two ways" in doubtful.notes["1"][0]
+
+
+def test_rounded_identifiers_are_refused():
+    with pytest.raises(CohortError, match="more than 15 digits"):
+        read_clinical(pd.DataFrame({"id": [1.2345678901234567e18], "age": [61]}), ["1234567890123456768"], panel=PANEL)

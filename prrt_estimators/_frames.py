@@ -1,0 +1,52 @@
+"""Tables of other libraries as pandas tables, names and cells kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from prrt_estimators._text import plain_cell
+
+
+def as_frame(table: Any) -> Any:
+    """Return a polars or pyarrow table as a DataFrame; anything else as it is.
+
+    Examples
+    --------
+    >>> class Table:  # as pyarrow's
+    ...     column_names = ["CgA"]
+    ...     def to_pydict(self):
+    ...         return {"CgA": [95.0, None]}
+    >>> as_frame(Table()).columns.tolist(), as_frame([1])
+    (['CgA'], [1])
+    """
+    if isinstance(table, pd.DataFrame):
+        return table
+    if hasattr(table, "to_pydict") and hasattr(table, "column_names"):  # pyarrow
+        return pd.DataFrame(table.to_pydict(), columns=list(table.column_names))
+    if type(table).__module__.partition(".")[0] == "polars":
+        if hasattr(table, "collect"):
+            table = table.collect()
+        if hasattr(table, "to_dict") and hasattr(table, "columns"):
+            return pd.DataFrame(table.to_dict(as_series=False), columns=list(table.columns))
+    return table
+
+
+def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text is in one spelling; the table itself where there is nothing to change."""
+    changed = {}
+    for k in range(frame.shape[1]):
+        values = frame.iloc[:, k]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            levels = values.cat.categories
+            if any(isinstance(level, str) and plain_cell(level) != level for level in levels):
+                changed[k] = values.astype(object).map(plain_cell, na_action="ignore")
+        elif values.dtype == object or isinstance(values.dtype, pd.StringDtype):
+            plain = values.astype(object).map(plain_cell, na_action="ignore")
+            if any(isinstance(new, str) and new != old for new, old in zip(plain, values, strict=True)):
+                changed[k] = plain
+    if not changed:
+        return frame
+    columns = [changed.get(k, frame.iloc[:, k]) for k in range(frame.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)

@@ -1,0 +1,106 @@
+"""The one reader of table files: CSV in its dialects and Excel, every cell as written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from pathlib import Path
+
+from prrt_estimators._excel import MAX_CELLS, Sheet, read_excel
+from prrt_estimators._text import plain_text, unquoted_cell
+
+EXCEL = (".xlsx", ".xlsm")
+TEXT = (".csv", ".tsv", ".txt", ".tab")
+
+_SEPARATORS = (";", "\t", ",", "|")
+_LISTED = 8  # rows that a remark spells out
+
+
+def read_sheet_file(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet:
+    """Read the rows of a CSV or Excel file; text is brought to one spelling, empty cells are None.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read as a table, is too large, or lacks the sheet.
+    MissingDependencyError
+        If an Excel file is given and openpyxl is not installed.
+    OSError
+        If the file cannot be opened.
+    """
+    path = Path(path)
+    found = read_excel(path, sheet) if path.suffix.lower() in EXCEL else Sheet(_text_rows(path))
+    found.rows = [
+        (k, [unquoted_cell(cell) if isinstance(cell, str) else cell for cell in cells]) for k, cells in found.rows
+    ]
+    return found
+
+
+def remarks(sheet: Sheet) -> list[str]:
+    """Return sentences on what a reader of the sheet on the screen does not see or sees as deleted."""
+    told = []
+    for rows, what in ((sheet.hidden, "hidden or filtered away"), (sheet.struck, "struck through, whole or in part")):
+        if rows:
+            listed = ", ".join(map(str, rows[:_LISTED])) + (", ..." if len(rows) > _LISTED else "")
+            told.append(
+                f"sheet {sheet.name!r}: {len(rows)} {'row is' if len(rows) == 1 else 'rows are'} {what} in Excel and "
+                f"read like the others (row {listed}). Delete what is not meant to be read."
+            )
+    if sheet.hidden_columns:
+        told.append(
+            f"sheet {sheet.name!r}: column {', '.join(sheet.hidden_columns[:_LISTED])} is hidden in Excel and read like "
+            "the others. Delete what is not meant to be read."
+        )
+    return told
+
+
+def _text_rows(path: Path) -> list[tuple[int, list]]:
+    content = path.read_bytes()
+    if b"\0" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(f"{path.name} is not a text file. Save the table as CSV or as .xlsx")
+    text = decode(content)
+    try:
+        rows = [
+            (number, [plain_text(cell) or None for cell in row])
+            for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=sniff_separator(text)), 1)
+        ]
+    except csv.Error as error:
+        raise ValueError(f"{path.name} cannot be read as a table ({error}). Save it as CSV or .xlsx again") from None
+    if len(rows) * max((len(row) for _, row in rows), default=0) > 25 * MAX_CELLS:
+        raise ValueError(f"{path.name} has too many cells for a table of patients. Leave out what is not needed")
+    return rows
+
+
+def decode(content: bytes) -> str:
+    """Return the text of a file: UTF-16 or UTF-8 where it is, else the usual code page of Windows."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16", "replace")
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
+
+
+def sniff_separator(text: str) -> str:
+    """Return the separator that splits the first lines into the most cells, equally many on each.
+
+    Examples
+    --------
+    >>> sniff_separator("id;pfs\\n1;3,5\\n2;4,5\\n"), sniff_separator("id,pfs\\n1,3.5\\n")
+    (';', ',')
+    """
+    best, score = ",", (0.0, 0)
+    head = [line for line in text[:65536].splitlines() if line.strip()][:20]
+    for separator in _SEPARATORS:
+        try:
+            widths = [len(row) for row in csv.reader(head, delimiter=separator)]
+        except csv.Error:
+            continue
+        if widths and widths[0] > 1:
+            equal = sum(width == widths[0] for width in widths) / len(widths)
+            if (equal, widths[0]) > score:
+                best, score = separator, (equal, widths[0])
+    return best
