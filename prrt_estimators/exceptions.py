@@ -145,6 +145,10 @@ class MarkersMissingWarning(UserWarning):
     """The published markers of a baseline are not in the table."""
 
 
+class FewEventsWarning(UserWarning):
+    """Too few patients progressed for a model of time."""
+
+
 class ResultsWarning(UserWarning):
     """A result that needs care when it is read."""
 

@@ -1,6 +1,8 @@
 """Public estimators, one a file."""
 
 from prrt_estimators.estimators._baselines import LabBaselineClassifier, PETBaselineClassifier
+from prrt_estimators.estimators._cox import CoxPFSClassifier
+from prrt_estimators.estimators._directions import published_directions
 from prrt_estimators.estimators._fusion import FusionPFSClassifier
 from prrt_estimators.estimators._image import CTPFSClassifier, PETPFSClassifier
 from prrt_estimators.estimators._lab import LabPFSClassifier
@@ -9,9 +11,11 @@ from prrt_estimators.estimators._pretrainer import CTPretrainer
 __all__ = [
     "CTPFSClassifier",
     "CTPretrainer",
+    "CoxPFSClassifier",
     "FusionPFSClassifier",
     "LabBaselineClassifier",
     "LabPFSClassifier",
     "PETBaselineClassifier",
     "PETPFSClassifier",
+    "published_directions",
 ]
