@@ -271,7 +271,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.n_events_ = float(weights @ event)
         if self.n_events_ < _MIN_EVENTS:
-            self._warn_few(direction.any())
+            self._warn_few(bool(direction.any()))
             if not event.any():
                 n_events = self.n_events_
                 self._fit_class(Z, encoded, weights, direction)

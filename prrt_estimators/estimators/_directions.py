@@ -187,7 +187,7 @@ def _known(prior: Any, tracer: str | None) -> dict[str, tuple[str, int, str, str
     else:
         raise TypeError(f"`prior` must be 'published', None, a DataFrame or a mapping; got {type(prior).__name__}.")
     binds = read_tracer(tracer)
-    found = {}
+    found: dict[str, tuple[str, int, str, str]] = {}
     for name, variable, sign, kind, source in rows:
         if not isinstance(sign, (int, float, np.integer, np.floating)) or sign not in (-1, 0, 1):
             raise ValueError(f"`prior`: the direction of {variable!r} must be 1, 0 or -1; got {sign!r}.")

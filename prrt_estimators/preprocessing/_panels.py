@@ -244,8 +244,8 @@ def _checked_panels(panels: Any) -> dict[str, dict[str, int]]:
         if lacking:
             raise ValueError(f"`panels` needs the columns panel, analyte and sign; {', '.join(lacking)} is missing.")
         found: dict[str, dict[str, int]] = {}
-        for row in panels.itertuples(index=False):
-            found.setdefault(str(row.panel), {})[str(row.analyte)] = row.sign
+        for panel, analyte, sign in panels[["panel", "analyte", "sign"]].to_numpy(dtype=object):
+            found.setdefault(str(panel), {})[str(analyte)] = sign
     elif isinstance(panels, Mapping):
         found = {str(panel): dict(signs) for panel, signs in panels.items()}
     else:
