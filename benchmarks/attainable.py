@@ -90,7 +90,7 @@ def main() -> None:
         summaries = []
         for seed in seeds:
             data = make_prrt_cohort(n, volume_shape=SHAPE, signal=signal, volumes=only is None, random_state=seed)
-            models = paper_models(ct_weights=weights, device="cpu", include=only or CONFIGURATIONS)
+            models = paper_models(weights={"ct": weights}, device="cpu", include=only or CONFIGURATIONS)
             cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=repeats, random_state=0)
             run = options.out / f"{name.replace(' ', '')}_{seed}"
             result = compare_models(models, data.X, data.y, cv=cv, out=run, n_jobs=options.jobs, verbose=1)

@@ -10,7 +10,7 @@ baselines that a fusion has to beat, and `compare_models` cross-validates all on
 # Ten models, three folds
 # -----------------------
 # ``pet_ct_lab_pretrained`` needs weights for its CT branch. With a real cohort they would have a name
-# (``ct_weights="astra"``); here a `CTPretrainer` makes some from the training CTs of each fold, in a few epochs. Everything
+# (``weights={"ct": "astra"}``); here a `CTPretrainer` makes some from the training CTs of each fold, in a few epochs. Everything
 # is small, so that this page builds in a minute: a real run has 10 repeats, a box of 48 x 48 x 48 voxels and 25 epochs.
 
 import numpy as np
@@ -20,7 +20,7 @@ from prrt_estimators import CTPretrainer, compare_models, make_prrt_cohort, pape
 # sphinx_gallery_thumbnail_number = 1
 data = make_prrt_cohort(90, volume_shape=(16, 12, 22), signal=3, random_state=0)
 X, y = data.X, data.y
-models = paper_models(max_epochs=6, ct_weights=CTPretrainer(max_epochs=3, random_state=0))
+models = paper_models(max_epochs=6, weights={"ct": CTPretrainer(max_epochs=3, random_state=0)})
 comparison = compare_models(models, X, y, cv=3, n_jobs=2, random_state=0, verbose=0)
 
 # %%

@@ -2,7 +2,7 @@
 A pretrained CT branch
 ======================
 
-The study's best model had a CT branch that was pretrained. Published weights have names (``ct_weights="astra"``) and are
+The study's best model had a CT branch that was pretrained. Published weights have names (``weights={"ct": "astra"}``) and are
 large; this page pretrains a small encoder on scans without outcomes instead, which any hospital has.
 """
 
@@ -76,9 +76,9 @@ for row, patient in enumerate((4, 17, 40)):
 file = pretrainer.save(Path(tempfile.mkdtemp()) / "own_ct.safetensors")
 candidates = {
     "from scratch": FusionPFSClassifier(max_epochs=8, random_state=0),
-    "frozen": FusionPFSClassifier(max_epochs=8, random_state=0, ct_weights=file),
+    "frozen": FusionPFSClassifier(max_epochs=8, random_state=0, weights={"ct": file}),
     "all trained": FusionPFSClassifier(
-        max_epochs=8, random_state=0, ct_weights=file, ct_finetune="full"
+        max_epochs=8, random_state=0, weights={"ct": file}, finetune="full"
     ),
 }
 cv = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -113,7 +113,7 @@ ax.spines[["top", "right"]].set_visible(False)
 # patients, and no test patient is ever seen.
 
 clf = FusionPFSClassifier(
-    max_epochs=4, random_state=0, ct_weights=CTPretrainer(max_epochs=3, random_state=0)
+    max_epochs=4, random_state=0, weights={"ct": CTPretrainer(max_epochs=3, random_state=0)}
 )
 clf.fit(X[:60], y[:60])
 print("pretrained on", clf.pretrainers_["ct"].n_patients_, "training patients")

@@ -1,6 +1,6 @@
 """Make a weight file for the CT branch: train a CT model on synthetic patients and keep its encoder.
 
-The file fits ``FusionPFSClassifier(ct_weights=...)`` and ``prrt compare --ct-weights``. It shows the mechanics of a
+The file fits ``FusionPFSClassifier(weights={"ct": ...})`` and ``prrt compare --ct-weights``. It shows the mechanics of a
 pretrained branch; nobody should expect phantoms to teach a network what matters in patients.
 
     python examples/pretrain_ct_on_synthetic.py ct_weights.safetensors

@@ -41,7 +41,7 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
     if ndim == 2:
         return Cohort({"lab": X})
     raise TypeError(
-        f"expected a Cohort, a mapping with some of the keys {MODALITIES}, a 5-D array or a 2-D table; "
+        f"expected a Cohort, a mapping with some of the keys {tuple(MODALITIES)}, a 5-D array or a 2-D table; "
         f"got {type(X).__name__} with {ndim} dimension(s)."
     )
 
@@ -71,7 +71,7 @@ def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) 
     names = tuple(wanted)
     unknown = [name for name in names if name not in MODALITIES]
     if unknown or not names or len(set(names)) != len(names):
-        raise ValueError(f"`modalities` must be 'auto' or some of {MODALITIES}, each once; got {wanted!r}.")
+        raise ValueError(f"`modalities` must be 'auto' or some of {tuple(MODALITIES)}, each once; got {wanted!r}.")
     missing = [name for name in MODALITIES if name in names and name not in X]
     if missing:
         raise MissingModalityError(

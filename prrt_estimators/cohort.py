@@ -12,11 +12,9 @@ import pandas as pd
 
 from prrt_estimators._frames import as_frame
 from prrt_estimators._io import existing_spelling
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._text import plain_text, unquoted_path
 from prrt_estimators._values import lost_digits
-
-IMAGING = ("pet", "ct")
-MODALITIES = (*IMAGING, "lab")
 
 #: Spellings of "this patient has no scan" in a list of paths.
 _ABSENT = ("", "nan", "none", "na", "n/a", "<na>")
@@ -168,7 +166,7 @@ class Cohort(Mapping):
     Parameters
     ----------
     data : mapping
-        Any of ``"pet"`` and ``"ct"`` (paths, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
+        Any of the scans ``"pet"`` and ``"ct"`` (paths, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
         DataFrame of shape (n, k), or a 2-D array).
     ids : sequence of str, default=None
         Pseudonymous patient ids, for messages and result tables; never seen by a model. Row numbers by default.
@@ -218,11 +216,11 @@ class Cohort(Mapping):
             )
         if not isinstance(data, Mapping):
             raise TypeError(
-                f"a Cohort is made of a mapping with some of the keys {MODALITIES}; got {type(data).__name__}."
+                f"a Cohort is made of a mapping with some of the keys {tuple(MODALITIES)}; got {type(data).__name__}."
             )
         unknown = [key for key in data if key not in MODALITIES]
         if unknown or not data:
-            raise ValueError(f"a Cohort needs at least one of the modalities {MODALITIES}; got {list(data)}.")
+            raise ValueError(f"a Cohort needs at least one of the modalities {tuple(MODALITIES)}; got {list(data)}.")
         self._data: dict[str, Any] = {
             name: Volumes(data[name]) if name in IMAGING else _as_table(data[name])
             for name in MODALITIES

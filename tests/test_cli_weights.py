@@ -157,7 +157,7 @@ def test_pretrain_verify_and_compare(table, tmp_path):
     assert any("6 of 6 patients to be predicted were among those" in text for text in entry["warnings"])
     answer, entry = compare("last", "--ct-weights", out, "--ct-finetune", "last")
     assert answer.exit_code == 0, answer.output
-    assert "last" in entry["parameters"]["ct_finetune"]
+    assert "last" in entry["parameters"]["finetune"]
     answer, entry = compare("without")
     assert entry["status"] == "skipped"
 

@@ -77,7 +77,9 @@ ESTIMATORS = {
     "CT": CTPFSClassifier(max_epochs=1, random_state=np.random.RandomState(0), window=[-100, 200]),
     "gated": FusionPFSClassifier(max_epochs=1, random_state=0, fusion="gated", modalities=("ct", "lab")),
     "all": FusionPFSClassifier(max_epochs=1, random_state=0),
-    "frozen CT": FusionPFSClassifier(max_epochs=1, random_state=0, modalities=("ct", "lab"), ct_weights=PRETRAINER),
+    "frozen CT": FusionPFSClassifier(
+        max_epochs=1, random_state=0, modalities=("ct", "lab"), weights={"ct": PRETRAINER}
+    ),
     "last CT": CTPFSClassifier(max_epochs=1, random_state=0, weights=PRETRAINER, finetune="last"),
     "full CT": CTPFSClassifier(max_epochs=1, random_state=0, weights=PRETRAINER, finetune="full"),
     "pretrainer": PRETRAINER,
@@ -158,10 +160,10 @@ def test_parameters_come_back_as_they_were(X, tmp_path):
     assert (back["log"], back["max_features"], back["n_estimators"]) == (["CgA", "AST"], 2, 5)
     assert back["random_state"] is None
     spans = FusionPFSClassifier(
-        max_epochs=1, pet_window=(0.0, 5.0), size=np.array([8, 8, 8]), modalities=("pet", "lab")
+        max_epochs=1, window={"pet": (0.0, 5.0)}, size=np.array([8, 8, 8]), modalities=("pet", "lab")
     )
     back = load_model(save_model(spans.fit(X, Y), tmp_path / "m")).get_params()
-    assert (back["pet_window"], back["size"], back["modalities"]) == ((0.0, 5.0), [8, 8, 8], ("pet", "lab"))
+    assert (back["window"], back["size"], back["modalities"]) == ({"pet": (0.0, 5.0)}, [8, 8, 8], ("pet", "lab"))
 
 
 def test_a_loaded_model_can_be_cloned_and_fitted_anew(fitted, X, tmp_path):

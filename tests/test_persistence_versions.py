@@ -52,10 +52,10 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path / "cache"))
 
 
-def golden(name: str, folder: Path) -> Path:
-    """Return an unpacked copy of a file of format 1."""
+def golden(name: str, folder: Path, version: str = "v1") -> Path:
+    """Return an unpacked copy of a file of format 1, or one that the version before wrote."""
     file = folder / f"{name}.prrt"
-    file.write_bytes(lzma.decompress((GOLDEN / f"{name}_v1.prrt.xz").read_bytes()))
+    file.write_bytes(lzma.decompress((GOLDEN / f"{name}_{version}.prrt.xz").read_bytes()))
     return file
 
 
@@ -85,6 +85,22 @@ def test_files_of_the_first_format_predict_what_they_did(name, tmp_path):
     again = load_model(save_model(model, tmp_path / "again.prrt", X=X, y=Y[rows]))
     np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
     assert "prrt-model-2" in parts_of(tmp_path / "again.prrt")
+
+
+def test_a_model_with_a_parameter_for_each_modality_predicts_what_it_did(tmp_path):
+    """Saved when ``pet_window`` and ``ct_weights`` were parameters, with weights of its own and its last stage trained."""
+    X = patients()[:3]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # other versions of scikit-learn are another test's matter
+        model = load_model(golden("fusion", tmp_path, "v2"))
+    expected = json.loads((GOLDEN / "models_v2.json").read_text("utf-8"))["fusion"]
+    np.testing.assert_allclose(model.predict_proba(X)[:, 1], expected, rtol=0, atol=1e-5)
+    assert model.window == {"pet": (0.0, 5.0), "ct": (-160.0, 240.0)}
+    assert model.finetune == {"pet": "frozen", "ct": "last"}
+    assert model.weights == {"pet": None, "ct": None}
+    assert model.branches_["ct"].source.parameter == "weights['ct']"
+    again = load_model(save_model(model, tmp_path / "again.prrt"))
+    np.testing.assert_array_equal(again.predict_proba(X), model.predict_proba(X))
 
 
 def test_the_first_format_is_guarded_too(tmp_path):

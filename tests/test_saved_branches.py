@@ -62,7 +62,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.Pret
 def test_a_saved_model_predicts_alike_where_nothing_else_is(given, monkeypatch, tmp_path, kind, finetune):
     weights, take_away, made = given
     X, y = array_cohort()
-    fitted = fusion(ct_weights=weights[kind], ct_finetune=finetune).fit(X[:6], y[:6])
+    fitted = fusion(weights={"ct": weights[kind]}, finetune=finetune).fit(X[:6], y[:6])
     expected, fused = fitted.predict_proba(X), fitted.transform(X)
     path = save_model(fitted, tmp_path / "model.prrt")
     take_away()
@@ -71,8 +71,8 @@ def test_a_saved_model_predicts_alike_where_nothing_else_is(given, monkeypatch, 
     np.testing.assert_array_equal(back.predict_proba(X), expected)
     np.testing.assert_array_equal(back.transform(X), fused)
     assert bool(asked) == (kind == "named" and finetune != "full")
-    assert back.get_params()["ct_weights"] == ("small" if kind == "named" else None)
-    assert back.get_params()["ct_finetune"] == finetune
+    assert back.get_params()["weights"] == {"ct": "small" if kind == "named" else None}
+    assert back.get_params()["finetune"] == finetune
     again = load_model(save_model(back, tmp_path / "again.prrt"))
     np.testing.assert_array_equal(again.predict_proba(X), expected)
 
@@ -82,7 +82,7 @@ def test_a_saved_model_predicts_alike_where_nothing_else_is(given, monkeypatch, 
 def test_a_pickled_model_predicts_alike_as_long_as_its_weights_are_there(given, kind, finetune):
     weights, take_away, _ = given
     X, y = array_cohort()
-    fitted = fusion(ct_weights=weights[kind], ct_finetune=finetune).fit(X[:6], y[:6])
+    fitted = fusion(weights={"ct": weights[kind]}, finetune=finetune).fit(X[:6], y[:6])
     expected, raw = fitted.predict_proba(X), pickle.dumps(fitted)
     back = pickle.loads(raw)
     np.testing.assert_array_equal(back.predict_proba(X), expected)
@@ -91,7 +91,9 @@ def test_a_pickled_model_predicts_alike_as_long_as_its_weights_are_there(given, 
     if finetune == "full":
         np.testing.assert_array_equal(lost.predict_proba(X), expected)
     else:
-        with pytest.raises(FileNotFoundError, match=r"`ct_weights`: there is no file .*(small|path|noted|pretrained)"):
+        with pytest.raises(
+            FileNotFoundError, match=r"`weights\['ct'\]`: there is no file .*(small|path|noted|pretrained)"
+        ):
             lost.predict_proba(X)
 
 
@@ -185,7 +187,7 @@ def test_the_saved_file_tells_no_scan_and_no_folder(given, tmp_path):
 
     weights, _, _ = given
     X, y = array_cohort()
-    fitted = fusion(ct_weights=weights["noted"]).fit(X, y)
+    fitted = fusion(weights={"ct": weights["noted"]}).fit(X, y)
     seen = fitted.branches_["ct"].source.seen
     assert len(seen) == 2
     raw = save_model(fitted, tmp_path / "model.prrt").read_bytes()

@@ -70,8 +70,8 @@ def compare(
         | {
             "max_epochs": epochs,
             "batch_size": batch_size,
-            "ct_weights": ct_weights,
-            "ct_finetune": None if ct_finetune is None else ct_finetune.value,
+            "weights": None if ct_weights is None else {"ct": ct_weights},
+            "finetune": None if ct_finetune is None else ct_finetune.value,
             "device": device,
             "cache_dir": None if cache_dir is None else str(cache_dir),
         },

@@ -21,18 +21,17 @@ from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
 from prrt_estimators.estimators._branches import PretrainedBranch
-from prrt_estimators.estimators._pretrained import (
+from prrt_estimators.estimators._by_modality import (
     BranchSettings,
-    find_branch,
-    prepare_scans,
-    pretrained_on,
-    tell_of_overlap,
+    ByModalityMixin,
+    branch_settings,
+    check_by_modality,
 )
+from prrt_estimators.estimators._pretrained import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxReader
-from prrt_estimators.preprocessing._windows import check_window
 
 #: Shared by the signatures of the estimators with a network.
 NET_CONSTRAINTS: dict[str, list[Any]] = {
@@ -61,20 +60,16 @@ NET_CONSTRAINTS: dict[str, list[Any]] = {
 }
 
 
-class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
+class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
     """Base of the estimators that train a `FusionNet`; not to be used itself.
 
-    Subclasses say which modalities they use and which encoder, window and weights a modality has.
+    Subclasses say which modalities they use, and have the parameters of `BRANCH_CONSTRAINTS`.
     """
 
     # What a subclass answers --------------------------------------------------------------------------------------
 
     def _wanted(self) -> Any:
         """Return "auto" or the modalities to use."""
-        raise NotImplementedError  # pragma: no cover - both kinds define it
-
-    def _branch(self, name: str) -> BranchSettings:
-        """Return what the parameters say of an imaging modality."""
         raise NotImplementedError  # pragma: no cover - both kinds define it
 
     def _joining(self) -> dict[str, Any]:
@@ -99,6 +94,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         self
         """
         self._validate_params()
+        check_by_modality(self.get_params(deep=False), type(self).__name__)
         self.__dict__.pop("net_", None)
         X, y, weights = self._with_weight(X, y, sample_weight)
         cohort = self._cohort(X)
@@ -213,6 +209,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             If pretrained weights cannot be had or do not fit.
         """
         cohort = self._cohort(X)
+        check_by_modality(self.get_params(deep=False), type(self).__name__)
         if cohort is not None:
             names = check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
             branches = self._find_branches(cohort, names, None)
@@ -220,6 +217,10 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
         return self
 
     # How it is done -----------------------------------------------------------------------------------------------
+
+    def _branch(self, name: str) -> BranchSettings:
+        """Return what the parameters say of an imaging modality."""
+        return branch_settings(self.get_params(deep=False), name)
 
     def _find_branches(self, cohort: Cohort, names: tuple[str, ...], rng: Any) -> dict[str, PretrainedBranch]:
         """Return the branches with pretrained weights; a pretrainer is fitted on these patients if `rng` is given."""
@@ -311,7 +312,7 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             if name not in IMAGING:
                 continue
             settings = self._branch(name)
-            windows[name] = check_window(settings.window, f"{name}_window")
+            windows[name] = settings.window
             if name in self.branches_:
                 encoders[name] = self.branches_[name].build(shapes[name], columns.get(name), blank=blank)
                 windows[name] = self.branches_[name].source.window
@@ -386,10 +387,3 @@ class DeepPFSClassifier(TransformerMixin, BasePFSClassifier):
             )
         splitter = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=rng.randint(2**31 - 1))
         return next(splitter.split(encoded, encoded))[1]
-
-
-def by_modality(value: Any, name: str) -> Any:
-    """Return what a parameter says for one modality: its entry if it is a mapping by modality, else itself."""
-    if isinstance(value, Mapping) and value and set(value) <= set(IMAGING):
-        return value.get(name)
-    return value

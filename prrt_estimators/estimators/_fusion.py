@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from numbers import Real
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from prrt_estimators.estimators._branches import FINETUNE
-from prrt_estimators.estimators._deep import NET_CONSTRAINTS, BranchSettings, DeepPFSClassifier, by_modality
+from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier
 from prrt_estimators.modules import FUSIONS
 
 
@@ -35,17 +34,16 @@ class FusionPFSClassifier(DeepPFSClassifier):
         "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
     encoder_params : mapping, or mapping by modality of mappings, default=None
         Keyword arguments for the encoders.
-    pet_window : pair of floats or None, default=(0.0, 20.0)
-        SUVbw that become 0 and 1.
-    ct_window : pair of floats or None, default=(-160.0, 240.0)
-        HU that become 0 and 1.
-    pet_weights, ct_weights : str, path, pretrainer or None, default=None
-        Pretrained weights of that encoder: a name that ``prrt weights list`` shows, such as "merlin", "astra" or
-        "medicalnet-10"; a state dict (``.safetensors``, or ``torch.save`` of tensors), of which every key must fit; or a
-        `CTPretrainer`, which is fitted on the training patients of each fit. Weights that were made for one grid and
-        window get their scans so, whatever the other branch uses.
-    pet_finetune, ct_finetune : {"frozen", "last", "full"}, default="frozen"
-        How much of pretrained weights is trained: "frozen" computes the encoder's vector once a patient and weight
+    window : "auto", pair of floats, None, or mapping by modality, default="auto"
+        Intensities that become 0 and 1: "auto" is (0, 20) SUVbw for PET and (-160, 240) HU for CT, None leaves
+        intensities as they are; ``{"pet": (0, 10)}`` leaves CT at "auto".
+    weights : str, path, pretrainer, None, or mapping by modality, default=None
+        Pretrained weights of the encoders, such as ``{"ct": "astra"}``: a name that ``prrt weights list`` shows; a state
+        dict (``.safetensors``, or ``torch.save`` of tensors), of which every key must fit; or a `CTPretrainer`, which is
+        fitted on the training patients of each fit. A modality that the mapping does not name has none. Weights that
+        were made for one grid and window get their scans so, whatever the other branch uses.
+    finetune : {"frozen", "last", "full"} or mapping by modality, default="frozen"
+        How much of pretrained weights is trained: "frozen" computes the encoder's vector once per patient and weight
         file, for all folds and models; "last" trains the last stage; "full" trains all.
     pretrained_lr_factor : float, default=0.1
         Learning rate of pretrained weights that are trained, as a part of `lr`.
@@ -141,14 +139,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
     _parameter_constraints: ClassVar[dict] = {
         "modalities": [StrOptions({"auto"}), "array-like"],
         "fusion": [StrOptions(set(FUSIONS))],
-        "encoder": [str, type, dict],
-        "encoder_params": [dict, None],
-        "pet_window": ["array-like", None],
-        "ct_window": ["array-like", None],
-        "pet_weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
-        "ct_weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
-        "pet_finetune": [StrOptions(set(FINETUNE))],
-        "ct_finetune": [StrOptions(set(FINETUNE))],
+        **BRANCH_CONSTRAINTS,
         "log": [StrOptions({"auto"}), "array-like", None],
         "modality_dropout": [Interval(Real, 0, 1, closed="left")],
         **NET_CONSTRAINTS,
@@ -161,12 +152,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
         fusion: str = "concat",
         encoder: Any = "compact",
         encoder_params: Any = None,
-        pet_window: Any = (0.0, 20.0),
-        ct_window: Any = (-160.0, 240.0),
-        pet_weights: Any = None,
-        ct_weights: Any = None,
-        pet_finetune: str = "frozen",
-        ct_finetune: str = "frozen",
+        window: Any = "auto",
+        weights: Any = None,
+        finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
         log: Any = "auto",
         modality_dropout: float = 0.1,
@@ -196,12 +184,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
         self.fusion = fusion
         self.encoder = encoder
         self.encoder_params = encoder_params
-        self.pet_window = pet_window
-        self.ct_window = ct_window
-        self.pet_weights = pet_weights
-        self.ct_weights = ct_weights
-        self.pet_finetune = pet_finetune
-        self.ct_finetune = ct_finetune
+        self.window = window
+        self.weights = weights
+        self.finetune = finetune
         self.pretrained_lr_factor = pretrained_lr_factor
         self.log = log
         self.modality_dropout = modality_dropout
@@ -229,16 +214,6 @@ class FusionPFSClassifier(DeepPFSClassifier):
 
     def _wanted(self) -> Any:
         return self.modalities
-
-    def _branch(self, name: str) -> BranchSettings:
-        return BranchSettings(
-            encoder=by_modality(self.encoder, name) or "compact",
-            params=by_modality(self.encoder_params, name),
-            window=getattr(self, f"{name}_window"),
-            weights=getattr(self, f"{name}_weights"),
-            finetune=getattr(self, f"{name}_finetune"),
-            parameter=f"{name}_weights",
-        )
 
     def _joining(self) -> dict[str, Any]:
         return {"fusion": self.fusion, "modality_dropout": self.modality_dropout}

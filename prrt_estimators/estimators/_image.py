@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import HasMethods, StrOptions
-
-from prrt_estimators.estimators._branches import FINETUNE
-from prrt_estimators.estimators._deep import NET_CONSTRAINTS, BranchSettings, DeepPFSClassifier
+from prrt_estimators._modalities import MODALITIES
+from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
+from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier
 
 
 class _ImagePFSClassifier(DeepPFSClassifier):
@@ -16,26 +14,12 @@ class _ImagePFSClassifier(DeepPFSClassifier):
 
     _takes_table: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict] = {
-        "encoder": [str, type],
-        "encoder_params": [dict, None],
-        "window": ["array-like", None],
-        "weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],
-        "finetune": [StrOptions(set(FINETUNE))],
+        **BRANCH_CONSTRAINTS,
         **NET_CONSTRAINTS,
     }
 
     def _wanted(self) -> tuple[str, ...]:
         return (str(self._image),)
-
-    def _branch(self, name: str) -> BranchSettings:
-        return BranchSettings(
-            encoder=self.encoder,  # type: ignore[attr-defined]
-            params=self.encoder_params,  # type: ignore[attr-defined]
-            window=self.window,  # type: ignore[attr-defined]
-            weights=self.weights,  # type: ignore[attr-defined]
-            finetune=self.finetune,  # type: ignore[attr-defined]
-            parameter="weights",
-        )
 
 
 class PETPFSClassifier(_ImagePFSClassifier):
@@ -140,9 +124,9 @@ class PETPFSClassifier(_ImagePFSClassifier):
         *,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = (0.0, 20.0),
+        window: Any = MODALITIES["pet"].window,
         weights: Any = None,
-        finetune: str = "frozen",
+        finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
         size: Any = 48,
         spacing: Any = 8.0,
@@ -297,9 +281,9 @@ class CTPFSClassifier(_ImagePFSClassifier):
         *,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = (-160.0, 240.0),
+        window: Any = MODALITIES["ct"].window,
         weights: Any = None,
-        finetune: str = "frozen",
+        finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
         size: Any = 48,
         spacing: Any = 8.0,

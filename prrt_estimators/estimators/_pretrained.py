@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,22 +14,11 @@ from sklearn.base import clone
 from prrt_estimators import _net
 from prrt_estimators.cohort import IMAGING, Cohort
 from prrt_estimators.estimators._branches import PretrainedBranch
+from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.exceptions import CohortError, PretrainingOverlapWarning, Problem
 from prrt_estimators.modules import find_weights
 from prrt_estimators.preprocessing import prepare_volumes
 from prrt_estimators.preprocessing._volumes import box_parameters
-from prrt_estimators.preprocessing._windows import check_window
-
-
-class BranchSettings(NamedTuple):
-    """What an estimator's parameters say of one imaging modality."""
-
-    encoder: Any
-    params: Any
-    window: Any
-    weights: Any
-    finetune: str
-    parameter: str
 
 
 def find_branch(
@@ -45,12 +34,11 @@ def find_branch(
         cache_dir=cache_dir,
     )
     own_size, own_spacing = box_parameters(size, spacing)
-    window = check_window(settings.window, f"{name}_window")
     source = replace(
         source,
         size=source.size or own_size,
         spacing=source.spacing or own_spacing,
-        window=source.window if source.window is not None else window,
+        window=source.window if source.window is not None else settings.window,
     )
     return PretrainedBranch(name, source, settings.finetune, bfloat16=precision == "bfloat16")
 

@@ -20,10 +20,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import __version__, _batches, _device, _net
 from prrt_estimators._io import atomic_write, default_cache_dir, keep_by_digest
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import BranchReader, PretrainedBranch, scan_digest
-from prrt_estimators.estimators._pretrained import BranchSettings, find_branch, prepare_scans
+from prrt_estimators.estimators._by_modality import BranchSettings
+from prrt_estimators.estimators._pretrained import find_branch, prepare_scans
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import ENCODERS, build_encoder
 from prrt_estimators.modules._contrast import ContrastNet, PairLoss
@@ -42,8 +44,8 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
 
     with cosine similarity s and temperature :math:`\tau`. No outcome is used, so any CTs of the same region will do.
 
-    The result is ``weights_``, a file for ``ct_weights`` of `FusionPFSClassifier` and ``weights`` of
-    `CTPFSClassifier`. Given to those *unfitted*, a pretrainer is fitted on the training patients of each fit, so that
+    The result is ``weights_``, a file for ``weights`` of `CTPFSClassifier` and, as ``{"ct": file}``, of
+    `FusionPFSClassifier`. Given to those *unfitted*, a pretrainer is fitted on the training patients of each fit, so that
     no test patient is ever seen; scans seen in pretraining are remembered by digest, and an estimator that predicts
     one of them says so. In a `Pipeline` it turns CTs into features.
 
@@ -141,7 +143,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         *,
         encoder: str = "compact",
         encoder_params: Mapping[str, Any] | None = None,
-        window: Any = (-160.0, 240.0),
+        window: Any = MODALITIES["ct"].window,
         size: Any = 48,
         spacing: Any = 8.0,
         projection: int = 64,
@@ -267,7 +269,7 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         return features
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Copy the weights to a file of your own, for ``ct_weights`` elsewhere.
+        """Copy the weights to a file of your own, for ``weights`` elsewhere.
 
         Parameters
         ----------
@@ -341,7 +343,9 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
         )
 
     def _branch(self) -> PretrainedBranch:
-        settings = BranchSettings(self.encoder, None, self.window, self.weights_, "frozen", "weights_")
+        settings = BranchSettings(
+            self.encoder, None, check_window(self.window, "window"), self.weights_, "frozen", "weights_"
+        )
         return find_branch(self._modality, settings, self.size, self.spacing, self.cache_dir)
 
     def _note(self, cohort: Cohort, shape: tuple[int, ...], window: Any) -> dict[str, Any]:

@@ -92,14 +92,14 @@ def restore_branch(
         window=None if entry["window"] is None else tuple(entry["window"]),
         own_grid=entry["own_grid"],
         out_features=entry["out_features"],
-        parameter=entry["parameter"],
+        parameter="weights" if entry["parameter"] == "weights" else f"weights[{modality!r}]",
     )
     if content is None and entry["label"] in WEIGHTS and entry["finetune"] != "full":
         if entry["digest"] not in WEIGHTS[entry["label"]].digests:
             raise SavedModelError(
                 f"{name} was made with other weights {entry['label']!r} than this version knows; fit the model again."
             )
-        published = find_weights(entry["label"], modality=modality, parameter=entry["parameter"])
+        published = find_weights(entry["label"], modality=modality, parameter=source.parameter)
         source = replace(
             source, file=published.file, digest=published.digest, prefix=published.prefix, heads=published.heads
         )

@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._former import former_parameters
 from prrt_estimators.cohort import IMAGING, Cohort, Volumes
 from prrt_estimators.exceptions import Problem
 
@@ -102,7 +103,8 @@ def _path_text(text: str) -> str:
 
 
 def _estimator_text(estimator: Any) -> str:
-    params = estimator.get_params(deep=False)
+    # By the names of before, so that a run that was begun with those goes on.
+    params = former_parameters(estimator.get_params(deep=False))
     inside = ", ".join(f"{name}={stable_text(params[name])}" for name in sorted(params) if name not in WITHOUT_EFFECT)
     return f"{stable_text(type(estimator))}({inside})"
 

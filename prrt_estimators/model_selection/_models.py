@@ -12,7 +12,7 @@ CONFIGURATIONS = ("lab", "pet", "ct", "pet_ct", "pet_lab", "ct_lab", "pet_ct_lab
 BASELINES = ("baseline_lab", "baseline_pet")
 MODEL_NAMES = (*CONFIGURATIONS, *BASELINES)
 
-NEEDS_WEIGHTS = "needs weights of a pretrained CT encoder: pass ct_weights (--ct-weights), e.g. 'astra'"
+NEEDS_WEIGHTS = "needs weights of a pretrained CT encoder: pass weights={'ct': 'astra'} (--ct-weights astra)"
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Skipped:
 
 def paper_models(
     *,
-    ct_weights: Any = None,
-    ct_finetune: str | None = None,
+    weights: Any = None,
+    finetune: Any = None,
     max_epochs: int | None = None,
     size: int | Sequence[int] | None = None,
     spacing: float | Sequence[float] | None = None,
@@ -55,11 +55,11 @@ def paper_models(
 
     Parameters
     ----------
-    ct_weights : str, path, pretrainer or None, default=None
-        Weights of a pretrained CT encoder for ``pet_ct_lab_pretrained``: by name (``prrt weights list``), as a file, or
-        a `CTPretrainer` that is fitted inside each training fold. Without them that configuration is listed as
-        skipped.
-    ct_finetune : {"frozen", "last", "full"}, default=None
+    weights : mapping by modality, default=None
+        Weights of pretrained encoders for ``pet_ct_lab_pretrained``, such as ``{"ct": "astra"}``: by name (``prrt weights
+        list``), as a file, or a `CTPretrainer` that is fitted inside each training fold. Without them that configuration
+        is listed as skipped.
+    finetune : {"frozen", "last", "full"} or mapping by modality, default=None
         How much of them is trained.
     max_epochs : int, default=None
         Passes over the training patients.
@@ -107,10 +107,18 @@ def paper_models(
     given = {"size": size, "spacing": spacing, "max_epochs": max_epochs, "batch_size": batch_size}
     own = {name: value for name, value in given.items() if value is not None}
     network = own | {"device": device, "random_state": random_state, "cache_dir": cache_dir, "verbose": verbose}
-    pretrained = {"ct_weights": os.fspath(ct_weights) if isinstance(ct_weights, os.PathLike) else ct_weights}
-    if ct_finetune is not None:
-        pretrained["ct_finetune"] = ct_finetune
+    pretrained = {"weights": _as_text(weights)}
+    if finetune is not None:
+        pretrained["finetune"] = finetune
     return {name: _make(name, network, pretrained) for name in wanted}
+
+
+def _as_text(weights: Any) -> Any:
+    """Return weights with paths as texts, which a folder of results can hold."""
+    if isinstance(weights, Mapping):
+        named = {modality: _as_text(one) for modality, one in weights.items()}
+        return named if any(one is not None for one in named.values()) else None
+    return os.fspath(weights) if isinstance(weights, os.PathLike) else weights
 
 
 def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
@@ -139,7 +147,7 @@ def _make(name: str, network: Mapping[str, Any], pretrained: Mapping[str, Any]) 
         box = {key: network[key] for key in ("size", "spacing", "cache_dir") if key in network}
         return estimators.PETBaselineClassifier(**box)
     if name == "pet_ct_lab_pretrained":
-        if pretrained["ct_weights"] is None:
+        if pretrained["weights"] is None:
             return Skipped(NEEDS_WEIGHTS)
         return estimators.FusionPFSClassifier(modalities=("pet", "ct", "lab"), **pretrained, **network)
     return estimators.FusionPFSClassifier(modalities=tuple(name.split("_")), **network)

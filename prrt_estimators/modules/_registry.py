@@ -14,7 +14,7 @@ class PretrainedWeights:
     Attributes
     ----------
     name : str
-        What ``ct_weights`` and ``prrt weights`` call them.
+        What ``weights`` of an estimator and ``prrt weights`` call them.
     title : str
         One line: what network, trained on what.
     encoder : str

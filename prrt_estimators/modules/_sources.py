@@ -1,4 +1,4 @@
-"""What ``ct_weights`` may be, made one thing: a file, its digest, and what the network in it expects."""
+"""What ``weights`` of an estimator may be, made one thing: a file, its digest, and what the network in it expects."""
 
 from __future__ import annotations
 

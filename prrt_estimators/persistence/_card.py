@@ -10,6 +10,8 @@ import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from prrt_estimators._modalities import MODALITIES
+from prrt_estimators.estimators._by_modality import branch_settings
 from prrt_estimators.modules import WEIGHTS
 from prrt_estimators.persistence._cohort_summary import code
 from prrt_estimators.persistence._configuration import as_data
@@ -104,14 +106,13 @@ def _inputs(estimator: Any, config: Mapping[str, Any]) -> list[str]:
     shapes, branches = config.get("shapes", {}), config.get("branches", {})
     params = estimator.get_params(deep=False)
     for name, shape in shapes.items():
-        unit = {"pet": "SUVbw", "ct": "HU"}[name]
+        unit = MODALITIES[name].unit
         if name in branches:
             grid = _grid(branches[name]["size"], branches[name]["spacing"])
             lines.append(f"- {name.upper()} in {unit}, brought to {grid} for a pretrained encoder.")
         else:
             grid = _grid(shape[1:], params["spacing"])
-            window = params.get(f"{name}_window", params.get("window"))
-            lines.append(f"- {name.upper()} in {unit}, {grid}{_window(window)}.")
+            lines.append(f"- {name.upper()} in {unit}, {grid}{_window(branch_settings(params, name).window)}.")
     if config["class"] in ("PETBaselineClassifier", "CTPretrainer"):
         lines.append("- PET in SUVbw." if config["class"] == "PETBaselineClassifier" else "- CT in HU.")
     columns = config.get("feature_names_in")

@@ -13,8 +13,31 @@ from prrt_estimators.exceptions import SavedModelError
 from prrt_estimators.modules import WEIGHTS
 
 
-def as_data(key: str, value: Any) -> Any:
+def parameters_as_data(estimator: Any) -> dict[str, Any]:
+    """Return the parameters of an estimator as JSON data, without a path of the machine here.
+
+    Raises
+    ------
+    TypeError
+        If one is not data.
+    """
+    kinds = getattr(estimator, "_parameter_constraints", {})
+    return {
+        key: as_data(key, value, file=any(kind is os.PathLike for kind in kinds.get(key, ())))
+        for key, value in estimator.get_params(deep=False).items()
+    }
+
+
+def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     """Return a parameter as JSON data, with a mark for what JSON has no word for.
+
+    Parameters
+    ----------
+    key : str
+        Its name, for messages.
+    value : object
+    file : bool, default=False
+        Whether the parameter takes a path, so that a text is one unless published weights are called so.
 
     Raises
     ------
@@ -23,24 +46,24 @@ def as_data(key: str, value: Any) -> Any:
     """
     if isinstance(value, type) and issubclass(value, nn.Module):
         return {"__encoder__": value.__name__}
-    if isinstance(value, os.PathLike) or key == "cache_dir":
+    if isinstance(value, os.PathLike) or (file and hasattr(value, "fit")):
         # Where pretrained weights or the cache lay on the machine of training is of no use elsewhere.
         return None
-    if key in ("pet_weights", "ct_weights", "weights"):
+    if isinstance(value, str) and file:
         # A name means the same everywhere. What a file held lies in the saved model as far as it is needed.
-        return value if isinstance(value, str) and value in WEIGHTS else None
+        return value if value in WEIGHTS else None
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, (np.integer, np.floating, np.bool_)):
         return value.item()
     if isinstance(value, np.ndarray):
-        return as_data(key, value.tolist())
+        return as_data(key, value.tolist(), file=file)
     if isinstance(value, tuple):
-        return {"__tuple__": [as_data(key, item) for item in value]}
+        return {"__tuple__": [as_data(key, item, file=file) for item in value]}
     if isinstance(value, list):
-        return [as_data(key, item) for item in value]
+        return [as_data(key, item, file=file) for item in value]
     if isinstance(value, Mapping):
-        return {"__dict__": [[as_data(key, k), as_data(key, v)] for k, v in value.items()]}
+        return {"__dict__": [[as_data(key, k), as_data(key, v, file=file)] for k, v in value.items()]}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(f"the parameter {key!r} holds a {type(value).__name__}, which cannot be saved as data.")

@@ -16,6 +16,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from torch import nn
 
 from prrt_estimators import estimators
+from prrt_estimators._former import present_parameters
 from prrt_estimators._io import default_cache_dir, keep_by_digest
 from prrt_estimators.estimators._saved_branches import restore_branch
 from prrt_estimators.exceptions import (
@@ -123,7 +124,7 @@ def read_model_card(path: str | os.PathLike[str]) -> str:
 def _restored(
     config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, type[nn.Module]], name: str
 ) -> Any:
-    params = {key: from_data(value, encoders, name) for key, value in config["params"].items()}
+    params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
     estimator = getattr(estimators, config["class"])(**params)
     for key in FITTED:
         if key in config["fitted"]:

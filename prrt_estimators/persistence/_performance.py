@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._former import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.persistence._small_cells import SMALLEST
 
@@ -48,7 +49,9 @@ def check_compared(estimator: Any, comparison: Any, model: str | None) -> str:
     kind = str(entry["class"]).rpartition(".")[2]
     if kind != type(estimator).__name__:
         raise ValueError(f"{model} of the comparison is a {kind}, but this model is a {type(estimator).__name__}.")
-    differing = _other_settings(estimator.get_params(deep=False), entry.get("parameters", {}))
+    params = estimator.get_params(deep=False)
+    # A run of before has the parameters by the names of then.
+    differing = _other_settings(former_parameters(params) | params, entry.get("parameters", {}))
     if differing:
         raise ValueError(
             f"{model} was compared with other settings ({', '.join(differing)}), so its scores are not this model's. "

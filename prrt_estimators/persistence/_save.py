@@ -18,7 +18,7 @@ from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.estimators._saved_branches import describe_branch, embedded_weights, needs_own_file
 from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
-from prrt_estimators.persistence._configuration import as_data
+from prrt_estimators.persistence._configuration import parameters_as_data
 from prrt_estimators.persistence._container import pack
 from prrt_estimators.persistence._parts import dump_part
 from prrt_estimators.persistence._performance import describe_performance
@@ -102,7 +102,7 @@ def save_model(
     thresholds of trees, names of columns and of categories. In the card counts below 5 read ``<5``, along with as many
     others as it takes that they cannot be worked out. A `random_state` that is a generator is saved as None. Pretrained
     weights that are still needed to predict are named if they are published ones, and lie in the file if they are not;
-    a path to them is not kept, so refitting a loaded model takes ``ct_weights`` again.
+    a path to them is not kept, so refitting a loaded model takes ``weights`` again.
 
     joblib and pickle write these estimators too. Such files execute what they hold when they are read: only read your
     own.
@@ -143,7 +143,7 @@ def _configuration(estimator: Any) -> dict[str, Any]:
     """Return all of an estimator that is plain data."""
     config: dict[str, Any] = {
         "class": type(estimator).__name__,
-        "params": {key: as_data(key, value) for key, value in estimator.get_params(deep=False).items()},
+        "params": parameters_as_data(estimator),
         "fitted": {key: getattr(estimator, key) for key in FITTED if hasattr(estimator, key)},
         "versions": versions_here(),
         "probe": predict_probe(estimator),

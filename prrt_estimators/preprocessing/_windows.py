@@ -36,8 +36,8 @@ class IntensityWindow(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The estimators of this library window on their own device (parameters ``pet_window`` and ``ct_window``); set
-    those to None when this transformer goes before them. Works on volumes in memory: use `VolumePreprocessor` first
+    The estimators of this library window on their own device (parameter ``window``); set
+    that to None when this transformer goes before them. Works on volumes in memory: use `VolumePreprocessor` first
     for files.
 
     Examples

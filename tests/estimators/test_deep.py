@@ -197,7 +197,7 @@ def test_pretrained_weights_are_loaded_strictly(tmp_path, suffix):
     save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
     # With a learning rate of nothing the fitted encoder is the loaded one.
     options = {"max_epochs": 1, "lr": 1e-12, "weight_decay": 0.0, "random_state": 0}
-    model = FusionPFSClassifier(ct_weights=path, ct_finetune="full", **options).fit(X, y)
+    model = FusionPFSClassifier(weights={"ct": path}, finetune="full", **options).fit(X, y)
     loaded = model.net_.module_.encoders["ct"].network.state_dict()
     assert all(torch.allclose(loaded[key], state[key], atol=1e-6) for key in state)
     other = model.net_.module_.encoders["pet"].network.state_dict()
@@ -292,7 +292,8 @@ def test_names_of_an_earlier_table_are_forgotten():
         ({"encoder_params": {"colour": 1}}, "`encoder_params` do not fit"),
         ({"modalities": ("mri",)}, "`modalities` must be 'auto' or some of"),
         ({"modalities": ()}, "`modalities` must be"),
-        ({"pet_window": (5, 1)}, "`pet_window` must be a pair"),
+        ({"window": {"pet": (5, 1)}}, r"`window\['pet'\]` must be a pair"),
+        ({"window": 7}, "'window' parameter"),
         ({"device": "abacus"}, "`device` must be"),
         ({"class_weight": {7: 1.0}}, r"names the labels \[7\]"),
         ({"size": -1}, "`size` must be"),

@@ -38,12 +38,12 @@ CV = StratifiedKFold(2, shuffle=True, random_state=0)
 def test_an_array_without_spacing_is_refused_with_the_remedy(small, finetune):
     X, y = array_cohort()
     bare = Cohort({"ct": X["ct"].array, "lab": X["lab"]})
-    for act in (lambda: fusion(ct_finetune=finetune).fit(bare, y), lambda: fusion().prepare(bare)):
+    for act in (lambda: fusion(finetune=finetune).fit(bare, y), lambda: fusion().prepare(bare)):
         with pytest.raises(
             PretrainedWeightsError, match=r"small expect voxels of 6 x 6 x 8 mm.*Pass Volumes\(array, spac"
         ):
             act()
-    fitted = fusion(ct_finetune=finetune).fit(X, y)
+    fitted = fusion(finetune=finetune).fit(X, y)
     with pytest.raises(PretrainedWeightsError, match="Pass Volumes"):
         fitted.predict_proba(bare)
 
@@ -52,7 +52,7 @@ def test_an_array_without_spacing_is_refused_with_the_remedy(small, finetune):
 def test_an_array_with_its_spacing_is_as_good_as_files(small, file_cohort, finetune):
     files, y = file_cohort
     arrays, _ = array_cohort()
-    a, b = (fusion(ct_finetune=finetune).fit(X, y) for X in (files, arrays))
+    a, b = (fusion(finetune=finetune).fit(X, y) for X in (files, arrays))
     # Volumes to be trained on are kept in whole HU where they come from files and from arrays alike.
     np.testing.assert_allclose(a.predict_proba(files), b.predict_proba(arrays), atol=1e-6)
     np.testing.assert_allclose(a.predict_proba(arrays), b.predict_proba(files), atol=1e-6)
@@ -73,7 +73,7 @@ def test_patients_without_a_ct_are_trained_on_and_predicted_for(small, passes, f
     voxels = X["ct"].array.copy()
     voxels[[1, 6]] = np.nan
     some = Cohort({"ct": Volumes(voxels, spacing=6.0), "lab": X["lab"]})
-    model = fusion(ct_finetune=finetune).fit(some, y)
+    model = fusion(finetune=finetune).fit(some, y)
     assert passes.count == (0 if finetune == "full" else 6)
     p = model.predict_proba(some)
     assert np.isfinite(p).all()
@@ -88,7 +88,7 @@ def test_patients_without_a_ct_are_trained_on_and_predicted_for(small, passes, f
 @pytest.mark.parametrize("finetune", FINETUNE)
 def test_one_patient_is_predicted_as_in_a_batch(small, finetune):
     X, y = array_cohort()
-    model = fusion(ct_finetune=finetune).fit(X, y)
+    model = fusion(finetune=finetune).fit(X, y)
     together = model.predict_proba(X)
     np.testing.assert_allclose(np.vstack([model.predict_proba(X[k]) for k in range(8)]), together, atol=1e-6)
 
@@ -97,7 +97,7 @@ def test_pet_may_be_pretrained_too(tmp_path, nifti_cohort, passes):
     save_file(state(3), tmp_path / "pet.safetensors")
     X, y = nifti_cohort(6)
     weights = tmp_path / "pet.safetensors"
-    model = FusionPFSClassifier(pet_weights=weights, ct_weights=weights, **QUICK).fit(X, y)
+    model = FusionPFSClassifier(weights=weights, **QUICK).fit(X, y)
     assert passes.count == 12
     assert model.net_.module_.encoders["pet"].out_features == 128
     assert PETPFSClassifier(weights=weights, **QUICK).fit(X, y).predict_proba(X).shape == (6, 2)
@@ -217,7 +217,7 @@ def test_pretrained_weights_learn_at_their_part_of_the_rate(small, finetune):
 def test_batch_statistics_stay_those_of_the_pretraining(monkeypatch, tmp_path, finetune):
     publish(monkeypatch, tmp_path, encoder="resnet10", encoder_params=NARROW)
     X, y = array_cohort()
-    model = fusion(ct_finetune=finetune, max_epochs=2, batch_size=3).fit(X, y)
+    model = fusion(finetune=finetune, max_epochs=2, batch_size=3).fit(X, y)
     made, trained = state(0, "resnet10", NARROW), embedding_state(model)
     statistics = [key for key in trained if "running" in key or "tracked" in key]
     assert statistics
@@ -228,16 +228,16 @@ def test_batch_statistics_stay_those_of_the_pretraining(monkeypatch, tmp_path, f
 
 def test_a_search_over_how_much_is_trained(small, passes):
     X, y = array_cohort()
-    search = GridSearchCV(fusion(), {"ct_finetune": list(FINETUNE)}, cv=CV, scoring="roc_auc").fit(X, y)
+    search = GridSearchCV(fusion(), {"finetune": list(FINETUNE)}, cv=CV, scoring="roc_auc").fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert passes.count == 16  # frozen, then last: each once a patient
-    copy = clone(fusion(ct_finetune="last", pretrained_lr_factor=0.3))
-    assert (copy.ct_weights, copy.ct_finetune, copy.pretrained_lr_factor) == ("small", "last", 0.3)
+    copy = clone(fusion(finetune="last", pretrained_lr_factor=0.3))
+    assert (copy.weights, copy.finetune, copy.pretrained_lr_factor) == ({"ct": "small"}, "last", 0.3)
 
 
 def test_the_same_seed_gives_the_same_bits_and_finetuning_changes_them(small):
     X, y = array_cohort()
-    found = {f: fusion(ct_finetune=f).fit(X, y).predict_proba(X) for f in FINETUNE}
+    found = {f: fusion(finetune=f).fit(X, y).predict_proba(X) for f in FINETUNE}
     for finetune, p in found.items():
-        np.testing.assert_array_equal(fusion(ct_finetune=finetune).fit(X, y).predict_proba(X), p)
+        np.testing.assert_array_equal(fusion(finetune=finetune).fit(X, y).predict_proba(X), p)
     assert len({p.tobytes() for p in found.values()}) == 3

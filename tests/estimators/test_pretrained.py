@@ -91,10 +91,10 @@ def test_training_all_of_it_computes_nothing_beforehand(small, passes):
 def test_each_scan_is_opened_once_and_by_a_second_run_never(small, file_cohort, finetune):
     X, y = file_cohort
     OPENED.clear()
-    first = fusion(ct_finetune=finetune).fit(X, y).predict_proba(X)
+    first = fusion(finetune=finetune).fit(X, y).predict_proba(X)
     assert Counter(X["ct"].paths) == OPENED
     OPENED.clear()
-    second = fusion(ct_finetune=finetune).fit(X, y).predict_proba(X)
+    second = fusion(finetune=finetune).fit(X, y).predict_proba(X)
     assert not OPENED
     np.testing.assert_array_equal(second, first)
 
@@ -102,7 +102,7 @@ def test_each_scan_is_opened_once_and_by_a_second_run_never(small, file_cohort, 
 def test_another_model_s_boxes_are_not_in_the_way(small, nifti_cohort, passes):
     X, y = nifti_cohort(6)
     OPENED.clear()
-    fusion(ct_weights=None).fit(X, y)
+    fusion(weights={"ct": None}).fit(X, y)
     fusion().fit(X, y)
     # Boxes and a grid of one's own are read at two times; more there need not be.
     assert max(OPENED.values()) <= 2
@@ -191,7 +191,7 @@ def test_a_scan_that_changed_is_computed_again_and_one_that_moved_is_not(small, 
 def test_a_cache_that_was_cleared_or_damaged_is_made_again(small, file_cohort, tmp_path, finetune, spoil):
     X, y = file_cohort
     folder = tmp_path / "features"
-    model = fusion(ct_finetune=finetune, cache_dir=str(folder)).fit(X, y)
+    model = fusion(finetune=finetune, cache_dir=str(folder)).fit(X, y)
     expected = model.predict_proba(X)
     files = list(folder.glob("features/*/*.npy"))
     assert len(files) == (16 if finetune == "last" else 8)

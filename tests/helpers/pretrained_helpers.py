@@ -117,7 +117,7 @@ def ct(**options: Any) -> CTPFSClassifier:
 
 def fusion(**options: Any) -> FusionPFSClassifier:
     """Return a quick estimator on all modalities with the weights "small"."""
-    return FusionPFSClassifier(**{"ct_weights": "small"} | QUICK | options)
+    return FusionPFSClassifier(**{"weights": {"ct": "small"}} | QUICK | options)
 
 
 def vectors(model: Any, X: Cohort) -> np.ndarray:

@@ -257,7 +257,7 @@ def test_the_ct_stays_where_it_was_when_the_pet_is_taken_away(nifti_cohort, tiny
 def test_pretrained_branches_keep_what_they_take(nifti_cohort, monkeypatch, tmp_path, own_grid, finetune):
     publish(monkeypatch, tmp_path, **({} if own_grid else {"size": None, "spacing": None}))
     X, y = nifti_cohort(9)
-    clf = fusion(ct_weights="small", ct_finetune=finetune).fit(X, y)
+    clf = fusion(weights={"ct": "small"}, finetune=finetune).fit(X, y)
     for absent in ("missing", "background"):
         found = modality_shapley(clf, X, absent=absent, background=X[:2] if absent == "background" else None)
         np.testing.assert_allclose(found["prediction"], clf.predict_proba(X)[:, 1], atol=1e-6)
@@ -270,7 +270,7 @@ def test_scans_alone_with_a_pretrained_branch(monkeypatch, tmp_path):
     X, y = array_cohort()
     pet = np.random.default_rng(0).random((8, 1, 12, 12, 12)).astype(np.float32)
     X = Cohort({"pet": pet, "ct": X["ct"]})
-    clf = fusion(ct_weights="small").fit(X, y)
+    clf = fusion(weights={"ct": "small"}).fit(X, y)
     found = modality_shapley(clf, X)
     np.testing.assert_allclose(found[NAMES].sum(axis=1), found["prediction"] - found["base"], atol=1e-6)
     np.testing.assert_array_equal(found["lab"], 0)

@@ -28,7 +28,7 @@ def test_eight_configurations_in_order_and_two_baselines():
 
 
 def test_each_is_what_its_name_says():
-    models = paper_models(ct_weights="weights.safetensors")
+    models = paper_models(weights={"ct": "weights.safetensors"})
     single = {
         "lab": LabPFSClassifier,
         "pet": PETPFSClassifier,
@@ -42,27 +42,27 @@ def test_each_is_what_its_name_says():
             assert tuple(model.modalities) == tuple(name.removesuffix("_pretrained").split("_"))
         clone(model)
     assert models["lab"].model == "random_forest"
-    assert models["pet_ct_lab_pretrained"].ct_weights == "weights.safetensors"
-    assert models["pet_ct_lab"].ct_weights is None
+    assert models["pet_ct_lab_pretrained"].weights == {"ct": "weights.safetensors"}
+    assert models["pet_ct_lab"].weights is None
 
 
 def test_without_weights_the_pretrained_one_is_skipped():
     model = paper_models()["pet_ct_lab_pretrained"]
     assert isinstance(model, Skipped)
-    assert "ct_weights" in model.reason
+    assert "weights={'ct'" in model.reason
 
 
 def test_weights_and_how_much_to_train_reach_the_pretrained_one_alone():
-    models = paper_models(ct_weights=Path("w.pt"), ct_finetune="last")
+    models = paper_models(weights={"ct": Path("w.pt")}, finetune="last")
     for name, model in models.items():
         params = model.get_params()
-        expected = ("w.pt", "last") if name == "pet_ct_lab_pretrained" else (None, "frozen")
-        assert (params.get("ct_weights"), params.get("ct_finetune", "frozen")) == expected, name
-    assert paper_models(ct_weights="astra")["pet_ct_lab_pretrained"].ct_finetune == "frozen"
+        expected = ({"ct": "w.pt"}, "last") if name == "pet_ct_lab_pretrained" else (None, "frozen")
+        assert (params.get("weights"), params.get("finetune", "frozen")) == expected, name
+    assert paper_models(weights={"ct": "astra"})["pet_ct_lab_pretrained"].finetune == "frozen"
     pretrainer = CTPretrainer(max_epochs=3)
-    model = paper_models(ct_weights=pretrainer)["pet_ct_lab_pretrained"]
-    assert model.ct_weights is pretrainer
-    assert clone(model).get_params()["ct_weights__max_epochs"] == 3
+    model = paper_models(weights={"ct": pretrainer})["pet_ct_lab_pretrained"]
+    assert model.weights["ct"] is pretrainer
+    assert clone(model).get_params()["weights__ct__max_epochs"] == 3
 
 
 def test_none_means_the_estimators_own_defaults():
@@ -81,7 +81,7 @@ def test_what_is_given_reaches_every_model_that_has_it():
         "cache_dir": "somewhere",
         "verbose": 1,
     }
-    for name, model in paper_models(ct_weights="w.pt", **given).items():
+    for name, model in paper_models(weights={"ct": "w.pt"}, **given).items():
         params = model.get_params()
         shared = {key: value for key, value in given.items() if key in params}
         assert {key: params[key] for key in shared} == shared, name

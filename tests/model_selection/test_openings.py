@@ -28,7 +28,7 @@ def test_eight_models_and_fifteen_folds_open_each_scan_once_and_a_second_run_non
     X, y = nifti_cohort(12)
     weights = tmp_path / "ct.safetensors"
     save_file(build_encoder("compact", None, (6, 6, 6)).network.state_dict(), weights)
-    models = paper_models(ct_weights=weights, max_epochs=1, size=6, spacing=8.0, device="cpu")
+    models = paper_models(weights={"ct": weights}, max_epochs=1, size=6, spacing=8.0, device="cpu")
     models["lab"].set_params(n_estimators=10)
     cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=5, random_state=0)
     OPENED.clear()

@@ -116,21 +116,21 @@ def test_what_was_read_does_not_change_with_the_file(plain, tmp_path):
         (
             "mermaid",
             PretrainedWeightsError,
-            "`ct_weights`: there are no weights called 'mermaid' .* known are merlin, astra",
+            "`weights`: there are no weights called 'mermaid' .* known are merlin, astra",
         ),
-        ("none.safetensors", FileNotFoundError, "`ct_weights`: there is no file none.safetensors. Pass the path"),
+        ("none.safetensors", FileNotFoundError, "`weights`: there is no file none.safetensors. Pass the path"),
         ("no/such", FileNotFoundError, "there is no file no/such"),
         (".", FileNotFoundError, "there is no file"),
     ],
 )
 def test_weights_that_are_nowhere(weights, kind, message):
     with pytest.raises(kind, match=message):
-        find_weights(weights, modality="ct", parameter="ct_weights")
+        find_weights(weights, modality="ct", parameter="weights")
 
 
 def test_weights_of_another_modality(tmp_path):
-    with pytest.raises(PretrainedWeightsError, match="`pet_weights`: 'astra' is for CT, not for PET"):
-        find_weights("astra", modality="pet", parameter="pet_weights")
+    with pytest.raises(PretrainedWeightsError, match="`weights`: 'astra' is for CT, not for PET"):
+        find_weights("astra", modality="pet", parameter="weights")
     with pytest.raises(PretrainedWeightsError, match=r"noted\.safetensors was pretrained on PET, not on CT"):
         find_weights(noted(tmp_path, modality="pet"), modality="ct")
 
@@ -167,9 +167,9 @@ def test_missing_extra_and_misshapen_keys_are_counted_and_listed(tmp_path):
     tensors |= {"fc.weight": torch.ones(2), "layer1.0.conv1.weight": torch.ones(3)}
     save_file(tensors, tmp_path / "w.safetensors")
     with pytest.raises(PretrainedWeightsError) as caught:
-        find_weights(tmp_path / "w.safetensors", modality="ct", parameter="ct_weights").load((8, 8, 8))
+        find_weights(tmp_path / "w.safetensors", modality="ct", parameter="weights").load((8, 8, 8))
     text = str(caught.value)
-    assert text.startswith("`ct_weights`: w.safetensors does not fit ResNet")
+    assert text.startswith("`weights`: w.safetensors does not fit ResNet")
     assert "2 missing: conv1.weight, bn1.bias" in text
     assert "1 extra: fc.weight" in text
     assert "1 of another shape: layer1.0.conv1.weight: file (3,), network (16, 16, 3, 3, 3)" in text

@@ -1,0 +1,55 @@
+"""Parameters by the names of before, as saved models and folders of runs of the last version have them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prrt_estimators._modalities import MODALITIES
+
+#: Parameters that were one for each of these modalities (``pet_window``, ``ct_window``), and are one mapping now.
+_SPLIT: dict[str, Any] = {"window": "auto", "weights": None, "finetune": "frozen"}
+_BEFORE = ("pet", "ct")
+_NAMES = {f"{modality}_{name}" for modality in _BEFORE for name in _SPLIT}
+
+
+def former_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters of an estimator by the names of before.
+
+    Examples
+    --------
+    >>> now = {"modalities": "auto", "window": {"pet": (0.0, 9.0)}, "weights": None, "finetune": "frozen"}
+    >>> before = former_parameters(now)
+    >>> before["pet_window"], before["ct_window"], before["ct_finetune"]
+    ((0.0, 9.0), (-160.0, 240.0), 'frozen')
+    """
+    if not {"modalities", *_SPLIT} <= set(params):
+        return dict(params)  # an estimator of one modality has always had `window` itself
+    former = {key: value for key, value in params.items() if key not in _SPLIT}
+    for name, unnamed in _SPLIT.items():
+        value = params[name]
+        one = value if isinstance(value, Mapping) else dict.fromkeys(_BEFORE, value)
+        for modality in _BEFORE:
+            setting = one.get(modality, unnamed)
+            auto = name == "window" and isinstance(setting, str)
+            former[f"{modality}_{name}"] = MODALITIES[modality].window if auto else setting
+        others = {modality: setting for modality, setting in one.items() if modality not in _BEFORE}
+        if others:
+            former[name] = others
+    return former
+
+
+def present_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters by their names of now, whichever names they have.
+
+    Examples
+    --------
+    >>> present_parameters({"pet_weights": None, "ct_weights": "astra", "lr": 0.001})
+    {'lr': 0.001, 'weights': {'pet': None, 'ct': 'astra'}}
+    """
+    present = {key: value for key, value in params.items() if key not in _NAMES}
+    for name in _SPLIT:
+        for modality in _BEFORE:
+            if f"{modality}_{name}" in params:
+                present[name] = {**present.get(name, {}), modality: params[f"{modality}_{name}"]}
+    return present

@@ -1,0 +1,133 @@
+"""The modalities: what each is called, its unit, and what its intensities mean."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One kind of data about a patient: a scan, or the table of laboratory values.
+
+    Parameters
+    ----------
+    name : str
+        Key in a `Cohort`, e.g. ``"pet"``.
+    title : str
+        Short name for figures, e.g. ``"PET"``.
+    text : str, default=""
+        Name inside a sentence; the title if empty.
+    unit : str, default=""
+        Unit of the intensities.
+    short_unit : str, default=""
+        The same for the axis of a figure; `unit` if empty.
+    scan : bool, default=True
+        Whether it is one volume per patient; otherwise it is a table.
+    columns : str, default=""
+        Regular expression that finds the words for it in the name of a column of files, in lower case.
+    window : pair of floats or None, default=None
+        Intensities that become 0 and 1 in the networks.
+    shown : pair of floats or None, default=None
+        Intensities that are drawn black and white; from 0 to a high quantile of the scan if None.
+    projected : pair of floats or None, default=None
+        The same in a maximum intensity projection; `shown` if None.
+    outside : float, default=0.0
+        What lies outside the scan.
+    body : float, default=0.0
+        Intensity above which a voxel belongs to the body.
+    uptake : bool, default=False
+        Whether high values are uptake of a tracer: drawn dark on white, and summarised.
+    whole : bool, default=False
+        Whether intensities are whole numbers that are never below `outside`, such as HU.
+
+    Examples
+    --------
+    >>> MODALITIES["ct"].unit, MODALITIES["ct"].window
+    ('HU', (-160.0, 240.0))
+    """
+
+    name: str
+    title: str
+    text: str = ""
+    unit: str = ""
+    short_unit: str = ""
+    scan: bool = True
+    columns: str = ""
+    window: tuple[float, float] | None = None
+    shown: tuple[float, float] | None = None
+    projected: tuple[float, float] | None = None
+    outside: float = 0.0
+    body: float = 0.0
+    uptake: bool = False
+    whole: bool = False
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z][a-z0-9]*", self.name):
+            raise ValueError(f"`name` of a modality must be lower-case letters and digits; got {self.name!r}.")
+        object.__setattr__(self, "text", self.text or self.title)
+        object.__setattr__(self, "short_unit", self.short_unit or self.unit)
+        object.__setattr__(self, "projected", self.projected or self.shown)
+
+    def named_in(self, words: str) -> bool:
+        """Return whether words of a column's name, in lower case, name this modality."""
+        return bool(self.columns) and re.search(self.columns, words) is not None
+
+
+#: Every modality, in the order in which they are listed and joined.
+MODALITIES: dict[str, Modality] = {
+    one.name: one
+    for one in (
+        Modality(
+            "pet",
+            "PET",
+            unit="SUVbw",
+            short_unit="SUV",
+            columns=r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$",
+            window=(0.0, 20.0),
+            body=0.2,
+            uptake=True,
+        ),
+        Modality(
+            "ct",
+            "CT",
+            unit="HU",
+            columns=r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$",
+            window=(-160.0, 240.0),
+            shown=(-160.0, 240.0),
+            projected=(0.0, 900.0),
+            outside=-1024.0,
+            body=-500.0,
+            whole=True,
+        ),
+        Modality("lab", "Labs", text="laboratory values", scan=False),
+    )
+}
+
+
+class _Scans(Sequence):
+    """Names of the modalities that are scans, as the registry has them at the moment."""
+
+    def _names(self) -> list[str]:
+        return [name for name, one in MODALITIES.items() if one.scan]
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __getitem__(self, key: Any) -> Any:
+        names = self._names()[key]
+        return tuple(names) if isinstance(key, slice) else names
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._names() == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(tuple(self._names()))
+
+
+#: The modalities with one volume per patient, in order.
+IMAGING: Sequence[str] = _Scans()
