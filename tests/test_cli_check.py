@@ -195,3 +195,17 @@ def test_predict_says_which_column_of_the_model_is_lacking(frame, write, tmp_pat
     assert "lab=" not in answer.stderr
     renamed = prrt("predict", tmp_path / "m.prrt", write(new.rename(columns={"GGT [U/l]": "GGT [U/L]"}), "new.csv"))
     assert "rename 'GGT [U/L]' if it is meant, or add the column (cells may be empty)" in renamed.stderr
+
+
+def test_masks_are_opened(scans, write, tmp_path):
+    negative, half = np.zeros((2, 8, 8, 8), np.float32)
+    negative[2:4], half[1] = -1, 0.2
+    scan(tmp_path / "scans" / "negative_mask.nii.gz", negative)
+    scan(tmp_path / "scans" / "half_mask.nii.gz", half)
+    scans["lesion_mask"] = [None, "negative_mask.nii.gz", "half_mask.nii.gz"] + [None] * 9
+    answer = prrt("check", write(scans), "--root", tmp_path / "scans", "--cache-dir", tmp_path / "cache")
+    assert answer.exit_code == 1
+    (row,) = rows(answer)
+    assert (row["patient"], row["column"]) == ("P01", "lesion_mask")
+    assert row["problem"] == "holds negative values (down to -1)"
+    assert "64 voxels of fractions below one half are not lesion" in answer.stderr

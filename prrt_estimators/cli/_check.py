@@ -25,7 +25,7 @@ def check(
     *,
     table: dict[str, Any],
 ) -> int | None:
-    """List everything that is wrong with a cohort table and its scans, with patient and remedy.
+    """List everything that is wrong with a cohort table, its scans and its masks, with patient and remedy.
 
     Scans are opened and brought to the box of --size and --spacing, so that a comparison with the same box finds
     them prepared.
@@ -47,7 +47,11 @@ def check(
             data = load_cohort(cohort, verbose=not quiet, **table)
         X, unopened = data.X, len(data.excluded) if {"pet", "ct"} & set(data.X) else 0
         problems = _class_problems(data, folds)
-    problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet)]))
+    masks, notices = _mask_problems(X, quiet)
+    problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet), *masks]))
+    if not quiet:
+        for one in notices:
+            say(f"Note: {one}")
     if not problems:
         left = f" The scans of the {unopened} left out were not opened." if unopened else ""
         say(f"Nothing is wrong with the {len(X)} patients of {cohort}.{left}")
@@ -96,12 +100,14 @@ def _scans_only(cohort: Any, table: dict[str, Any]) -> Any:
         return None
     roles = assign_roles(read.frame, options)
     ids, _ = read_ids(read.frame, roles)
-    scans = {}
-    for name, column in (("pet", roles.pet), ("ct", roles.ct)):
-        if column is not None:
-            paths = resolve_paths(read.frame[column], options.folder or read.folder)
-            scans[name] = [path if path is not None and os.path.isfile(path) else None for path in paths]
-    return Cohort(scans, ids=np.asarray(ids, dtype=object)) if scans else None
+
+    def existing(column: str) -> list[str | None]:
+        paths = resolve_paths(read.frame[column], options.folder or read.folder)
+        return [path if path is not None and os.path.isfile(path) else None for path in paths]
+
+    scans = {name: existing(column) for name, column in (("pet", roles.pet), ("ct", roles.ct)) if column is not None}
+    masks = {name: existing(column) for name, column in roles.masks.items()}
+    return Cohort(scans, ids=np.asarray(ids, dtype=object), masks=masks) if scans else None
 
 
 def _scan_problems(X: Any, options: dict[str, Any], quiet: bool) -> list[Any]:
@@ -121,6 +127,20 @@ def _scan_problems(X: Any, options: dict[str, Any], quiet: bool) -> list[Any]:
         except CohortError as error:
             return list(error.problems)
     return []
+
+
+def _mask_problems(X: Any, quiet: bool) -> tuple[list[Any], list[Any]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from prrt_estimators.contours import check_masks
+
+    if X is None or not X.masks:
+        return [], []
+    console = Console(stderr=True)
+    with Progress(console=console, disable=quiet or not console.is_terminal) as bar:
+        task = bar.add_task("masks", total=None)
+        return check_masks(X, progress=lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _as_table(problems: list[Any]) -> Any:

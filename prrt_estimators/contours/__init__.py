@@ -1,16 +1,24 @@
 """Lesions as physicians draw them: contour objects and masks of other programs, read to the voxel and written back."""
 
+from prrt_estimators.contours._cohort_masks import check_masks
+from prrt_estimators.contours._masks import Mask, read_mask
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
 from prrt_estimators.contours._rtstruct import RTStructureSet, read_rtstruct
 from prrt_estimators.contours._segmentation import Segmentation, read_segmentation
+from prrt_estimators.contours._shares import Shares, lesion_shares
 
 __all__ = [
     "Lesions",
+    "Mask",
     "RTStructureSet",
     "Region",
     "Segmentation",
+    "Shares",
     "Structures",
+    "check_masks",
     "lesion_labels",
+    "lesion_shares",
+    "read_mask",
     "read_rtstruct",
     "read_segmentation",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
 
 _NIFTI = (".nii", ".nii.gz")
+_MASKS = (*_NIFTI, ".nrrd", ".dcm")
 _LISTED = 16  # a folder asked for more files than this is listed once instead
 
 
@@ -97,7 +98,9 @@ def found_paths(files: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def file_problems(files: dict[str, np.ndarray], ids: np.ndarray, rooted: bool) -> list[Problem]:
+def file_problems(
+    files: dict[str, np.ndarray], ids: np.ndarray, rooted: bool, masks: Collection[str] = ()
+) -> list[Problem]:
     """Return what is wrong with the files of each column (column name -> paths), without opening any."""
     kinds = _kinds({path for paths in files.values() for path in paths if path is not None})
     remedy_missing = "correct the path" if rooted else "correct the path, or pass the folder it starts in as root="
@@ -111,7 +114,10 @@ def file_problems(files: dict[str, np.ndarray], ids: np.ndarray, rooted: bool) -
             if kinds[path] == "folder":
                 what = "is a folder, expected a NIfTI file"
                 problems.append(Problem(what, "give the file; convert a DICOM folder to NIfTI first", **where))
-            elif not path.lower().endswith(_NIFTI):
+            elif column in masks and not path.lower().endswith(_MASKS):
+                what = f"expected NIfTI (.nii or .nii.gz), .seg.nrrd or DICOM SEG (.dcm), got {Path(path).name!r}"
+                problems.append(Problem(what, "convert the mask and correct the path", **where))
+            elif column not in masks and not path.lower().endswith(_NIFTI):
                 what = f"expected a NIfTI file (.nii or .nii.gz), got {Path(path).name!r}"
                 problems.append(Problem(what, "convert the scan to NIfTI and correct the path", **where))
             elif kinds[path] == "missing":

@@ -84,7 +84,7 @@ def load_cohort(
         Columns that enter as the modality ``"lab"``. A list names all of them; ``["auto", "x"]`` adds ``x`` to
         those recognised.
     mask : str, sequence of str, mapping of name to column, or None, default="auto"
-        Columns with tumour or organ masks, which ride along and are never an input.
+        Columns with tumour or organ masks (NIfTI, ``.seg.nrrd`` or DICOM SEG), which ride along and are never an input.
     patient_id : str or None, default="auto"
         Column with pseudonymous ids; row numbers where there is none.
     time, event : str or None, default="auto"
@@ -258,7 +258,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     files = found_paths({name: resolve_paths(frame[name], folder) for name in columns})
     reading.files = {name: paths[kept] for name, paths in files.items()}
     asked, of = (files, reading.ids) if everyone else (reading.files, ids)
-    reading.problems += file_problems(asked, of, options.root is not None)
+    reading.problems += file_problems(asked, of, options.root is not None, set(roles.masks.values()))
     scans = {name: reading.files[name] for name in (roles.pet, roles.ct) if name is not None}
     if not scans and not reading.lab.frame.shape[1] and not reading.lab.problems and not roles.leaks:
         remedy = f"name them with pet=, ct= or lab=; the table has {', '.join(frame.columns)}"

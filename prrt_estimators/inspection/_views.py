@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import IMAGING, Cohort, Volumes
+from prrt_estimators.contours import read_mask
 from prrt_estimators.inspection._native import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
 from prrt_estimators.preprocessing._boxes import PADDING, Box, into_box
@@ -159,7 +159,8 @@ def mask_on(
                 "Pass files, which may lie on any grid."
             )
         return np.clip(onto((values > 0).astype(np.float32), own_affine, shape, affine), 0, 1)
-    values, placed = _read_mask(volumes.paths[row])  # type: ignore[index]
+    mask = read_mask(volumes.paths[row], only_lesions=False)  # type: ignore[index]
+    values, placed = (mask.labels > 0).astype(np.float32), mask.affine
     if not np.allclose(affine[:3, :3], np.diag(np.diag(affine[:3, :3]))):
         return np.clip(onto(values, placed, shape, affine), 0, 1)
     return np.clip(into_box(values, placed, _as_box(shape, affine), "pet"), 0, 1)
@@ -193,11 +194,3 @@ def _from_files(cohort: Cohort, row: int, grid: Box) -> dict[str, np.ndarray]:
             scan = read_scan(cohort[name].paths[row], name, str(cohort.ids[row]))
             found[name] = into_box(scan.data, scan.affine, grid, name).astype(np.float32)
     return found
-
-
-def _read_mask(path: str) -> tuple[np.ndarray, np.ndarray]:
-    image: Any = nib.load(path)
-    values = np.asanyarray(image.dataobj)
-    while values.ndim > 3 and values.shape[-1] == 1:
-        values = values[..., 0]
-    return (values > 0).astype(np.float32), np.asarray(image.affine, dtype=np.float64)

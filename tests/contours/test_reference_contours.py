@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from contour_builders import on_grid
 
-from prrt_estimators.contours import lesion_labels, read_rtstruct, read_segmentation
+from prrt_estimators.contours import lesion_labels, read_mask, read_rtstruct, read_segmentation
 from prrt_estimators.dicom import read_ct, read_pet
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -86,3 +86,25 @@ def test_segmentations_of_other_programs():
     assert read_segmentation(real / "dcmqi_liver" / "SEG.dcm").on().regions[0].voxels == 107098
     found = read_segmentation(real / "highdicom" / "seg_image_ct_true_fractional.dcm")
     assert found.on().regions[0].voxels == 638
+
+
+@pytest.mark.parametrize(
+    ("case", "file"),
+    [
+        ("itksnap_labels", "segmentation.nii.gz"),
+        ("probability_map", "probability.nii.gz"),
+        ("slicer_layers", "Segmentation.seg.nrrd"),
+        ("seg_multi", "SEG.dcm"),
+        ("seg_fractional", "SEG.dcm"),
+    ],
+)
+def test_masks(case, file):
+    if file.endswith(".nrrd"):
+        pytest.importorskip("nrrd")
+    folder = CONTOURS / "cases" / case
+    told = json.loads((folder / "answer.json").read_text())
+    image = scan(CONTOURS / "base" / "PET", read_pet)
+    mask = read_mask(folder / file, [(image.affine, image.shape)])
+    assert differing(mask, folder / "answer.nii.gz") == 0
+    assert len(np.unique(mask.lesions())) - 1 == len(told["voxels"])
+    assert mask.shared == told.get("shared_voxels", 0)
