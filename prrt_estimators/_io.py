@@ -62,10 +62,23 @@ def existing_spelling(path: str) -> str:
     return os.path.join(folder, alike[0]) if len(alike) == 1 else path
 
 
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Return a path that means the same file after the working folder has changed; ``~`` is the user's home.
+
+    Examples
+    --------
+    >>> absolute("scan.nii") == os.path.join(os.getcwd(), "scan.nii"), absolute("/data/scan.nii")
+    (True, '/data/scan.nii')
+    """
+    text = os.path.expanduser(os.fspath(path))
+    # What is absolute stays as it is, character by character.
+    return text if os.path.isabs(text) else os.path.abspath(text)
+
+
 def default_cache_dir() -> Path:
     """Return ``$PRRT_CACHE_DIR``, or the user's cache folder of this platform."""
     chosen = os.environ.get("PRRT_CACHE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("prrt-estimators", appauthor=False))
+    return Path(absolute(chosen)) if chosen else Path(platformdirs.user_cache_dir("prrt-estimators", appauthor=False))
 
 
 def file_digest(path: str | os.PathLike[str]) -> str:

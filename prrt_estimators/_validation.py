@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._io import absolute
 from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
+
+#: Parameters that name a folder, and those that name a file of weights unless they are a name of published ones.
+_FOLDERS, _FILES = ("cache_dir",), ("weights", "pet_weights", "ct_weights")
+
+
+class KeepsPaths:
+    """Estimator whose paths become absolute when they are set.
+
+    A relative path means another file once the working folder has changed, in this process or in a worker of another
+    folder.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FOLDERS and isinstance(value, (str, os.PathLike)):
+            value = _kept(value)
+        elif name in _FILES:
+            value = _weights_kept(value)
+        super().__setattr__(name, value)
+
+
+def _kept(value: Any) -> Any:
+    path = absolute(value)
+    return value if path == os.fspath(value) else type(value)(path)
+
+
+def _weights_kept(value: Any) -> Any:
+    if isinstance(value, dict) and any(_weights_kept(one) is not one for one in value.values()):
+        return {name: _weights_kept(one) for name, one in value.items()}
+    if isinstance(value, os.PathLike) or (isinstance(value, str) and (os.sep in value or "." in value)):
+        return _kept(value)
+    return value
 
 
 def as_cohort(X: Any, *, image: str | None = None) -> Cohort:

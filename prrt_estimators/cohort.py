@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._frames import as_frame
-from prrt_estimators._io import existing_spelling
+from prrt_estimators._io import absolute, existing_spelling
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._text import plain_text, unquoted_path
 from prrt_estimators._values import lost_digits
@@ -28,7 +28,8 @@ class Volumes(Sequence):
     items : sequence of path or None, or array of shape (n, 1, D, H, W) or (n, D, H, W)
         Paths of NIfTI files, with None (or an empty cell) for a patient without that scan; or the voxels
         themselves, SUVbw for PET and HU for CT, all on one grid with axes towards Right, Anterior, Superior. In
-        an array, a patient whose voxels are all NaN has no scan.
+        an array, a patient whose voxels are all NaN has no scan. Relative paths start in the working folder of this
+        moment and are kept absolute.
     spacing : array of shape (3,) or (n, 3), default=None
         Millimetres between the voxels of an array along Right, Anterior, Superior, for those who need them, such as
         pretrained weights that were made for one spacing. Files tell theirs themselves.
@@ -36,7 +37,7 @@ class Volumes(Sequence):
     Attributes
     ----------
     paths : ndarray of str or None, shape (n,), or None
-        The files; None when the voxels are held in memory.
+        The files, as absolute paths; None when the voxels are held in memory.
     array : ndarray of shape (n, 1, D, H, W) or None
         The voxels; None when they lie in files.
     present : ndarray of bool, shape (n,)
@@ -50,9 +51,9 @@ class Volumes(Sequence):
 
     Examples
     --------
-    >>> scans = Volumes(["a.nii.gz", None, "c.nii.gz"])
+    >>> scans = Volumes(["/data/a.nii.gz", None, "/data/c.nii.gz"])
     >>> len(scans), scans.present.tolist(), scans[[0, 2]].paths.tolist()
-    (3, [True, False, True], ['a.nii.gz', 'c.nii.gz'])
+    (3, [True, False, True], ['/data/a.nii.gz', '/data/c.nii.gz'])
     """
 
     present: np.ndarray
@@ -154,6 +155,7 @@ def _as_path(item: Any) -> str | None:
     path = unquoted_path(item) if isinstance(item, str) else os.fspath(item)
     if path.lower() in _ABSENT:
         return None
+    path = absolute(path)
     return path if path.isascii() else existing_spelling(path)
 
 
@@ -185,11 +187,11 @@ class Cohort(Mapping):
     Examples
     --------
     >>> import numpy as np
-    >>> X = Cohort({"pet": ["p0.nii.gz", None, "p2.nii.gz"], "lab": np.eye(3)})
+    >>> X = Cohort({"pet": ["/data/p0.nii.gz", None, "/data/p2.nii.gz"], "lab": np.eye(3)})
     >>> len(X), X.shape, X.modalities
     (3, (3,), ('pet', 'lab'))
     >>> X[[True, False, True]]["pet"].paths.tolist()
-    ['p0.nii.gz', 'p2.nii.gz']
+    ['/data/p0.nii.gz', '/data/p2.nii.gz']
     """
 
     ids: np.ndarray

@@ -15,11 +15,11 @@ def cohort():
     return Cohort(
         {
             "lab": pd.DataFrame({"age": [50, 60, 70, 80]}),
-            "pet": ["a.nii", None, "c.nii", "d.nii"],
+            "pet": ["/s/a.nii", None, "/s/c.nii", "/s/d.nii"],
             "ct": np.arange(4 * 8, dtype=np.float32).reshape(4, 1, 2, 2, 2),
         },
         ids=["A", "B", "C", "D"],
-        masks={"lesion": ["ma.nii", "mb.nii", None, "md.nii"]},
+        masks={"lesion": ["/s/ma.nii", "/s/mb.nii", None, "/s/md.nii"]},
         survival=survival,
     )
 
@@ -40,9 +40,9 @@ def test_every_kind_of_index_takes_the_same_rows_of_every_part(cohort, key):
     part = cohort[key]
     assert part.ids.tolist() == [["A", "B", "C", "D"][r] for r in rows]
     assert part["lab"]["age"].tolist() == [[50, 60, 70, 80][r] for r in rows]
-    assert part["pet"].paths.tolist() == [["a.nii", None, "c.nii", "d.nii"][r] for r in rows]
+    assert part["pet"].paths.tolist() == [["/s/a.nii", None, "/s/c.nii", "/s/d.nii"][r] for r in rows]
     assert part["ct"].array[:, 0, 0, 0, 0].tolist() == [8.0 * r for r in rows]
-    assert part.masks["lesion"].paths.tolist() == [["ma.nii", "mb.nii", None, "md.nii"][r] for r in rows]
+    assert part.masks["lesion"].paths.tolist() == [["/s/ma.nii", "/s/mb.nii", None, "/s/md.nii"][r] for r in rows]
     assert part.survival["time"].tolist() == [[3.0, 30.0, 9.0, 20.0][r] for r in rows]
 
 

@@ -18,12 +18,12 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
 
-class BasePFSClassifier(ClassifierMixin, BaseEstimator):
+class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
     """Binary classifier of long against short PFS."""
 
     #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.

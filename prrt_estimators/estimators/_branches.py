@@ -18,10 +18,10 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
 from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
 from prrt_estimators.modules._sources import shared_encoder
+from prrt_estimators.preprocessing._boxes import as_stored_hu
 from prrt_estimators.preprocessing._cache import ScanRecord
 from prrt_estimators.preprocessing._grids import onto_grid
 from prrt_estimators.preprocessing._scans import read_scan
-from prrt_estimators.preprocessing._summaries import suv_summary
 from prrt_estimators.preprocessing._volumes import BoxReader, check_array
 
 #: How much of a pretrained encoder is trained.
@@ -149,12 +149,16 @@ class BranchReader:
         """Return one present patient's input, computing it if it is new or was cleared."""
         if self.branch.keeps == "volumes" and not self.branch.source.own_grid:
             return self.boxes.load(row, self.branch.modality)
-        file = self._file(row) or self._compute(row)
-        try:
-            return np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        found = self.boxes.cache.get(self._file(row) or self._compute(row))
+        if found is None:
             # Cleared or damaged since it was written: made again.
-            return np.load(self._compute(row), mmap_mode="r", allow_pickle=False)
+            self._file(row).unlink(missing_ok=True)  # type: ignore[union-attr]
+            found = self.boxes.cache.get(self._compute(row))
+        if found is None:
+            raise OSError(
+                f"the volume cache {self.boxes.cache.folder} does not keep what is written; set another cache_dir."
+            )
+        return found
 
     def prepare(self, progress: Callable[[int, int], None] | None = None, device: torch.device | None = None) -> None:
         """Compute what is missing, one patient at a time.
@@ -222,9 +226,7 @@ class BranchReader:
             path = self.volumes.paths[row]
             scan = read_scan(path, name, str(self.X.ids[row]))
             data, affine = scan.data, scan.affine
-            summary = suv_summary(data, affine) if name == "pet" else {}
-            record = ScanRecord(scan.digest, data.shape, tuple(affine.ravel().tolist()), summary)
-            self.boxes.cache.put_record(path, scan.stat, record)
+            self.boxes.cache.put_record(path, scan.stat, ScanRecord.of(scan, name))
         return onto_grid(data, affine, size=self.size, spacing=self.spacing, modality=name)
 
     def _compute(self, row: int, device: torch.device | None = None) -> Path:
@@ -235,7 +237,7 @@ class BranchReader:
         if not known and file.exists():
             return file  # the same scan was there under another path
         if self.branch.keeps == "volumes":
-            values = np.rint(values).astype(np.int16) if self.branch.modality == "ct" else values
+            values = as_stored_hu(values) if self.branch.modality == "ct" else values
         else:
             encoder = shared_encoder(self.branch.source, self.volume_shape)
             voxels, half = windowed(values, self.branch.source.window), self.branch.bfloat16

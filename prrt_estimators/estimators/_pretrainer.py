@@ -19,9 +19,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import __version__, _batches, _device, _net
-from prrt_estimators._io import atomic_write, default_cache_dir, keep_by_digest
+from prrt_estimators._io import absolute, atomic_write, default_cache_dir, keep_by_digest
 from prrt_estimators._modalities import MODALITIES
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import BranchReader, PretrainedBranch, scan_digest
 from prrt_estimators.estimators._by_modality import BranchSettings
@@ -34,7 +34,7 @@ from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters
 from prrt_estimators.preprocessing._windows import check_window
 
 
-class CTPretrainer(TransformerMixin, BaseEstimator):
+class CTPretrainer(KeepsPaths, TransformerMixin, BaseEstimator):
     r"""Pretrain a CT encoder on scans without outcomes.
 
     Two views of each patient (shifted, turned, zoomed, noised, with blocks blanked out) pass the encoder and a small
@@ -373,5 +373,5 @@ class CTPretrainer(TransformerMixin, BaseEstimator):
 
     def _write(self, state: Mapping[str, torch.Tensor], note: Mapping[str, Any]) -> str:
         content = save({key: value.contiguous() for key, value in state.items()}, {NOTE: json.dumps(note)})
-        folder = (Path(self.cache_dir) if self.cache_dir is not None else default_cache_dir()) / "weights"
+        folder = (Path(absolute(self.cache_dir)) if self.cache_dir is not None else default_cache_dir()) / "weights"
         return str(keep_by_digest(content, folder, "pretrained", ".safetensors"))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.model_selection._summary import format_summary, summarise
 from prrt_estimators.model_selection._words import size_in_words
@@ -243,7 +243,7 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
     RunMismatchError
         If a file is damaged.
     """
-    path = Path(folder)
+    path = Path(absolute(folder))
     missing = [name for name in ("run.json", "scores.csv", "predictions.csv") if not (path / name).is_file()]
     if missing:
         raise FileNotFoundError(

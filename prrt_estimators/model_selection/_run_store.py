@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.model_selection._environment import FORMAT
 from prrt_estimators.model_selection._fold import Split, read_record
@@ -51,7 +51,7 @@ class RunStore:
     """
 
     def __init__(self, folder: str | os.PathLike[str]):
-        self.folder = Path(folder)
+        self.folder = Path(absolute(folder))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -12,7 +12,7 @@ from safetensors.torch import save as save_tensors
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import estimators
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.estimators import CTPretrainer
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.estimators._saved_branches import describe_branch, embedded_weights, needs_own_file
@@ -124,7 +124,7 @@ def save_model(
     if getattr(estimators, name, None) is not type(estimator):
         raise TypeError(f"save_model takes a fitted estimator of prrt_estimators; got {name}. Use joblib for others.")
     check_is_fitted(estimator)
-    target = Path(path)
+    target = Path(absolute(path))
     cohort = describe_cohort(X, y, getattr(estimator, "modalities_", _MODALITIES.get(name, ("lab",))))
     performance = describe_performance(estimator, comparison, model, X)
     config = _configuration(estimator)

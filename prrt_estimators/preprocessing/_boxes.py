@@ -78,7 +78,9 @@ def into_box(data: np.ndarray, affine: np.ndarray, box: Box, modality: str) -> n
         # Scanners pad with -2000 or -3024 outside their circle: air, and not to be smeared into the patient.
         data = np.maximum(data, padding)
     if (sigma > 0.25).any():
-        data = ndimage.gaussian_filter(data, sigma, mode="nearest")
+        # Into the copy where there is one: a whole-body CT takes gigabytes.
+        spare = data if modality == "ct" else None
+        data = ndimage.gaussian_filter(data, sigma, mode="nearest", output=spare)
     result = ndimage.affine_transform(
         data,
         step[:3, :3],
@@ -89,7 +91,19 @@ def into_box(data: np.ndarray, affine: np.ndarray, box: Box, modality: str) -> n
         cval=padding,
         output=np.float32,
     )
-    return np.rint(result).astype(np.int16) if modality == "ct" else result
+    return as_stored_hu(result) if modality == "ct" else result
+
+
+def as_stored_hu(values: np.ndarray) -> np.ndarray:
+    """Return HU as int16; what it cannot hold is cut off and never wraps around.
+
+    Examples
+    --------
+    >>> as_stored_hu(np.array([-1023.6, 40000.0])).tolist()
+    [-1024, 32767]
+    """
+    limits = np.iinfo(np.int16)
+    return np.rint(np.clip(values, limits.min, limits.max)).astype(np.int16)
 
 
 def _needed_part(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -13,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from prrt_estimators._io import atomic_write, default_cache_dir
+from prrt_estimators._io import absolute, atomic_write, default_cache_dir
 from prrt_estimators.preprocessing._boxes import Box
-from prrt_estimators.preprocessing._scans import file_stamp
+from prrt_estimators.preprocessing._scans import Scan, file_stamp, remarks_on_values
+from prrt_estimators.preprocessing._summaries import suv_summary
 
 #: Raised whenever the same file and box would give other voxels than before, or none because the file is now refused.
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,23 @@ class ScanRecord:
     shape : tuple of 3 ints
     affine : tuple of 16 floats
     summary : dict
-        Numbers taken from the native voxels (see `pet_summary`); empty for CT.
+        Numbers taken from the native voxels (see `suv_summary`); empty for CT.
+    remarks : tuple of str
+        What is not believable in its values and was taken all the same.
     """
 
     digest: str
     shape: tuple[int, ...]
     affine: tuple[float, ...]
     summary: dict
+    remarks: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, scan: Scan, modality: str) -> ScanRecord:
+        """Return what is to be known of a scan that was read."""
+        summary = suv_summary(scan.data, scan.affine) if modality == "pet" else {}
+        affine = tuple(scan.affine.ravel().tolist())
+        return cls(scan.digest, scan.data.shape, affine, summary, tuple(remarks_on_values(scan.data, modality)))
 
     @property
     def matrix(self) -> np.ndarray:
@@ -52,7 +65,8 @@ class VolumeCache:
     A first table maps a file's path and stamp (size, times, inode) to the digest of its content, so that an
     unchanged file is never opened again; a second holds the voxels by digest, modality and box. Both are written
     with an atomic rename: two runs that prepare one file at once write the same bytes one after the other. Neither
-    holds a path or a name.
+    holds a path or a name. Each entry ends with a digest of itself: one that was damaged since counts as not there
+    and is made again.
 
     Parameters
     ----------
@@ -61,15 +75,24 @@ class VolumeCache:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None):
-        self.folder = Path(folder) if folder is not None else default_cache_dir()
+        self.folder = Path(absolute(folder)) if folder is not None else default_cache_dir()
 
     def record(self, path: str) -> ScanRecord | None:
         """Return what is known of `path` as it is now, None if it is new, changed or gone."""
         try:
-            stored = json.loads(self._record_file(path).read_text("utf-8"))
+            text, _, digest = self._record_file(path).read_text("utf-8").rpartition("\n")
+            if digest != hashlib.sha256(text.encode()).hexdigest():
+                return None
+            stored = json.loads(text)
             if stored["version"] != VERSION or stored["stamp"] != list(file_stamp(path)):
                 return None
-            return ScanRecord(stored["digest"], tuple(stored["shape"]), tuple(stored["affine"]), stored["summary"])
+            return ScanRecord(
+                stored["digest"],
+                tuple(stored["shape"]),
+                tuple(stored["affine"]),
+                stored["summary"],
+                tuple(stored["remarks"]),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -77,7 +100,7 @@ class VolumeCache:
         """Remember what was found in `path`."""
         text = json.dumps({"version": VERSION, "stamp": list(stamp), **asdict(record)})
         with self._writing(self._record_file(path)) as temporary:
-            temporary.write_text(text, "utf-8")
+            temporary.write_text(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}", "utf-8")
 
     def box_file(self, digest: str, modality: str, box: Box) -> Path:
         """Return where the voxels of this content in this box lie, or will lie."""
@@ -87,8 +110,23 @@ class VolumeCache:
 
     def put(self, file: Path, values: np.ndarray) -> None:
         """Write the voxels of a box, or features."""
+        content = io.BytesIO()
+        np.save(content, values, allow_pickle=False)
         with self._writing(file) as temporary, open(temporary, "wb") as handle:
-            np.save(handle, values, allow_pickle=False)
+            handle.write(content.getbuffer())
+            handle.write(hashlib.sha256(content.getbuffer()).digest())
+
+    def get(self, file: Path) -> np.ndarray | None:
+        """Return what `put` wrote, mapped from the file; None if it is not there or was damaged since.
+
+        A file that was found whole once is not gone through again in this process unless it changes.
+        """
+        try:
+            if not _is_whole(os.fspath(file), file_stamp(file)):
+                return None
+            return np.load(file, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
 
     def feature_file(self, *key: Any) -> Path:
         """Return where something computed from a scan lies, or will lie; `key` holds all that it depends on."""
@@ -109,6 +147,12 @@ class VolumeCache:
                 f"the volume cache {self.folder} cannot be written ({error.strerror}); "
                 "set cache_dir, or PRRT_CACHE_DIR, to a folder with space."
             ) from error
+
+
+@functools.lru_cache(maxsize=100_000)
+def _is_whole(file: str, _stamp: tuple[int, ...]) -> bool:
+    content = Path(file).read_bytes()
+    return len(content) > 32 and hashlib.sha256(content[:-32]).digest() == content[-32:]
 
 
 def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, int | str]:

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.preprocessing._summaries import percentile, suv_summary, volume_above
 from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters
 
 
-class GlobalPETFeatures(TransformerMixin, BaseEstimator):
+class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
     """Six numbers of the whole PET field of view, taken on the scan's own grid.
 
     Greatest SUVbw, 99th and 95th percentile, mean, volume with an SUV of at least `threshold`, and total uptake

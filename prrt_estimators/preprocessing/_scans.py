@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import os
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
 from prrt_estimators.exceptions import CohortError, Problem
+from prrt_estimators.preprocessing._nifti import NiftiVolume, file_stamp, read_nifti
+from prrt_estimators.preprocessing._placement import NiftiFault
+
+__all__ = ["Scan", "file_stamp", "read_scan", "remarks_on_values", "tell_swapped"]
 
 #: Plausible distance between voxel centres in mm.
 SPACING_RANGE = (0.05, 100.0)
@@ -25,6 +22,13 @@ SUV_CEILING = 5000.0
 SUV_FLOOR, UNDERSHOOT, NEGATIVE_SHARE = -5.0, 0.1, 0.05
 #: Fat lies below this many HU, and so do lungs and air: every CT of a body reaches it.
 CT_LEAST = -50.0
+#: HU that int16 holds, in which prepared CTs are kept. No tissue or implant lies beyond.
+HU_RANGE = (-32768.0, 32767.0)
+#: Stored CT values begin at 0 and reach this; what was windowed does not.
+STORED_VALUES = 500.0
+#: A PET has thousands of different values. An organ map has at most so many (whole numbers), scaled ones fewer; of
+#: whole numbers stored as floats so few are a phantom, unless they are 0 and 1.
+FEW, FEW_SCALED, FEW_FLOATS = 128, 8, 8
 
 #: By these the columns of swapped PET and CT are told.
 LOOKS_LIKE_CT = "it looks like a CT in HU"
@@ -53,12 +57,6 @@ class Scan:
     stat: tuple[int, ...]
 
 
-def file_stamp(path: str | os.PathLike[str] | int) -> tuple[int, ...]:
-    """Return what changes when a file changes: size, modification time, change time, inode."""
-    status = os.stat(path)
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
-
-
 def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
     """Read a NIfTI file of any orientation with a single opening, and check it.
 
@@ -80,59 +78,20 @@ def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
     CohortError
         With everything that is wrong with this file.
     """
-
-    def problem(what: str, remedy: str) -> CohortError:
-        return CohortError([Problem(what, remedy, patient=patient, column=modality, file=path)])
-
     try:
-        with open(path, "rb") as handle:
-            stamp = file_stamp(handle.fileno())
-            raw = handle.read()
-    except FileNotFoundError:
-        raise problem("file does not exist", "correct the path, which is relative to the table") from None
-    except IsADirectoryError:
-        raise problem("this is a folder, not a file", "name one .nii or .nii.gz file") from None
-    except OSError as error:
-        raise problem(f"file cannot be read ({error.strerror})", "check its permissions and the disk") from None
-    digest = hashlib.sha256(raw).hexdigest()
-    try:
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        image = _parse(raw)
-        data = np.asanyarray(image.dataobj, dtype=np.float32)
-    except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise problem("the compressed file ends early or is damaged", "export or copy it again") from None
-    except (ImageFileError, HeaderDataError, ValueError, TypeError, OSError) as error:
-        if len(raw) < 352 or "Expected" in str(error) or "buffer" in str(error):
-            raise problem("file is empty or ends before its last voxel", "export or copy it again") from None
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
-        raise problem(f"not a readable NIfTI file ({reason})", "convert the scan to .nii.gz") from None
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    affine = np.asarray(image.affine, dtype=np.float64)
-    found = _faults(data, affine, modality)
+        volume = read_nifti(path)
+        data, affine = volume.data, volume.affine
+        found = _faults(data, affine, modality) or _not_a_scan(volume, modality)
+    except NiftiFault as fault:
+        found = [(fault.what, fault.remedy)]
     if found:
         raise CohortError(
             [Problem(what, remedy, patient=patient, column=modality, file=path) for what, remedy in found]
-        )
-    return Scan(data, affine, digest, stamp)
-
-
-def _parse(raw: bytes) -> nib.Nifti1Image:
-    """Parse NIfTI-1 or NIfTI-2 from memory, telling them by the header size in the first four bytes."""
-    size = raw[:4]
-    if size in ((540).to_bytes(4, "little"), (540).to_bytes(4, "big")):
-        return nib.Nifti2Image.from_bytes(raw)
-    if size not in ((348).to_bytes(4, "little"), (348).to_bytes(4, "big")):
-        raise ImageFileError("it does not begin with a NIfTI header")
-    return nib.Nifti1Image.from_bytes(raw)
+        ) from None
+    return Scan(data, affine, volume.digest, volume.stamp)
 
 
 def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[str, str]]:
-    if data.ndim != 3:
-        return [(f"expected a 3-D volume, got {data.ndim} dimensions {data.shape}", "export one volume a file")]
-    if min(data.shape) < 2:
-        return [(f"expected at least 2 voxels along each axis, got {data.shape}", "export the whole series")]
     found = []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     low, high = SPACING_RANGE
@@ -142,8 +101,9 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
         )
     elif abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
         found.append(("the affine is singular: two axes point the same way", "export with a valid affine"))
-    wrong = int(np.count_nonzero(~np.isfinite(data)))
-    if wrong:
+    least, most = float(data.min()), float(data.max())
+    if not np.isfinite([least, most]).all():
+        wrong = sum(int(np.count_nonzero(~np.isfinite(part))) for part in np.moveaxis(data, -1, 0))
         found.append(
             (
                 f"{wrong} of {data.size} voxels are NaN or infinite",
@@ -151,7 +111,6 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
             )
         )
         return found
-    least, most = float(data.min()), float(data.max())
     if least == most:
         found.append((f"every voxel is {least:g}", "export the scan again"))
     elif modality == "pet" and most > SUV_CEILING:
@@ -169,6 +128,40 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
         remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"
         found.append((f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy))
     return found
+
+
+def _not_a_scan(volume: NiftiVolume, modality: str) -> list[tuple[str, str]]:
+    """Return what is wrong with a PET whose few different numbers are those of a mask or of an organ map."""
+    if modality != "pet":
+        return []  # a mask given as CT has no air
+    limit = FEW_SCALED if volume.scaled else FEW
+    levels: np.ndarray = np.empty(0, dtype=np.float32)
+    for part in np.moveaxis(volume.data, -1, 0):
+        if not volume.scaled and not (part == np.rint(part)).all():
+            return []
+        levels = np.union1d(levels, part)
+        if len(levels) > limit:
+            return []
+    if volume.kind == "f" and len(levels) < FEW_FLOATS and levels.tolist() != [0.0, 1.0]:
+        return []
+    what = f"it holds {len(levels)} different numbers only, as a mask or an organ map does"
+    return [(what, "give the PET in SUVbw; a mask has a column of its own")]
+
+
+def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
+    """Return what is not believable in voxels that are taken all the same, for a warning."""
+    least, most = float(data.min()), float(data.max())
+    if modality == "ct":
+        if least < HU_RANGE[0] or most > HU_RANGE[1]:
+            return [f"{least:g} to {most:g} HU; what is beyond {HU_RANGE[0]:g} to {HU_RANGE[1]:g} is cut off there"]
+        if least > CT_LEAST and most > STORED_VALUES:
+            return [f"{least:g} to {most:g} and no voxel below {CT_LEAST:g} HU; {LOOKS_LIKE_PET}"]
+        return []
+    if most > SUV_CEILING:
+        return [f"SUV up to {most:g}; it looks like Bq/mL"]
+    if least < SUV_FLOOR and _too_negative(data, least, most):
+        return [f"SUV down to {least:g}; {LOOKS_LIKE_CT}" if least < -200 else f"SUV down to {least:g}"]
+    return []
 
 
 def _too_negative(data: np.ndarray, least: float, most: float) -> bool:

@@ -16,8 +16,10 @@ def suv_summary(data: np.ndarray, affine: np.ndarray) -> dict[str, Any]:
     The histogram (bins of 0.05 SUV, open above 100) gives any percentile to within half a bin and any volume above
     a threshold that is a multiple of 0.05 exactly, without keeping the voxels.
     """
-    bins = np.clip(np.floor(data.ravel() / np.float32(BIN) + np.float32(1e-3)), 0, TOP / BIN).astype(np.int64)
-    counts = np.bincount(bins, minlength=int(TOP / BIN) + 1)
+    counts = np.zeros(int(TOP / BIN) + 1, dtype=np.int64)
+    for part in np.moveaxis(data, -1, 0):  # a slice at a time: bins take more memory than voxels
+        bins = np.clip(np.floor(part.ravel() / np.float32(BIN) + np.float32(1e-3)), 0, TOP / BIN).astype(np.int64)
+        counts += np.bincount(bins, minlength=len(counts))
     filled = np.flatnonzero(counts)
     return {
         "max": float(data.max()),

@@ -13,16 +13,17 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import IMAGING, Cohort, Volumes
-from prrt_estimators.exceptions import CohortError, FieldOfViewWarning, Problem
+from prrt_estimators.exceptions import CohortError, CohortWarning, FieldOfViewWarning, Problem
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
 from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
-from prrt_estimators.preprocessing._scans import read_scan, tell_swapped
-from prrt_estimators.preprocessing._summaries import suv_summary
+from prrt_estimators.preprocessing._scans import read_scan, remarks_on_values, tell_swapped
 
-#: PET and CT whose fields of view share less than this are not of one examination.
-LEAST_OVERLAP = 0.1
+#: PET and CT whose fields of view share less than this are not of one examination; below the second it is remarked on.
+LEAST_OVERLAP, SMALL_OVERLAP = 0.1, 0.5
+#: Their middles lie closer than this (mm) from right to left and from front to back: both are of one table.
+SAME_TABLE = 50.0
 
 
 def box_parameters(size: Any, spacing: Any) -> tuple[tuple[int, int, int], tuple[float, float, float]]:
@@ -57,6 +58,7 @@ class BoxReader:
         self.X = X
         self.size, self.spacing = box_parameters(size, spacing)
         self.cache = VolumeCache(cache_dir)
+        self.remarks: dict[str, list[int]] = {}
 
     def shape(self, modality: str) -> tuple[int, ...]:
         """Return the voxels along each axis of this modality's volumes."""
@@ -69,12 +71,14 @@ class BoxReader:
         if volumes.array is not None:
             return volumes.array[row, 0]
         file = self._prepared(row, modality)
-        try:
-            return np.load(file, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError):
+        voxels = self.cache.get(file)
+        if voxels is None:
             # Cleared or damaged since it was written: make it again rather than fail.
             file.unlink(missing_ok=True)
-            return np.load(self._prepared(row, modality), mmap_mode="r", allow_pickle=False)
+            voxels = self.cache.get(self._prepared(row, modality))
+        if voxels is None:
+            raise OSError(f"the volume cache {self.cache.folder} does not keep what is written; set another cache_dir.")
+        return voxels
 
     def record(self, row: int, modality: str) -> ScanRecord:
         """Return what is known of the file of one present scan, reading it if it is new."""
@@ -104,8 +108,7 @@ class BoxReader:
     def _read(self, row: int, modality: str) -> tuple[ScanRecord, Path]:
         path = self.X[modality].paths[row]
         scan = read_scan(path, modality, str(self.X.ids[row]))
-        summary = suv_summary(scan.data, scan.affine) if modality == "pet" else {}
-        record = ScanRecord(scan.digest, scan.data.shape, tuple(scan.affine.ravel().tolist()), summary)
+        record = ScanRecord.of(scan, modality)
         reference = next(name for name in IMAGING if self._in_file(row, name))
         if modality == reference:
             box = Box(centre_of(record.shape, record.matrix), self.size, self.spacing)
@@ -124,8 +127,14 @@ class BoxReader:
             try:
                 if self._in_file(row, name):
                     self._prepared(row, name)
+                    remarks = list(self.record(row, name).remarks)
                 elif self.X[name].present[row]:
                     check_array(self.X[name].array[row], name)
+                    remarks = remarks_on_values(self.X[name].array[row], name)
+                else:
+                    continue
+                for remark in remarks:
+                    self.remarks.setdefault(f"{name.upper()} holds {remark}", []).append(row)
             except CohortError as error:
                 problems += [one for one in error.problems if one not in problems]
             except ValueError as error:
@@ -133,8 +142,14 @@ class BoxReader:
         named = {*modalities, *beside}
         if not problems and all(name in named and self._in_file(row, name) for name in IMAGING):
             views = [field_of_view(r.shape, r.matrix) for r in (self.record(row, name) for name in IMAGING)]
+            between = np.abs(np.mean(views[0], axis=0) - np.mean(views[1], axis=0))
+            apart = float(np.linalg.norm(between))
+            if overlap(*views) >= LEAST_OVERLAP and (overlap(*views) < SMALL_OVERLAP or between[:2].max() > SAME_TABLE):
+                remark = (
+                    f"PET and CT share {overlap(*views):.0%} of their field of view; centres lie {apart:.0f} mm apart"
+                )
+                self.remarks.setdefault(remark, []).append(row)
             if overlap(*views) < LEAST_OVERLAP:
-                apart = float(np.linalg.norm(np.mean(views[0], axis=0) - np.mean(views[1], axis=0)))
                 problems.append(
                     Problem(
                         f"PET and CT share {overlap(*views):.0%} of their field of view; centres lie {apart:.0f} mm apart",
@@ -203,6 +218,8 @@ def prepare_volumes(
 
     Warns
     -----
+    CohortWarning
+        If values are not believable as SUV or HU, or PET and CT of a patient lie apart; names the patients.
     FieldOfViewWarning
         If boxes are larger than scans whose extents differ, so that the padding tells the extent of a scan.
     """
@@ -222,8 +239,16 @@ def prepare_volumes(
     if problems:
         files = {name: int(X[name].present.sum()) if name in names else 0 for name in IMAGING}
         raise CohortError(tell_swapped(problems, files["pet"], files["ct"]))
+    _warn_of_remarks(reader)
     if tell_padding:
         _warn_of_padding(reader)
+
+
+def _warn_of_remarks(reader: BoxReader) -> None:
+    for remark, rows in sorted(reader.remarks.items(), key=lambda found: (min(found[1]), found[0])):
+        ids = [str(reader.X.ids[row]) for row in sorted(rows)]
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        warnings.warn(f"patient {', '.join(ids[:3])}{more}: {remark}.", CohortWarning, stacklevel=3)
 
 
 def _warn_of_padding(reader: BoxReader) -> None:
@@ -252,7 +277,7 @@ def _warn_of_padding(reader: BoxReader) -> None:
         )
 
 
-class VolumePreprocessor(TransformerMixin, BaseEstimator):
+class VolumePreprocessor(KeepsPaths, TransformerMixin, BaseEstimator):
     """Bring PET and CT of any orientation and spacing into one fixed box a patient.
 
     The box is centred on the field of view of the PET (of the CT for a patient without PET), so PET and CT share
