@@ -294,7 +294,7 @@ def test_scores_come_from_the_comparison(compared, tmp_path):
     assert f"{row['auroc_pooled']:.2f} with a 95 % interval over patients of {row['auroc_low']:.2f} to" in said
     assert "from baseline_lab: " in said
     assert f"{row['auroc_difference']:+.3f}" in said
-    assert f"| AUPRC, long PFS | {row['auprc_mean']:.3f} |  | {row['prevalence_long']:.2f} |" in said
+    assert f"| AUPRC long | {row['auprc_mean']:.3f} |  | {row['prevalence_long']:.2f} |" in said
     assert "3 models with these settings were fitted in the one repeat" in said
     assert "are those that it was fitted on" in said
     assert "This model itself was not tested" in said

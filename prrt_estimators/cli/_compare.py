@@ -140,6 +140,7 @@ def run_comparison(
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
 
+    from prrt_estimators.metrics import SCORES
     from prrt_estimators.model_selection import compare_models, format_summary, paper_models
 
     if data.y is None:
@@ -159,7 +160,7 @@ def run_comparison(
     print_table(
         comparison.summary().pipe(format_summary),
         title="Mean and standard deviation over repeats",
-        minor=("AUPRC short", "Brier"),
+        minor=tuple(score.title for score in SCORES.values())[2:],
     )
     for row in comparison.status.itertuples(index=False):
         if row.status == "failed":  # what was skipped is said before the first fold

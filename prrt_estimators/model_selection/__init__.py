@@ -1,9 +1,17 @@
 """Comparisons of models: the configurations of the study, resumable cross-validation, statistics."""
 
+from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.model_selection._bootstrap import bootstrap_difference, bootstrap_interval
 from prrt_estimators.model_selection._cohort_table import cohort_table, format_cohort_table
 from prrt_estimators.model_selection._compare import compare_models
-from prrt_estimators.model_selection._models import BASELINES, CONFIGURATIONS, MODEL_NAMES, Skipped, paper_models
+from prrt_estimators.model_selection._models import (
+    BASELINES,
+    CONFIGURATIONS,
+    MODEL_NAMES,
+    Skipped,
+    paper_models,
+    recommended_models,
+)
 from prrt_estimators.model_selection._result import ModelComparison, load_comparison
 from prrt_estimators.model_selection._run_store import RunInProgressError
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
@@ -12,8 +20,10 @@ from prrt_estimators.model_selection._summary import format_summary
 __all__ = [
     "BASELINES",
     "CONFIGURATIONS",
+    "MODELS",
     "MODEL_NAMES",
     "ModelComparison",
+    "ModelSpec",
     "RunInProgressError",
     "Skipped",
     "bootstrap_difference",
@@ -27,4 +37,5 @@ __all__ = [
     "load_comparison",
     "paper_models",
     "pool_repeats",
+    "recommended_models",
 ]

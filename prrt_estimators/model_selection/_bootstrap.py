@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from prrt_estimators.metrics._score import SCORES, Score, factor, find_score
 from prrt_estimators.model_selection._statistics import check_level
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
+Samples = Callable[[np.ndarray, np.ndarray], Any]
 
 
 class BootstrapInterval(NamedTuple):
@@ -44,8 +46,9 @@ def bootstrap_interval(
         1 = long PFS, 0 = short PFS, one row a patient.
     p_long : array-like of shape (n,)
         Out-of-fold probability of long PFS averaged over repeats (:func:`pool_repeats`).
-    metric : {"auroc", "auprc", "auprc_short", "brier"} or callable, default="auroc"
-        A name is computed for all samples at once, a ``metric(y_true, p_long) -> float`` for one after the other.
+    metric : str or callable, default="auroc"
+        Name of a registered score (`SCORES`; ``"brier"`` is the plain Brier score), or
+        ``metric(y_true, p_long) -> float``, which is slower.
     n_boot : int, default=2000
         Bootstrap samples.
     confidence_level : float, default=0.95
@@ -136,8 +139,7 @@ def _bootstrap(
         )
     if any(np.isnan(p).any() for p in scores):
         raise ValueError("probabilities hold NaN; leave out patients that a model did not predict, in all arrays.")
-    if not callable(metric) and metric not in _VECTORISED:
-        raise ValueError(f"`metric` must be one of {sorted(_VECTORISED)} or a callable; got {metric!r}.")
+    score = None if callable(metric) else _known(metric)
     if method not in ("percentile", "BCa", "basic"):
         raise ValueError(f"`method` must be 'percentile', 'BCa' or 'basic'; got {method!r}.")
     if n_boot < 1:
@@ -149,14 +151,14 @@ def _bootstrap(
             f"a stratified bootstrap needs at least two patients of each class, 0 and 1; got {len(short)} and "
             f"{len(long)} among {len(y)}."
         )
-    statistic = _vectorised_statistic(metric, scores) if isinstance(metric, str) else _statistic(metric, y, scores)
+    statistic = _statistic(metric, y, scores) if score is None else _named_statistic(str(metric), score, y, scores)
     result = stats.bootstrap(
         (short, long),
         statistic,
         n_resamples=n_boot,
         # Bounds memory: at most some ten million drawn patients at a time.
         batch=max(1, min(n_boot, 10_000_000 // len(y))),
-        vectorized=isinstance(metric, str),
+        vectorized=score is not None and score.at_once is not None,
         confidence_level=confidence_level,
         method=method,
         random_state=np.random.default_rng(random_state),
@@ -166,7 +168,21 @@ def _bootstrap(
     return BootstrapInterval(float(estimate), float(low), float(high), float(result.standard_error))
 
 
-def _statistic(metric: Metric, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., float]:
+def _known(name: str) -> Score:
+    score = find_score(name)
+    if score is None:
+        raise ValueError(f"`metric` must be one of {', '.join(SCORES)} or a callable; got {name!r}.")
+    return score
+
+
+def _named_statistic(name: str, score: Score, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., Any]:
+    sign, function, at_once = factor(name), score.function, score.at_once
+    if at_once is None:
+        return _statistic(lambda y, p: sign * function(y, p), y, scores)
+    return _vectorised_statistic(lambda short, long: sign * at_once(short, long), scores)
+
+
+def _statistic(metric: Any, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., float]:
     def statistic(short: np.ndarray, long: np.ndarray) -> float:
         rows = np.concatenate([short, long])
         values = [float(metric(y[rows], p[rows])) for p in scores]
@@ -175,40 +191,10 @@ def _statistic(metric: Metric, y: np.ndarray, scores: list[np.ndarray]) -> Calla
     return statistic
 
 
-def _vectorised_statistic(name: str, scores: list[np.ndarray]) -> Callable[..., Any]:
+def _vectorised_statistic(at_once: Samples, scores: list[np.ndarray]) -> Callable[..., Any]:
     def statistic(short: np.ndarray, long: np.ndarray, axis: int = -1) -> Any:
         short, long = np.moveaxis(short, axis, -1), np.moveaxis(long, axis, -1)
-        values = [_VECTORISED[name](p[short], p[long]) for p in scores]
+        values = [at_once(p[short], p[long]) for p in scores]
         return values[0] if len(values) == 1 else values[0] - values[1]
 
     return statistic
-
-
-def _auroc(short: np.ndarray, long: np.ndarray) -> Any:
-    n_short, n_long = short.shape[-1], long.shape[-1]
-    ranks = stats.rankdata(np.concatenate([short, long], axis=-1), axis=-1)[..., n_short:]
-    return (ranks.sum(axis=-1) - n_long * (n_long + 1) / 2) / (n_short * n_long)
-
-
-def _auprc(short: np.ndarray, long: np.ndarray) -> Any:
-    """Mean over long-PFS patients of the precision among all who are ranked at least as high."""
-    everybody = np.concatenate([long, short], axis=-1)
-    at_least = stats.rankdata(-everybody, method="max", axis=-1)[..., : long.shape[-1]]
-    return (stats.rankdata(-long, method="max", axis=-1) / at_least).mean(axis=-1)
-
-
-def _auprc_short(short: np.ndarray, long: np.ndarray) -> Any:
-    return _auprc(-long, -short)
-
-
-def _brier(short: np.ndarray, long: np.ndarray) -> Any:
-    total = (short**2).sum(axis=-1) + ((1 - long) ** 2).sum(axis=-1)
-    return total / (short.shape[-1] + long.shape[-1])
-
-
-_VECTORISED: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
-    "auroc": _auroc,
-    "auprc": _auprc,
-    "auprc_short": _auprc_short,
-    "brier": _brier,
-}

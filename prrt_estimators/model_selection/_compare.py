@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import secrets
 import warnings
@@ -19,6 +20,7 @@ from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import run_tasks
 from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_seed
 from prrt_estimators.model_selection._models import Skipped
+from prrt_estimators.model_selection._old_runs import modern_record
 from prrt_estimators.model_selection._preflight import (
     check_binary_target,
     check_models,
@@ -203,9 +205,10 @@ def _plan(
         for split in splits:
             seed = fold_seed(run["random_state"], name, split.number)
             key = fold_key(run["data"]["digest"], model, split, seed, scorers)
-            finished = None if store is None else store.finished(name, split, key)
+            old_key = functools.partial(fold_key, run["data"]["digest"], model, split, seed, scorers, old=True)
+            finished = None if store is None else store.finished(name, split, key, old_key)
             if finished is not None:
-                records[name].append(finished)
+                records[name].append(modern_record(finished, list(scorers)))
                 continue
             target = None if store is None else store.fold_file(name, split)
             tasks.append(Task(name, model, split, seed, key, run["threads_per_fold"], target))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
+import itertools
 import json
 import os
 import re
@@ -15,9 +17,10 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._former import former_parameters
 from prrt_estimators.cohort import IMAGING, Cohort, Volumes
 from prrt_estimators.exceptions import Problem
+from prrt_estimators.metrics import SCORES
+from prrt_estimators.model_selection._old_runs import old_parameters, old_path, old_scorer
 
 #: Parameters that change how fast or how loudly a model is fitted, never what is learnt.
 WITHOUT_EFFECT = frozenset({"verbose", "n_jobs", "cache_dir", "memory"})
@@ -41,11 +44,12 @@ def digest(*parts: Any) -> str:
     return total.hexdigest()[:32]
 
 
-def stable_text(value: Any) -> str:
+def stable_text(value: Any, *, old: bool = False) -> str:
     """Text of a parameter value that is the same in every process: no address, no order by chance.
 
     Estimators become their class and parameters, arrays and modules a digest, a path of a file its size and
-    time of change.
+    time of change. Classes and functions go by their public names, so that a file can be moved. With `old` they
+    go by the paths that results folders of format 1 hold.
 
     Examples
     --------
@@ -53,8 +57,9 @@ def stable_text(value: Any) -> str:
     >>> stable_text((1, 0.1, "a", None))
     "(1, 0.1, 'a', None)"
     >>> stable_text(LogisticRegression(C=2.0))[:59]
-    'sklearn.linear_model._logistic.LogisticRegression(C=2.0, cl'
+    'sklearn.linear_model.LogisticRegression(C=2.0, class_weight'
     """
+    text = functools.partial(stable_text, old=old)
     if value is None or isinstance(value, (bool, int, bytes)):
         return repr(value)
     if isinstance(value, (float, np.floating)):
@@ -64,28 +69,28 @@ def stable_text(value: Any) -> str:
     if isinstance(value, (str, os.PathLike)):
         return _path_text(os.fspath(value))
     if isinstance(value, np.ndarray):
-        return f"array({digest(value) if value.dtype != object else stable_text(value.tolist())})"
+        return f"array({digest(value) if value.dtype != object else text(value.tolist())})"
     if isinstance(value, (pd.DataFrame, pd.Series)):
         return f"table({digest(*_table_parts(pd.DataFrame(value)))})"
     if isinstance(value, (set, frozenset)):
-        return "{" + ", ".join(sorted(stable_text(item) for item in value)) + "}"
+        return "{" + ", ".join(sorted(text(item) for item in value)) + "}"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{stable_text(k)}: {stable_text(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{text(k)}: {text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, (list, tuple)):
-        inside = ", ".join(stable_text(item) for item in value)
+        inside = ", ".join(text(item) for item in value)
         return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
     if inspect.isclass(value):
-        return f"{value.__module__}.{value.__qualname__}"
+        return old_path(value) if old else public_path(value)
     if hasattr(value, "get_params"):
-        return _estimator_text(value)
+        return _estimator_text(value, old)
     if inspect.isroutine(value):
-        return _function_text(value)
+        return _function_text(value, old)
     if hasattr(value, "state_dict"):
         state = {name: np.asarray(tensor.detach().cpu()) for name, tensor in value.state_dict().items()}
         parts = [part for name, array in state.items() for part in (name, array)]
-        return f"{stable_text(type(value))}({digest(_ADDRESS.sub('', repr(value)), *parts)})"
+        return f"{text(type(value))}({digest(_ADDRESS.sub('', repr(value)), *parts)})"
     try:
-        return f"{stable_text(type(value))}({joblib.hash(value)})"
+        return f"{text(type(value))}({joblib.hash(value)})"
     except Exception:  # what cannot be pickled still has a text
         return _ADDRESS.sub("", repr(value))
 
@@ -102,28 +107,51 @@ def _path_text(text: str) -> str:
     return repr(text)
 
 
-def _estimator_text(estimator: Any) -> str:
-    # By the names of before, so that a run that was begun with those goes on.
-    params = former_parameters(estimator.get_params(deep=False))
-    inside = ", ".join(f"{name}={stable_text(params[name])}" for name in sorted(params) if name not in WITHOUT_EFFECT)
-    return f"{stable_text(type(estimator))}({inside})"
+def public_path(thing: Any) -> str:
+    """Return where a class or function is offered, without the private files that it may be moved between.
+
+    Examples
+    --------
+    >>> from prrt_estimators.estimators import LabPFSClassifier
+    >>> public_path(LabPFSClassifier)
+    'prrt_estimators.LabPFSClassifier'
+    """
+    module = str(getattr(thing, "__module__", None) or "")
+    name = getattr(thing, "__qualname__", repr(thing))
+    first, *others = module.split(".")
+    if first == "prrt_estimators":
+        return f"{first}.{name}"
+    return ".".join([first, *itertools.takewhile(lambda part: not part.startswith("_"), others), name])
 
 
-def _function_text(function: Any) -> str:
+def _estimator_text(estimator: Any, old: bool) -> str:
+    params = old_parameters(estimator) if old else estimator.get_params(deep=False)
+    inside = ", ".join(
+        f"{name}={stable_text(params[name], old=old)}" for name in sorted(params) if name not in WITHOUT_EFFECT
+    )
+    return f"{stable_text(type(estimator), old=old)}({inside})"
+
+
+def _function_text(function: Any, old: bool) -> str:
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', repr(function))}"
     if "<lambda>" not in name and not name.startswith("__main__"):
-        return _ADDRESS.sub("", name)
+        return _ADDRESS.sub("", name if old else public_path(function))
     code = getattr(function, "__code__", None)
     return f"{name}({digest(code.co_code, _ADDRESS.sub('', repr(code.co_consts)))})" if code else name
 
 
-def scorer_text(scorer: Any) -> str:
-    """Text of a scorer: its function and options."""
+def scorer_text(scorer: Any, *, old: bool = False) -> str:
+    """Text of a scorer: the name of a registered score, else its function and options."""
     function = getattr(scorer, "_score_func", None)
     if function is None:
-        return stable_text(scorer)
+        return stable_text(scorer, old=old)
+    score = next((one for one in SCORES.values() if one.function is function), None)
+    if old and score is not None:
+        return old_scorer(score.name)
+    if score is not None and public_path(function).startswith("prrt_estimators."):
+        return score.name
     options = {name: getattr(scorer, name, None) for name in ("_sign", "_response_method", "_kwargs")}
-    return f"{stable_text(function)}({stable_text(options)})"
+    return f"{stable_text(function, old=old)}({stable_text(options, old=old)})"
 
 
 def _table_parts(table: pd.DataFrame) -> Iterable[Any]:

@@ -18,8 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from prrt_estimators.cohort import Cohort
 
-#: Of run.json and the folds; raised whenever older folders can no longer be read.
-FORMAT = 1
+#: Of run.json and the folds; raised with what is written, and the formats that are read.
+FORMAT = 2
+READABLE = (1, 2)
 
 _PACKAGES = (
     "prrt-estimators", "scikit-learn", "torch", "monai", "skorch", "numpy", "scipy", "pandas", "joblib", "nibabel",

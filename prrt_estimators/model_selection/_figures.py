@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection._run_store import folder_name
 from prrt_estimators.model_selection._statistics import pool_repeats
 from prrt_estimators.plotting import (
@@ -47,7 +48,7 @@ class Panel:
 
 def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
     """Bars of AUROC and AUPRC by model (of the first metrics, where these were not asked for)."""
-    metrics = [name for name in ("auroc", "auprc") if name in comparison.metrics] or comparison.metrics[:2]
+    metrics = [name for name in SCORES if name in comparison.metrics][:2] or comparison.metrics[:2]
     # Only models with a result have bars; where none has any, the reasons are all there is to draw.
     absent = (
         comparison.status if comparison.scores.empty else comparison.status[comparison.status["status"] == "failed"]
@@ -133,7 +134,7 @@ def _by_class(comparison: ModelComparison, best: str, horizon: float | None) -> 
     pooled = pool_repeats(own)
     patients = comparison.survival.set_index("patient_id").loc[pooled["patient_id"]].reset_index()
     survival = _survival(patients)
-    display = KaplanMeierDisplay.from_predictions(survival, pooled["p_long"], horizon=horizon)  # type: ignore[arg-type]
+    display = KaplanMeierDisplay.from_predictions(survival, pooled["y_score"], horizon=horizon)  # type: ignore[arg-type]
     return Panel(
         display.figure_,
         f"Progression-free survival by the class that {model_label(best)} predicts: out-of-fold probabilities averaged "

@@ -22,8 +22,10 @@ from sklearn.metrics import check_scoring
 from prrt_estimators._io import atomic_write
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
+from prrt_estimators.metrics._predictions import PROBABILITY
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
+from prrt_estimators.model_selection._old_runs import old_name
 
 #: Different texts of warnings that are kept for one fold.
 _WARNINGS_KEPT = 20
@@ -73,12 +75,11 @@ def seeded(estimator: Any, seed: int) -> Any:
     return copy.set_params(**{name: int(one) for name, one in zip(names, seeds, strict=True)}) if names else copy
 
 
-def fold_key(data: str, estimator: Any, split: Split, seed: int, scorers: dict[str, Any]) -> str:
-    """Digest of everything that the numbers of a fold depend on."""
-    metrics = [f"{name}={scorer_text(scorer)}" for name, scorer in scorers.items()]
-    return digest(
-        data, split.train, split.test, stable_text(estimator), str(seed), "|".join(metrics), package_version()
-    )
+def fold_key(data: str, estimator: Any, split: Split, seed: int, scorers: dict[str, Any], *, old: bool = False) -> str:
+    """Digest of everything that the numbers of a fold depend on; with `old` as folders of format 1 hold it."""
+    metrics = [f"{old_name(name) if old else name}={scorer_text(scorer, old=old)}" for name, scorer in scorers.items()]
+    estimator_text = stable_text(estimator, old=old)
+    return digest(data, split.train, split.test, estimator_text, str(seed), "|".join(metrics), package_version())
 
 
 def take_rows(X: Any, rows: np.ndarray) -> Any:
@@ -106,7 +107,7 @@ def run_fold(
     Returns
     -------
     dict
-        ``status`` ("ok", "skipped", "failed"), ``scores``, ``p_long`` of the test rows, ``warnings``, timings in
+        ``status`` ("ok", "skipped", "failed"), ``scores``, ``y_score`` of the test rows and its ``kind``, ``warnings``, timings in
         seconds; ``reason`` and ``traceback`` where it did not succeed.
     """
     split = task.split
@@ -155,7 +156,7 @@ def _fit_and_score(
         found |= check_scoring(model, scoring=weighted)(model, X_test, y[test], sample_weight=weight[test])
     # JSON has no NaN, the score of a test part with one class only
     record["scores"] = {name: float(found[name]) if np.isfinite(found[name]) else None for name in scorers}
-    record["p_long"] = p_long.tolist()
+    record |= {"y_score": p_long.tolist(), "kind": PROBABILITY}
     record["fit_seconds"] = round(fitted - started, 4)
     record["score_seconds"] = round(time.perf_counter() - fitted, 4)
 
@@ -178,6 +179,6 @@ def read_record(path: Path) -> dict[str, Any] | None:
     """Record of a finished fold, None where there is none that can be read."""
     with contextlib.suppress(OSError, ValueError):
         record = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(record, dict) and record.get("status") == "ok" and {"key", "scores", "p_long"} <= set(record):
-            return record
+        if isinstance(record, dict) and record.get("status") == "ok" and {"key", "scores"} <= set(record):
+            return record if {"y_score", "p_long"} & set(record) else None
     return None

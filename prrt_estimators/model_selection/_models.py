@@ -1,4 +1,4 @@
-"""The models of the study by name, ready to be compared."""
+"""The registered models, ready to be compared."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-#: The eight configurations of the study, in the order of its tables, then two simple baselines.
-CONFIGURATIONS = ("lab", "pet", "ct", "pet_ct", "pet_lab", "ct_lab", "pet_ct_lab", "pet_ct_lab_pretrained")
-BASELINES = ("baseline_lab", "baseline_pet")
-MODEL_NAMES = (*CONFIGURATIONS, *BASELINES)
+from prrt_estimators._model_specs import MODELS, ModelSpec
 
-NEEDS_WEIGHTS = "needs weights of a pretrained CT encoder: pass weights={'ct': 'astra'} (--ct-weights astra)"
+#: The eight configurations of the study, in the order of its tables, then two simple baselines.
+CONFIGURATIONS = tuple(spec.name for spec in MODELS.values() if spec.study)
+BASELINES = tuple(spec.name for spec in MODELS.values() if spec.baseline)
+MODEL_NAMES = (*CONFIGURATIONS, *BASELINES)
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def paper_models(
     spacing : float or three, default=None
         Distance between voxels of that box in mm.
     batch_size : int, default=None
-        Patients a step.
+        Patients per step of training.
     device : str, default="auto"
         ``"cpu"``, ``"cuda"``, ``"mps"``; "auto" takes the best there is.
     random_state : int, default=None
@@ -78,7 +78,7 @@ def paper_models(
     baselines : bool, default=True
         Add ``baseline_lab`` and ``baseline_pet``.
     include : iterable of str, default=None
-        Only these, in the order of the study; names of baselines count whatever `baselines` says.
+        Only these, in the order of the registry; any registered model (`MODELS`), whatever `baselines` says.
     verbose : int, default=0
         Passed on to the estimators.
 
@@ -103,14 +103,82 @@ def paper_models(
     >>> paper_models()["pet_ct_lab_pretrained"].reason[:13]
     'needs weights'
     """
-    wanted = _wanted(include, baselines)
-    given = {"size": size, "spacing": spacing, "max_epochs": max_epochs, "batch_size": batch_size}
-    own = {name: value for name, value in given.items() if value is not None}
-    network = own | {"device": device, "random_state": random_state, "cache_dir": cache_dir, "verbose": verbose}
-    pretrained = {"weights": _as_text(weights)}
-    if finetune is not None:
-        pretrained["finetune"] = finetune
-    return {name: _make(name, network, pretrained) for name in wanted}
+    if include is None:
+        chosen = [spec for spec in MODELS.values() if spec.study or (baselines and spec.baseline)]
+    else:
+        chosen = named_specs(include)
+    return make_models(
+        chosen,
+        weights=_as_text(weights),
+        finetune=finetune,
+        max_epochs=max_epochs,
+        size=size,
+        spacing=spacing,
+        batch_size=batch_size,
+        device=device,
+        random_state=random_state,
+        cache_dir=cache_dir,
+        verbose=verbose,
+    )
+
+
+def recommended_models(**options: Any) -> dict[str, Any]:
+    """Return the models to begin with on about a hundred patients.
+
+    Parameters
+    ----------
+    **options
+        As for :func:`paper_models`, without `baselines` and `include`.
+
+    Returns
+    -------
+    dict of str to estimator or Skipped
+        Every model that the registry (`MODELS`) recommends.
+
+    Raises
+    ------
+    TypeError
+        If an option is unknown.
+
+    Examples
+    --------
+    >>> "baseline_lab" in recommended_models()
+    True
+    """
+    names = [spec.name for spec in MODELS.values() if spec.recommended]
+    return paper_models(include=names, **options)
+
+
+def named_specs(names: Iterable[str]) -> list[ModelSpec]:
+    """Return registered models by name, in the order of the registry.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or there is none.
+    """
+    chosen = [names] if isinstance(names, str) else list(names)
+    unknown = [name for name in chosen if name not in MODELS]
+    if unknown or not chosen:
+        raise ValueError(f"models must be some of {', '.join(MODELS)}; got {', '.join(unknown) or 'none'}.")
+    return [spec for name, spec in MODELS.items() if name in chosen]
+
+
+def make_models(specs: Iterable[ModelSpec], **options: Any) -> dict[str, Any]:
+    """Return estimators by name; each receives those of the options that its ``get_params`` knows and that are given."""
+    return {spec.name: _make(spec, options) for spec in specs}
+
+
+def _make(spec: ModelSpec, options: Mapping[str, Any]) -> Any:
+    own = {name: options.get(name) for name in spec.options}
+    if own and next(iter(own.values())) is None:
+        return Skipped(spec.without or f"needs the option {next(iter(own))}")
+    # Options of one model are those of no other, even where its class knows them.
+    special = {name for other in MODELS.values() for name in other.options}
+    estimator = _class_of(spec)(**spec.parameters)
+    free = set(estimator.get_params(deep=False)) - set(spec.parameters) - special
+    given = {name: value for name, value in options.items() if name in free} | own
+    return estimator.set_params(**{name: value for name, value in given.items() if value is not None})
 
 
 def _as_text(weights: Any) -> Any:
@@ -121,33 +189,10 @@ def _as_text(weights: Any) -> Any:
     return os.fspath(weights) if isinstance(weights, os.PathLike) else weights
 
 
-def _wanted(include: Iterable[str] | None, baselines: bool) -> list[str]:
-    if include is None:
-        return list(MODEL_NAMES if baselines else CONFIGURATIONS)
-    chosen = [include] if isinstance(include, str) else list(include)
-    unknown = [name for name in chosen if name not in MODEL_NAMES]
-    if unknown or not chosen:
-        raise ValueError(f"models must be some of {', '.join(MODEL_NAMES)}; got {', '.join(unknown) or 'none'}.")
-    return [name for name in MODEL_NAMES if name in chosen]
-
-
-def _make(name: str, network: Mapping[str, Any], pretrained: Mapping[str, Any]) -> Any:
+def _class_of(spec: ModelSpec) -> Any:
+    if not isinstance(spec.estimator, str):
+        return spec.estimator
     # Estimators bring torch with them: a listing of names must not wait for it.
     from prrt_estimators import estimators
 
-    if name == "lab":
-        return estimators.LabPFSClassifier(random_state=network["random_state"])
-    if name == "pet":
-        return estimators.PETPFSClassifier(**network)
-    if name == "ct":
-        return estimators.CTPFSClassifier(**network)
-    if name == "baseline_lab":
-        return estimators.LabBaselineClassifier()
-    if name == "baseline_pet":
-        box = {key: network[key] for key in ("size", "spacing", "cache_dir") if key in network}
-        return estimators.PETBaselineClassifier(**box)
-    if name == "pet_ct_lab_pretrained":
-        if pretrained["weights"] is None:
-            return Skipped(NEEDS_WEIGHTS)
-        return estimators.FusionPFSClassifier(modalities=("pet", "ct", "lab"), **pretrained, **network)
-    return estimators.FusionPFSClassifier(modalities=tuple(name.split("_")), **network)
+    return getattr(estimators, spec.estimator)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import ResultsWarning
-from prrt_estimators.model_selection._digest import private_text, stable_text
+from prrt_estimators.model_selection._digest import private_text, public_path, stable_text
 from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._result import ModelComparison, status_table
@@ -38,7 +38,7 @@ def model_entry(model: Any, records: Sequence[Record], n_splits: int) -> dict[st
     elif len(done) == n_splits:
         entry["status"] = "ok"
     params = model.get_params(deep=False) if hasattr(model, "get_params") else {}
-    entry["class"] = f"{type(model).__module__}.{type(model).__qualname__}"
+    entry["class"] = public_path(type(model))
     entry["parameters"] = {name: private_text(stable_text(params[name])) for name in sorted(params)}
     texts = dict.fromkeys(text for one in (*done, *stopped) for text in one["warnings"])
     entry["warnings"] = list(texts)[:_WARNINGS_KEPT]
@@ -99,12 +99,18 @@ def collect(
             score_rows.append(place | values)
             parts.append(
                 pd.DataFrame(
-                    place | {"patient_id": patients[split.test], "y_true": y[split.test], "p_long": one["p_long"]}
+                    place
+                    | {
+                        "patient_id": patients[split.test],
+                        "y_true": y[split.test],
+                        "y_score": one["y_score"],
+                        "kind": one["kind"],
+                    }
                 )
             )
     columns = ["model", "repeat", "fold"]
     scores = pd.DataFrame(score_rows, columns=[*columns, *run["scoring"]])
-    nothing = pd.DataFrame(columns=[*columns, "patient_id", "y_true", "p_long"])
+    nothing = pd.DataFrame(columns=[*columns, "patient_id", "y_true", "y_score", "kind"])
     predictions = pd.concat(parts, ignore_index=True) if parts else nothing
     survival = pd.DataFrame({"patient_id": patients, "y_true": y})
     if weight is not None:

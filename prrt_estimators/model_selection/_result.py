@@ -12,6 +12,8 @@ import pandas as pd
 
 from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.exceptions import RunMismatchError
+from prrt_estimators.metrics._predictions import with_score_column
+from prrt_estimators.metrics._score import direction, main_score
 from prrt_estimators.model_selection._summary import format_summary, summarise
 from prrt_estimators.model_selection._words import size_in_words
 
@@ -30,7 +32,7 @@ class ModelComparison:
         ``model``, ``repeat``, ``fold`` (counted from 0) and one column a metric.
     predictions : DataFrame
         Out-of-fold probabilities: ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true`` (1 = long PFS),
-        ``p_long``.
+        ``y_score`` and its ``kind``: "p_long" is the probability of long PFS.
     status : DataFrame
         ``model``, ``status`` ("ok", "skipped", "failed"), ``reason``, ``n_finished`` folds, ``seconds``,
         ``n_warnings``; one row a model in the order given.
@@ -69,11 +71,12 @@ class ModelComparison:
 
     @property
     def best_model(self) -> str | None:
-        """Model with the highest mean AUROC (or first metric); chosen after the fact, so its score flatters it."""
+        """Model with the best mean AUROC (or first score); chosen after the fact, so its score flatters it."""
         if self.scores.empty:
             return None
-        metric = "auroc" if "auroc" in self.metrics else self.metrics[0]
-        means = self.scores.groupby(["model", "repeat"], sort=False)[metric].mean().groupby("model", sort=False).mean()
+        metric = main_score(self.metrics)
+        repeats = self.scores.groupby(["model", "repeat"], sort=False)[metric].mean()
+        means = direction(metric) * repeats.groupby("model", sort=False).mean()
         return None if means.isna().all() else str(means.idxmax())
 
     def summary(self, *, reference: str | None = "baseline_lab", n_boot: int = 2000) -> pd.DataFrame:
@@ -91,8 +94,8 @@ class ModelComparison:
         DataFrame indexed by model
             ``status``, ``n_patients``, ``n_repeats``, ``n_folds``; for each metric ``<metric>_mean`` and
             ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
-            the luck of the split and is no confidence interval); ``prevalence_long`` and ``prevalence_short``,
-            the AUPRC of chance, beside the AUPRC of either class; ``auroc_pooled`` with ``auroc_low`` and
+            the luck of the split and is no confidence interval) and ``<metric>_chance``, what a model that knows
+            nothing is expected to reach; ``prevalence_long``, the share of long PFS; ``auroc_pooled`` with ``auroc_low`` and
             ``auroc_high``, the AUROC of probabilities averaged over repeats with its 95 % interval over patients
             (left out with sample weights); ``reference``, the mean difference of AUROC from it with a 95 %
             interval and p value (corrected for overlapping training sets), and ``p_holm``, adjusted for the
@@ -269,7 +272,7 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
         }
         return ModelComparison(
             scores=tables["scores"],
-            predictions=tables["predictions"],
+            predictions=with_score_column(tables["predictions"]),
             status=status_table(run),
             survival=tables["patients"],
             run=run,

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.exceptions import RunMismatchError
-from prrt_estimators.model_selection._environment import FORMAT
+from prrt_estimators.model_selection._environment import FORMAT, READABLE
 from prrt_estimators.model_selection._fold import Split, read_record
 
 _UNFINISHED = re.compile(r"\.(scores|predictions|summary|patients|run|splits|\d+-\d+)-\w+\.(csv|json)")
@@ -91,7 +91,7 @@ class RunStore:
         run = _read_json(self.folder / "run.json")
         if run is None:
             return None
-        if run.get("format") != FORMAT:
+        if run.get("format") not in READABLE:
             raise RunMismatchError(
                 f"{self.folder} was written by another version of this package (format {run.get('format')}, this "
                 f"one writes {FORMAT}). Give this run a new folder."
@@ -137,10 +137,12 @@ class RunStore:
         """Where the record of a fold lies."""
         return self.folder / "folds" / folder_name(model) / f"{split.repeat}-{split.fold}.json"
 
-    def finished(self, model: str, split: Split, key: str) -> dict[str, Any] | None:
-        """Record of this fold if it is finished and was made from the same inputs."""
+    def finished(self, model: str, split: Split, key: str, old_key: Callable[[], str]) -> dict[str, Any] | None:
+        """Record of this fold if it is finished and was made from the same inputs, in this version or the last."""
         record = read_record(self.fold_file(model, split))
-        return record if record is not None and record["key"] == key else None
+        if record is None or record["key"] == key:
+            return record
+        return record if "p_long" in record and record["key"] == old_key() else None
 
 
 def _others(rows: np.ndarray, n: int) -> np.ndarray:

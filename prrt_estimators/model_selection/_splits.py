@@ -19,11 +19,14 @@ def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -
     """Return the splits, those of the store if it holds some of the same splitter, and a text that names them."""
     if not isinstance(cv, (int, np.integer)) and not hasattr(cv, "split"):
         return draw_splits(cv, y, groups), "given splits"
-    name = repr(cv)
+    name, before = repr(cv), repr(cv)
     if " at 0x" in name:
-        name = stable_text(cv)
-    key = name if groups is None else f"{name} groups={stable_text(np.asarray(groups))}"
+        name, before = stable_text(cv), stable_text(cv, old=True)
+    of_groups = "" if groups is None else f" groups={stable_text(np.asarray(groups))}"
+    key = name + of_groups
     splits = None if store is None else store.read_splits(key)
+    if splits is None and store is not None:
+        splits = store.read_splits(before + of_groups)
     if splits is None:
         splits = draw_splits(cv, y, groups)
         if store is not None:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from prrt_estimators.exceptions import ResultsWarning
+from prrt_estimators.metrics._predictions import with_score_column
 
 
 class CorrectedTTest(NamedTuple):
@@ -154,14 +155,15 @@ def pool_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     predictions : DataFrame
-        Columns ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true``, ``p_long``: one row a model, repeat
-        and patient, as in ``predictions.csv``. (Where a splitter holds a patient out several times in what it
+        Columns ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true``, ``y_score`` and its ``kind`` (or
+        ``p_long`` in their place): one row per model, repeat and patient, as in ``predictions.csv``. (Where a splitter holds a patient out several times in what it
         counts as one repeat, all of those predictions are averaged.)
 
     Returns
     -------
     DataFrame
-        One row a model and patient: ``model``, ``patient_id``, ``y_true``, ``p_long`` (mean), ``n_predictions``.
+        One row per model and patient: ``model``, ``patient_id``, ``y_true``, ``y_score`` (mean), ``kind``,
+        ``n_predictions``.
         Models and patients stand in the order of their first appearance.
 
     Raises
@@ -174,11 +176,12 @@ def pool_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     >>> predictions = pd.DataFrame({"model": "lab", "repeat": [0, 0, 1, 1], "fold": [0, 1, 0, 1],
     ...     "patient_id": ["a", "b", "b", "a"], "y_true": [1, 0, 0, 1], "p_long": [0.5, 0.25, 0.75, 1.0]})
     >>> pool_repeats(predictions)
-      model patient_id  y_true  p_long  n_predictions
-    0   lab          a       1    0.75              2
-    1   lab          b       0    0.50              2
+      model patient_id  y_true  y_score    kind  n_predictions
+    0   lab          a       1     0.75  p_long              2
+    1   lab          b       0     0.50  p_long              2
     """
-    needed = ["model", "repeat", "fold", "patient_id", "y_true", "p_long"]
+    predictions = with_score_column(predictions)
+    needed = ["model", "repeat", "fold", "patient_id", "y_true", "y_score"]
     missing = [name for name in needed if name not in predictions.columns]
     if missing:
         raise ValueError(
@@ -199,7 +202,10 @@ def pool_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
             "horizons seem to be mixed; keep them apart."
         )
     groups = predictions.groupby(["model", "patient_id"], sort=False, as_index=False)
-    return groups.agg(y_true=("y_true", "first"), p_long=("p_long", "mean"), n_predictions=("p_long", "size"))
+    kind = {"kind": ("kind", "first")} if "kind" in predictions.columns else {}
+    return groups.agg(
+        y_true=("y_true", "first"), y_score=("y_score", "mean"), **kind, n_predictions=("y_score", "size")
+    )
 
 
 def check_level(confidence_level: float) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from prrt_estimators.metrics._score import chance_by_score, factor, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
 
@@ -31,21 +32,17 @@ def summarise(
     table["n_folds"] = grouped.size().reindex(table.index).fillna(0).astype(int)
     per_repeat = scores.groupby(["model", "repeat"], sort=False)[list(metrics)].mean().groupby("model", sort=False)
     means, spreads = per_repeat.mean().reindex(table.index), per_repeat.std(ddof=1).reindex(table.index)
-    long = _prevalence(patients)
-    beside = {"auprc": ("prevalence_long", long), "auprc_short": ("prevalence_short", 1 - long)}
+    weight = patients.get("sample_weight")
+    long = float(np.average(patients["y_true"], weights=weight))
+    table["prevalence_long"], table["prevalence_short"] = long, 1 - long
+    chance = chance_by_score(metrics, patients["y_true"], weight)
     for name in metrics:
         table[f"{name}_mean"], table[f"{name}_sd"] = means[name], spreads[name]
-        if name in beside:
-            column, value = beside[name]
-            table[column] = value
+        if name in chance:
+            table[f"{name}_chance"] = chance[name]
     table = table.join(_intervals(predictions, patients, table.index, n_boot, random_state))
-    metric = "auroc" if "auroc" in metrics else metrics[0]
+    metric = main_score(metrics)
     return table.join(_tests(scores, predictions, patients, table.index, metric, reference))
-
-
-def _prevalence(patients: pd.DataFrame) -> float:
-    weight = patients["sample_weight"] if "sample_weight" in patients else np.ones(len(patients))
-    return float(np.average(patients["y_true"], weights=weight))
 
 
 def _intervals(
@@ -58,7 +55,7 @@ def _intervals(
     for model, rows in pool_repeats(predictions).groupby("model", sort=False):
         if rows["y_true"].nunique() == 2:
             # The same seed for every model: the same patients are drawn for all.
-            found = bootstrap_interval(rows["y_true"], rows["p_long"], n_boot=n_boot, random_state=random_state)
+            found = bootstrap_interval(rows["y_true"], rows["y_score"], n_boot=n_boot, random_state=random_state)
             table.loc[model] = found.estimate, found.low, found.high
     return table
 
@@ -102,15 +99,16 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
         title; ``AUROC 95 % CI`` of the probabilities averaged over repeats; the difference from the reference with
         its corrected p value, adjusted by Holm. Models without a result show their status.
     """
-    titles = {"auroc": "AUROC", "auprc": "AUPRC long", "auprc_short": "AUPRC short", "brier": "Brier"}
-    chance = {"auprc": "prevalence_long", "auprc_short": "prevalence_short"}
     text = pd.DataFrame({"model": summary.index.astype(str)})
     for metric in (name.removesuffix("_mean") for name in summary.columns if name.endswith("_mean")):
-        title = titles.get(metric, metric)
-        if metric in chance:
-            title += f" (chance {summary[chance[metric]].iloc[0]:.2f})"
+        title, sign = score_title(metric), factor(metric)
+        # Chance is told where it is not the half that everybody knows.
+        chance = summary.get(f"{metric}_chance", pd.Series([np.nan])).iloc[0] * sign
+        if not np.isnan(chance) and chance != 0.5:
+            title += f" (chance {chance:.2f})"
         text[title] = [
-            _with_spread(mean, sd) for mean, sd in zip(summary[f"{metric}_mean"], summary[f"{metric}_sd"], strict=True)
+            _with_spread(sign * mean, sd)
+            for mean, sd in zip(summary[f"{metric}_mean"], summary[f"{metric}_sd"], strict=True)
         ]
         if metric == "auroc":
             pairs = zip(summary["auroc_low"], summary["auroc_high"], strict=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
+from prrt_estimators._model_specs import MODELS
 
 _LACKS = re.compile(r"\w+ needs ('(?:pet|ct|lab)'(?: and '(?:pet|ct|lab)')*); the data have ")
 _TITLES = {"pet": "PET", "ct": "CT", "lab": "laboratory values"}
@@ -62,7 +62,7 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
     absent: set[str] = set()
     others: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        lacks = _lacks(reason, modalities)
+        lacks = _lacks(name, reason, modalities)
         if lacks:
             lacking.append(model_label(name))
             absent |= lacks
@@ -75,10 +75,12 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
     return [*found, *(f"Skipped ({reason}): {', '.join(names)}." for reason, names in others.items())]
 
 
-def _lacks(reason: str, modalities: Sequence[str]) -> set[str]:
+def _lacks(name: str, reason: str, modalities: Sequence[str]) -> set[str]:
     """Modalities that a model misses by its reason."""
     said = _LACKS.match(reason)
     if said is not None:
         return set(re.findall(r"'(\w+)'", said[1]))
     # Whoever has no PET is not helped by advice on weights for a model that needs PET as well.
-    return set(_TITLES) - set(modalities) if reason == NEEDS_WEIGHTS and modalities else set()
+    spec = MODELS.get(name)
+    without = spec is not None and reason == spec.without
+    return set(spec.needs) - set(modalities) if spec is not None and without and modalities else set()

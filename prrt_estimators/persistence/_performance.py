@@ -11,13 +11,11 @@ import numpy as np
 
 from prrt_estimators._former import former_parameters
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.metrics._score import chance_at, factor, score_title
 from prrt_estimators.persistence._small_cells import SMALLEST
 
 #: Parameters that change where or how fast a model is fitted, not what it is.
 _WITHOUT_EFFECT = frozenset({"cache_dir", "device", "n_jobs", "verbose", "precision", "random_state"})
-
-_TITLES = {"auroc": "AUROC", "auprc": "AUPRC, long PFS", "auprc_short": "AUPRC, short PFS", "brier": "Brier score"}
-_CHANCE = {"auroc": 0.5, "auprc": "prevalence_long", "auprc_short": "prevalence_short"}
 
 
 def check_compared(estimator: Any, comparison: Any, model: str | None) -> str:
@@ -92,13 +90,15 @@ def describe_performance(estimator: Any, comparison: Any, model: str | None, X: 
 
 
 def _score(metric: str, row: Any, hidden: bool) -> str:
-    chance = _CHANCE.get(metric, "")
-    if isinstance(chance, str) and chance:
+    chance = ""
+    if f"{metric}_chance" in row.index:
         # The share of a class and the number of patients give the count of that class.
-        chance = "not shown" if hidden else f"{row[chance]:.2f}"
+        secret = hidden and metric not in chance_at([metric], None)
+        chance = "not shown" if secret else f"{factor(metric) * row[f'{metric}_chance']:.2f}"
     spread = row[f"{metric}_sd"]
-    texts = [_TITLES.get(metric, metric), f"{row[f'{metric}_mean']:.3f}", "" if math.isnan(spread) else f"{spread:.3f}"]
-    return f"| {' | '.join([*texts, str(chance)])} |"
+    mean = factor(metric) * row[f"{metric}_mean"]
+    texts = [score_title(metric), f"{mean:.3f}", "" if math.isnan(spread) else f"{spread:.3f}"]
+    return f"| {' | '.join([*texts, chance])} |"
 
 
 def _intervals(row: Any) -> list[str]:
@@ -122,7 +122,7 @@ def _intervals(row: Any) -> list[str]:
     if not math.isnan(p):
         column = next(str(name) for name in row.index if str(name).endswith("_difference"))
         lines.append(
-            f"Mean difference of {column.removesuffix('_difference').upper()} from {row['reference']}: "
+            f"Mean difference of {score_title(column.removesuffix('_difference'))} from {row['reference']}: "
             f"{row[column]:+.3f} with a 95 % interval of {row[f'{column}_low']:.3f} to {row[f'{column}_high']:.3f} "
             f"(p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, adjusted for the number of models)."
         )

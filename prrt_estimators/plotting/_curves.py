@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn import metrics
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from prrt_estimators.metrics._predictions import with_score_column
 from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
 
@@ -124,7 +125,7 @@ class _CurvesDisplay(Display):
         Parameters
         ----------
         predictions : DataFrame
-            Columns ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true``, ``p_long``, as in
+            Columns ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true``, ``y_score``, as in
             ``predictions.csv``.
         repeat, fold : int
             The fold, e.g. from :func:`representative_fold`.
@@ -138,8 +139,9 @@ class _CurvesDisplay(Display):
         ValueError
             If a model has no predictions on the fold, or models were tested on different patients.
         """
+        predictions = with_score_column(predictions)
         here = predictions.loc[(predictions["repeat"] == repeat) & (predictions["fold"] == fold)]
-        table = here.pivot(index="patient_id", columns="model", values="p_long")
+        table = here.pivot(index="patient_id", columns="model", values="y_score")
         names = list(dict.fromkeys(here["model"])) if models is None else list(models)
         absent = [name for name in names if name not in table.columns]
         if absent or not names:

@@ -17,6 +17,7 @@ from prrt_estimators.inspection import (
     permutation_importance,
     shap_importance,
 )
+from prrt_estimators.metrics._score import score_title
 from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._marks import MODALITY_LABELS, column_labels
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
@@ -25,7 +26,6 @@ _AXES = {
     "forest": "Mean decrease of impurity (share)",
     "shap": "Mean absolute SHAP value",
 }
-_SCORES = {"roc_auc": "AUROC", "average_precision": "AUPRC", "neg_brier_score": "Brier score"}
 
 
 class ImportanceDisplay(Display):
@@ -102,7 +102,7 @@ class ImportanceDisplay(Display):
         if isinstance(result, PermutationImportance):
             frame = result.frame().rename(columns={"group": "name"})
             labels = _group_labels(result.groups)
-            score = _SCORES.get(result.scoring, result.scoring.replace("_", " "))
+            score = score_title(result.scoring).replace("_", " ")
             # What can be lost: importance in a model no better than chance means nothing.
             axis = f"Loss of {score} when shuffled, of {result.scores.mean():.2f} (mean, 95 % interval)"
         elif isinstance(result, pd.DataFrame) or is_shap_explanation(result):

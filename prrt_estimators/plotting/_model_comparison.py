@@ -12,15 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from prrt_estimators._model_specs import MODELS
+from prrt_estimators.metrics._score import chance_at, factor, score_title
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import MODEL_LABELS, OKABE_ITO, figure_of, model_label, new_axes, style_context
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, model_label, new_axes, style_context
 
-_METRIC_LABELS = {
-    "auroc": "AUROC",
-    "auprc": "AUPRC (long PFS)",
-    "auprc_short": "AUPRC (short PFS)",
-    "brier": "Brier score",
-}
 _COLOURS = [OKABE_ITO[name] for name in ("blue", "orange", "green", "purple")]
 
 
@@ -74,6 +70,7 @@ class ModelComparisonDisplay(Display):
         scores: pd.DataFrame,
         *,
         prevalence: float | None = None,
+        chance: Mapping[str, float] | None = None,
         metrics: Sequence[str] = ("auroc", "auprc"),
         skipped: Mapping[str, str] | Iterable[str] = (),
         ax: Axes | None = None,
@@ -86,7 +83,9 @@ class ModelComparisonDisplay(Display):
             Columns ``model``, ``repeat``, ``fold`` and one a metric, as in ``scores.csv``. Folds are averaged within
             a repeat, then mean and standard deviation are taken over repeats (none for a single repeat).
         prevalence : float, default=None
-            Share of long PFS: the AUPRC of chance. ``None`` draws no such line.
+            Share of long PFS, from which the values of chance follow that depend on it. ``None`` draws no such line.
+        chance : mapping of str to float, default=None
+            Values of chance by metric, in place of those that follow from `prevalence`.
         metrics : sequence of str, default=("auroc", "auprc")
             Columns to draw, at most four.
         skipped : mapping of str to str, or iterable of str, default=()
@@ -116,21 +115,20 @@ class ModelComparisonDisplay(Display):
         if not names:
             raise ValueError("`scores` is empty and no model is `skipped`; there is nothing to draw.")
         # The paper's order for the paper's models, then others as they come; sorting is stable.
-        place = {name: position for position, name in enumerate(MODEL_LABELS)}
+        place = {name: position for position, name in enumerate(MODELS)}
         names.sort(key=lambda name: place.get(name, len(place)))
         rows = []
         for name in names:
             for metric in metrics:
                 own = scores.loc[scores["model"] == name]
-                repeats = own.groupby("repeat")[metric].mean().dropna()
+                repeats = factor(metric) * own.groupby("repeat")[metric].mean().dropna()
                 rows.append((name, metric, repeats.mean(), repeats.std(ddof=1), len(repeats)))
         summary = pd.DataFrame(rows, columns=["model", "metric", "mean", "sd", "n_repeats"])
-        chance = {"auroc": 0.5}
-        if prevalence is not None:
-            chance |= {"auprc": prevalence, "auprc_short": 1 - prevalence, "brier": prevalence * (1 - prevalence)}
+        if chance is None:
+            chance = chance_at(metrics, prevalence)
         return cls(
             summary,
-            chance={metric: chance[metric] for metric in metrics if metric in chance},
+            chance={metric: factor(metric) * chance[metric] for metric in metrics if metric in chance},
             skipped={name: reason for name, reason in reasons.items() if name not in found},
         ).plot(ax)
 
@@ -212,7 +210,7 @@ class ModelComparisonDisplay(Display):
         handles = []
         for k, metric in enumerate(metrics):
             # The legend fills column after column: a metric above, its chance below.
-            handles.append(Line2D([], [], color=_COLOURS[k], linewidth=7, label=_METRIC_LABELS.get(metric, metric)))
+            handles.append(Line2D([], [], color=_COLOURS[k], linewidth=7, label=score_title(metric)))
             if metric in self.chance:
                 handles.append(Line2D([], [], label=f"chance {self.chance[metric]:.2f}", **self._chance_style(k)))
             else:

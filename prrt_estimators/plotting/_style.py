@@ -17,6 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators._model_specs import model_title
 
 #: Okabe and Ito's colours for all kinds of colour vision, without the yellow that vanishes on white paper.
 OKABE_ITO = {
@@ -27,20 +28,6 @@ OKABE_ITO = {
     "purple": "#CC79A7",
     "sky": "#56B4E9",
     "black": "#000000",
-}
-
-#: The paper's configurations and the baselines, in their order, in words.
-MODEL_LABELS = {
-    "lab": "Labs",
-    "pet": "PET",
-    "ct": "CT",
-    "pet_ct": "PET + CT",
-    "pet_lab": "PET + labs",
-    "ct_lab": "CT + labs",
-    "pet_ct_lab": "PET + CT + labs",
-    "pet_ct_lab_pretrained": "PET + CT + labs (pretrained CT)",
-    "baseline_lab": "Baseline: labs",
-    "baseline_pet": "Baseline: PET",
 }
 
 _LINE_STYLES = ("-", "--", ":")
@@ -127,7 +114,7 @@ def figure_of(ax: Axes) -> Figure:
 
 
 def model_label(name: str) -> str:
-    """Return a model's name for print; names that are not among the paper's stay as they are.
+    """Return a model's name for print; names that are not registered (`MODELS`) stay as they are.
 
     Parameters
     ----------
@@ -142,7 +129,7 @@ def model_label(name: str) -> str:
     >>> model_label("pet_ct_lab"), model_label("my model")
     ('PET + CT + labs', 'my model')
     """
-    return MODEL_LABELS.get(name, name)
+    return model_title(name)
 
 
 def line_style(index: int) -> dict[str, str]:

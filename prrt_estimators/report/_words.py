@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators.metrics._score import factor, main_score, score_title
 from prrt_estimators.plotting import model_label
 
 
@@ -42,17 +43,13 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     if best is None:
         return ["No model has a result."]
     row = summary.loc[best]
-    metric = (
-        "auroc"
-        if "auroc_mean" in summary
-        else next(str(name) for name in summary if str(name).endswith("_mean"))[: -len("_mean")]
-    )
-    title = "AUROC" if metric == "auroc" else metric
+    metric = main_score(comparison.metrics)
+    title, sign = score_title(metric), factor(metric)
     spread = row[f"{metric}_sd"]
-    score = f"{row[f'{metric}_mean']:.2f}" + ("" if np.isnan(spread) else f" ± {spread:.2f}")
+    score = f"{sign * row[f'{metric}_mean']:.2f}" + ("" if np.isnan(spread) else f" ± {spread:.2f}")
     ran = int((summary["status"] == "ok").sum())
     said = [
-        f"{model_label(best)} has the highest mean {title} ({score}). It was chosen among {ran} models by the very "
+        f"{model_label(best)} has the {'lowest' if sign < 0 else 'highest'} mean {title} ({score}). It was chosen among {ran} models by the very "
         "scores reported here, so this number flatters it."
         if ran > 1
         else f"{model_label(best)} has a mean {title} of {score}. It is the only model with a result."

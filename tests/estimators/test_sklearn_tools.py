@@ -63,7 +63,7 @@ def test_cross_validate_with_several_scorers_and_fitted_estimators(data, tiny):
     out = cross_validate(
         PETPFSClassifier(**tiny), X, y, cv=CV, scoring=prrt_scorers(), return_estimator=True, return_train_score=True
     )
-    assert {"test_auroc", "test_auprc", "test_auprc_short", "test_brier", "train_auroc"} <= set(out)
+    assert {"test_auroc", "test_auprc", "test_auprc_short", "test_neg_brier", "train_auroc"} <= set(out)
     first, second = out["estimator"]
     a, b = (next(iter(est.net_.module_.parameters())) for est in (first, second))
     assert a.data_ptr() != b.data_ptr()

@@ -18,7 +18,7 @@ def problem():
 
 
 def test_names_are_the_columns_of_scores_csv():
-    assert list(prrt_scorers()) == ["auroc", "auprc", "auprc_short", "brier"]
+    assert list(prrt_scorers()) == ["auroc", "auprc", "auprc_short", "neg_brier"]
 
 
 @pytest.mark.parametrize("labels", [(0, 1), (-1, 1), ("alpha", "omega"), (False, True)])
@@ -31,7 +31,7 @@ def test_scores_are_those_of_scikit_learn_with_the_greater_label_positive(proble
         "auroc": roc_auc_score(y_test, p),
         "auprc": average_precision_score(y_test, p),
         "auprc_short": average_precision_score(1 - y_test, 1 - p),
-        "brier": brier_score_loss(y_test, p),
+        "neg_brier": -brier_score_loss(y_test, p),
     }
     found = {name: scorer(model, X[60:], named[60:]) for name, scorer in prrt_scorers().items()}
     assert found == pytest.approx(expected)

@@ -55,7 +55,7 @@ def test_predictions_are_out_of_fold_and_paired():
     test = one["patient_id"].astype(int).to_numpy()
     train = np.setdiff1d(np.arange(len(y)), test)
     expected = LogisticRegression().fit(X[train], y[train]).predict_proba(X[test])[:, 1]
-    np.testing.assert_array_equal(one["p_long"], expected)
+    np.testing.assert_array_equal(one["y_score"], expected)
     score = comparison.scores.query("model == 'a' and repeat == 1 and fold == 2")["auroc"].item()
     assert score == roc_auc_score(y[test], expected)
 
@@ -65,13 +65,13 @@ def test_seed_depends_on_model_and_split_not_on_company():
     forest = RandomForestClassifier(n_estimators=5)
     together = compare_models({"a": forest, "b": forest}, X, y, cv=3, verbose=0)
     alone = compare_models({"b": forest}, X, y, cv=3, verbose=0)
-    both = together.predictions.query("model == 'b'")["p_long"].to_numpy()
-    np.testing.assert_array_equal(both, alone.predictions["p_long"])
-    assert not np.array_equal(both, together.predictions.query("model == 'a'")["p_long"])
+    both = together.predictions.query("model == 'b'")["y_score"].to_numpy()
+    np.testing.assert_array_equal(both, alone.predictions["y_score"])
+    assert not np.array_equal(both, together.predictions.query("model == 'a'")["y_score"])
     seeds = [fold["seed"] for fold in together.run["models"]["a"]["folds"]]
     assert len(set(seeds)) == 3
     other = compare_models({"b": forest}, X, y, cv=3, random_state=1, verbose=0)
-    assert not np.array_equal(other.predictions["p_long"], alone.predictions["p_long"])
+    assert not np.array_equal(other.predictions["y_score"], alone.predictions["y_score"])
 
 
 def test_nested_random_state_is_set_and_a_given_one_is_kept():
@@ -150,8 +150,8 @@ def test_weights_reach_fit_and_scorers():
     test = rows["patient_id"].astype(int).to_numpy()
     train = np.setdiff1d(np.arange(len(y)), test)
     model = LogisticRegression().fit(X[train], y[train], weight[train])
-    np.testing.assert_array_equal(rows["p_long"], model.predict_proba(X[test])[:, 1])
-    expected = roc_auc_score(y[test], rows["p_long"], sample_weight=weight[test])
+    np.testing.assert_array_equal(rows["y_score"], model.predict_proba(X[test])[:, 1])
+    expected = roc_auc_score(y[test], rows["y_score"], sample_weight=weight[test])
     assert comparison.scores["auroc"][0] == pytest.approx(expected, abs=1e-12)
 
 

@@ -53,7 +53,7 @@ def test_a_failed_model_keeps_its_place_and_says_so(comparison):
 
 def test_kaplan_meier_classes_are_means_over_repeats(comparison):
     pooled = pool_repeats(comparison.predictions[comparison.predictions["model"] == "lab"])
-    n_long = int((pooled["p_long"] >= 0.5).sum())
+    n_long = int((pooled["y_score"] >= 0.5).sum())
     assert 0 < n_long < 60
     legend = " ".join(texts(comparison.figures()["kaplan_meier_lab"].figure))
     assert re.search(rf"predicted long PFS \(n = {n_long}\b", legend)

@@ -7,8 +7,8 @@ import io
 import pytest
 from rich.console import Console
 
+from prrt_estimators._model_specs import MODELS
 from prrt_estimators.model_selection import _progress
-from prrt_estimators.model_selection._models import NEEDS_WEIGHTS
 from prrt_estimators.model_selection._progress import ComparisonProgress
 from prrt_estimators.model_selection._words import counted, skipped_in_words
 
@@ -104,9 +104,9 @@ def test_skipped_models_are_grouped_by_reason():
         "Skipped, as the cohort has no PET and no CT: PET, CT, PET + CT.",
         "Skipped (slow): x, y.",
     ]
-    last = {"pet_ct_lab_pretrained": NEEDS_WEIGHTS}
+    last = {"pet_ct_lab_pretrained": MODELS["pet_ct_lab_pretrained"].without}
     label = "PET + CT + labs (pretrained CT)"
     assert skipped_in_words(last, ["pet", "lab"]) == [f"Skipped, as the cohort has no CT: {label}."]
     for known in (["pet", "ct", "lab"], []):
-        assert skipped_in_words(last, known) == [f"Skipped ({NEEDS_WEIGHTS}): {label}."]
+        assert skipped_in_words(last, known) == [f"Skipped ({MODELS['pet_ct_lab_pretrained'].without}): {label}."]
     assert skipped_in_words({}, ["lab"]) == []

@@ -103,7 +103,7 @@ def test_pool_repeats_averages_each_patient(predictions):
     assert pooled["model"].tolist() == ["pet"] * 4 + ["lab"] * 4
     assert pooled["patient_id"].tolist() == ["b", "a", "c", "d"] * 2
     assert pooled["y_true"].tolist() == [0, 0, 1, 1] * 2
-    assert pooled["p_long"].to_numpy() == pytest.approx([0.1, 0.3, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2])
+    assert pooled["y_score"].to_numpy() == pytest.approx([0.1, 0.3, 0.1, 0.1, 0.2, 0.2, 0.2, 0.2])
     assert pooled["n_predictions"].tolist() == [3] * 8
 
 

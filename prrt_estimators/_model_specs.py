@@ -1,0 +1,103 @@
+"""The models of a comparison by name: what each is called, made of, and needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prrt_estimators._registry import Registry
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model of a comparison.
+
+    Parameters
+    ----------
+    name : str
+        What ``--models`` and the tables of results call it.
+    title : str
+        What figures and reports call it.
+    estimator : str, class or callable
+        Name of a class of `prrt_estimators.estimators`, or what is called with `parameters` to make the estimator.
+        Options that its ``get_params`` knows (``max_epochs``, ``size``, ``random_state``, ...) are set afterwards.
+    parameters : mapping, default={}
+        What distinguishes this model from others of its class.
+    needs : tuple of str, default=()
+        Modalities that it cannot do without.
+    options : tuple of str
+        Options that no other model receives. The model is skipped where the first of them is not given.
+    without : str, default=""
+        Reason that is shown then.
+    baseline : bool, default=False
+        Whether it is a simple model that others have to beat.
+    study : bool, default=False
+        Whether it is one of the configurations of the study.
+    recommended : bool, default=False
+        Whether :func:`recommended_models` holds it.
+    maps : bool, default=False
+        Whether it looks at scans through a network that maps can be made of.
+
+    Examples
+    --------
+    >>> MODELS["pet_lab"].title, MODELS["pet_lab"].needs
+    ('PET + labs', ('pet', 'lab'))
+    """
+
+    name: str
+    title: str
+    estimator: str | Callable[..., Any]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    without: str = ""
+    baseline: bool = False
+    study: bool = False
+    recommended: bool = False
+    maps: bool = False
+
+
+def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
+    given = {"modalities": modalities}
+    return ModelSpec(name, title, "FusionPFSClassifier", given, needs=modalities, study=True, maps=True, **more)
+
+
+#: Models in the order of the study's tables, then the simple baselines.
+MODELS: Registry[ModelSpec] = Registry(
+    "model",
+    ModelSpec("lab", "Labs", "LabPFSClassifier", needs=("lab",), study=True),
+    ModelSpec("pet", "PET", "PETPFSClassifier", needs=("pet",), study=True, maps=True),
+    ModelSpec("ct", "CT", "CTPFSClassifier", needs=("ct",), study=True, maps=True),
+    _fusion("pet_ct", "PET + CT", "pet", "ct"),
+    _fusion("pet_lab", "PET + labs", "pet", "lab"),
+    _fusion("ct_lab", "CT + labs", "ct", "lab"),
+    _fusion("pet_ct_lab", "PET + CT + labs", "pet", "ct", "lab"),
+    _fusion(
+        "pet_ct_lab_pretrained",
+        "PET + CT + labs (pretrained CT)",
+        "pet",
+        "ct",
+        "lab",
+        options=("weights", "finetune"),
+        without="needs weights of a pretrained CT encoder: pass weights={'ct': 'astra'} (--ct-weights astra)",
+    ),
+    ModelSpec(
+        "baseline_lab", "Baseline: labs", "LabBaselineClassifier", needs=("lab",), baseline=True, recommended=True
+    ),
+    ModelSpec(
+        "baseline_pet", "Baseline: PET", "PETBaselineClassifier", needs=("pet",), baseline=True, recommended=True
+    ),
+)
+
+
+def model_title(name: str) -> str:
+    """Return a model's name for print; names that are not registered stay as they are.
+
+    Examples
+    --------
+    >>> model_title("pet_ct_lab"), model_title("my model")
+    ('PET + CT + labs', 'my model')
+    """
+    found = MODELS.get(name)
+    return name if found is None else found.title
