@@ -13,7 +13,7 @@ from prrt_estimators._registry import Registry
 class ModelSpec:
     """One model of a comparison.
 
-    Parameters
+    Attributes
     ----------
     name : str
         What ``--models`` and the tables of results call it.
@@ -22,7 +22,7 @@ class ModelSpec:
     estimator : str, class or callable
         Name of a class of `prrt_estimators.estimators`, or what is called with `parameters` to make the estimator.
         Options that its ``get_params`` knows (``max_epochs``, ``size``, ``random_state``, ...) are set afterwards.
-    parameters : mapping, default={}
+    parameters : mapping
         What distinguishes this model from others of its class.
     needs : tuple of str, default=()
         Modalities that it cannot do without.

@@ -333,7 +333,7 @@ def test_the_prevalence_does_not_tell_a_small_class(compared):
     comparison.survival["y_true"] = few
     said = "\n".join(describe_performance(LabPFSClassifier(model="logistic"), comparison, "lab"))
     assert "0.95" not in said
-    assert said.count("| not shown |") == 2
+    assert said.count("| not shown |") == 3  # AUPRC of both classes, and the Brier score of the prevalence
 
 
 # The command ----------------------------------------------------------------------------------------------------------

@@ -165,6 +165,15 @@ SCORES: Registry[Score] = Registry(
 def find_score(name: str) -> Score | None:
     """Return the score of a column, None for one that is not registered; a loss is found by its plain name too.
 
+    Parameters
+    ----------
+    name : str
+        Its name or an alias.
+
+    Returns
+    -------
+    Score or None
+
     Examples
     --------
     >>> find_score("brier").name, find_score("roc_auc").name, find_score("mcc")
