@@ -54,6 +54,13 @@ def ingest(
     time_point: Annotated[
         str | None, _option("Which PET of several days, where no date of therapy decides: first or last.", _SERIES)
     ] = None,
+    tracers: Annotated[
+        str,
+        typer.Option(
+            help="Which PET of several tracers, the first that a patient has: names, targets, nuclides, with commas.",
+            rich_help_panel=_SERIES,
+        ),
+    ] = "SSTR,Ga-68,Cu-64",
     prefer_pet: Annotated[
         str | None, _option("Regular expression for the description of the PET series.", _SERIES)
     ] = None,
@@ -97,7 +104,7 @@ def ingest(
     options: dict[str, Any] = {
         "id_from": id_from, "time_point": time_point, "prefer_pet": prefer_pet, "prefer_ct": prefer_ct,
         "override": override, "grid": grid, "key_file": key, "pseudonym_column": pseudonym_column, "limits": limits,
-        "id_column": id_column, "deface": deface, "n_jobs": jobs,
+        "id_column": id_column, "deface": deface, "n_jobs": jobs, "tracers": o.split_names(tracers),
     }  # fmt: skip
     dates: dict[str, str] = {
         "therapy_date": therapy_date, "progression_date": progression_date, "last_contact_date": last_contact_date,
@@ -121,6 +128,8 @@ def ingest(
 
 def _tell(result: Any, out: Path, quiet: bool) -> int:
     print_table(result.counts.astype(str), title="Patients")
+    for line in result.shown:
+        say(f"{line}.")
     for reason in result.flow.loc[result.flow["patient_id"] == "", "reason"]:
         say(f"Left aside: {reason}.")
     if not quiet:

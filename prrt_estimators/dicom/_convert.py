@@ -17,6 +17,8 @@ from prrt_estimators._io import atomic_write
 from prrt_estimators.dicom._deface import head_plane, remove_above
 from prrt_estimators.dicom._grid import common_grid, resample, save
 from prrt_estimators.dicom._headers import quiet
+from prrt_estimators.dicom._opening import read_dataset
+from prrt_estimators.dicom._parts import join
 from prrt_estimators.dicom._privacy import Finding, Identity, check_file
 from prrt_estimators.dicom._provenance import grid_record, suv_record, tags_of
 from prrt_estimators.dicom._quality import save_strip, strip
@@ -47,6 +49,9 @@ class Task:
         Keyed digest of what the outputs were searched for.
     require : tuple of str
         Modalities without which the patient cannot be used.
+    others, parts : dict of {"pet", "ct"} to list of list of str
+        Files of the series that are tried, one after the other, where the first cannot be read; of those that show other
+        parts of the body.
     """
 
     patient: str
@@ -60,10 +65,12 @@ class Task:
     grid: str = "native"
     spacing: tuple[float, float, float] = (4.0, 4.0, 4.0)
     deface: bool = False
+    others: dict[str, list[list[str]]] = field(default_factory=dict)
+    parts: dict[str, list[list[str]]] = field(default_factory=dict)
 
-    def paths(self, kind: str) -> list[str]:
-        """Return the whole paths of the files of "pet" or "ct"."""
-        return [os.path.join(self.root, file) for file in self.files[kind]]
+    def paths(self, files: list[str]) -> list[str]:
+        """Return the whole paths of the files of a series."""
+        return [os.path.join(self.root, file) for file in files]
 
 
 @dataclass
@@ -154,7 +161,7 @@ def _convert(task: Task, identity: Identity) -> Converted:
         if not task.files.get(kind):
             continue
         try:
-            images[kind], record[kind] = _read(kind, task, identity, result)
+            images[kind], record[kind] = _first_readable(kind, task, identity, result)
         except ScannerFileError as error:
             text = _for_a_cohort(_without_files(str(error), task))
             if kind in task.require:
@@ -187,13 +194,66 @@ def _convert(task: Task, identity: Identity) -> Converted:
     return result
 
 
-def _read(kind: str, task: Task, identity: Identity, result: Converted) -> tuple[nib.Nifti1Image, dict[str, Any]]:
-    from pydicom import dcmread
+def _first_readable(
+    kind: str, task: Task, identity: Identity, result: Converted
+) -> tuple[nib.Nifti1Image, dict[str, Any]]:
+    """Read the first series that can be read, with its other parts; the error of the first where none can."""
+    tried = [task.files[kind], *task.others.get(kind, [])]
+    first: ScannerFileError | None = None
+    for place, files in enumerate(tried):
+        try:
+            with warnings.catch_warnings(record=True) as heard:
+                warnings.simplefilter("always")
+                image, record = _read(kind, files, task, identity, result)
+        except ScannerFileError as error:
+            first = first or error
+            continue
+        for one in heard:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+        record["series_tried"] = place + 1
+        if first is not None:
+            text = _for_a_cohort(_without_files(str(first), task)).rstrip(".")
+            result.notes.append(
+                identity.clean(f"{kind.upper()} series {place + 1} by the rules is taken, the first: {text}")
+            )
+        else:
+            image = _joined(kind, image, record, task, identity, result)
+        return image, record
+    assert first is not None
+    raise first
 
+
+def _joined(
+    kind: str, image: nib.Nifti1Image, record: dict[str, Any], task: Task, identity: Identity, result: Converted
+) -> nib.Nifti1Image:
+    """Join a volume with its other parts, or say why they are left out."""
+    parts = task.parts.get(kind, [])
+    if not parts:
+        return image
+    try:
+        others = [_read(kind, files, task, identity, result)[0] for files in parts]
+        whole = join([image, *others])
+    except ScannerFileError as error:
+        text = _for_a_cohort(_without_files(str(error), task)).rstrip(".")
+        result.notes.append(
+            identity.clean(
+                f"{len(parts)} other {kind.upper()} series of the same hour show more of the body, not joined: {text}"
+            )
+        )
+        return image
+    record["series_joined"] = len(parts) + 1
+    record["n_files"] += sum(map(len, parts))
+    result.notes.append(f"{kind.upper()} joined of {len(parts) + 1} series")
+    return whole
+
+
+def _read(
+    kind: str, named: list[str], task: Task, identity: Identity, result: Converted
+) -> tuple[nib.Nifti1Image, dict[str, Any]]:
     from prrt_estimators.dicom._read import read_ct, read_pet
 
-    files = task.paths(kind)
-    header = dcmread(files[0], stop_before_pixels=True, force=True)
+    files = task.paths(named)
+    header = read_dataset(files[0], pixels=False)
     record: dict[str, Any] = {"n_files": len(files), "tags": tags_of(header, identity)}
     if kind == "ct":
         return read_ct(files), record
@@ -219,11 +279,11 @@ def _positive(header: Any, keyword: str) -> float | None:
 
 def _without_files(text: str, task: Task) -> str:
     """Take names of files out of a message: they may be those of persons."""
-    for kind in task.files:
-        for file in task.paths(kind):
-            path = Path(file)
-            for part in (file, path.name):
-                text = text.replace(part, "a file")
+    for kind, files in task.files.items():
+        for series in (files, *task.others.get(kind, []), *task.parts.get(kind, [])):
+            for file in task.paths(series):
+                for part in (file, Path(file).name):
+                    text = text.replace(part, "a file")
     return text
 
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 
+#: What stands for the text of an element that cannot be read.
+UNREADABLE = "unreadable"
 #: Tags of the elements that messages name, by keyword.
 TAGS = {
     "AcquisitionTime": "(0008,0032)",
@@ -83,11 +85,12 @@ def instance(header: Any, position: int | None = None) -> str:
 
 
 def text(header: Any, keyword: str) -> str:
-    """Return an element as text without surrounding blanks, '' where it is missing or empty."""
+    """Return an element as text without surrounding blanks, '' where it is missing or empty, `UNREADABLE` where it is odd."""
     try:
         value = header.get(keyword)
-    except (ValueError, TypeError, NotImplementedError):
-        return ""
+    except Exception:
+        # Whatever an odd element makes of the parser, it is there.
+        return UNREADABLE
     if value is None:
         return ""
     if isinstance(value, bytes):
@@ -102,8 +105,8 @@ def texts(header: Any, keyword: str) -> list[str]:
     """Return the values of an element as upper-case words, [] where it is missing or empty."""
     try:
         value = header.get(keyword)
-    except (ValueError, TypeError, NotImplementedError):
-        return []
+    except Exception:
+        return [UNREADABLE]
     if value is None:
         return []
     many = [value] if isinstance(value, str | bytes) or not hasattr(value, "__iter__") else list(value)

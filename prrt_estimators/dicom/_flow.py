@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -17,7 +18,7 @@ STAGES = {
     "reading": "export the series again, or correct its header",
     "": "",
 }
-COLUMNS = ["patient_id", "status", "stage", "reason", "remedy", "notes"]
+COLUMNS = ["patient_id", "status", "stage", "reason", "remedy", "notes", "pet", "ct"]
 INCLUDED, LEFT_OUT = "included", "left out"
 
 
@@ -32,16 +33,19 @@ class FlowRow:
     stage, reason : str
         Where and why the patient was left out; empty for one who is included.
     notes : list of str
+    shown : dict of {"pet", "ct"} to str
+        What the scans show: tracer, phase.
     """
 
     patient: str
     stage: str = ""
     reason: str = ""
     notes: list[str] = field(default_factory=list)
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 def flow_table(rows: list[FlowRow]) -> pd.DataFrame:
-    """Return one row a patient: patient_id, status, stage, reason, remedy, notes."""
+    """Return one row per patient: patient_id, status, stage, reason, remedy, notes, and what PET and CT show."""
     order = list(STAGES)
     ordered = sorted(rows, key=lambda row: (bool(row.reason), order.index(row.stage), row.patient, row.reason))
     return pd.DataFrame(
@@ -53,6 +57,8 @@ def flow_table(rows: list[FlowRow]) -> pd.DataFrame:
                 "reason": row.reason,
                 "remedy": STAGES[row.stage],
                 "notes": "; ".join(dict.fromkeys(row.notes)),
+                "pet": row.shown.get("pet", ""),
+                "ct": row.shown.get("ct", ""),
             }
             for row in ordered
         ],

@@ -126,7 +126,12 @@ def _translate(frame: Any, parts: list[Any]) -> None:
     if mapping is not None:
         item, (units, suv_type) = mapping
         _put(frame, "RescaleSlope", item.RealWorldValueSlope)
-        _put(frame, "RescaleIntercept", item.get("RealWorldValueIntercept") or 0.0)
+        intercept = item.get("RealWorldValueIntercept")
+        if intercept is None:
+            # That of the stored values belongs to another mapping.
+            frame.pop("RescaleIntercept", None)
+        else:
+            _put(frame, "RescaleIntercept", intercept)
         _put(frame, "Units", units)
         _put(frame, "SUVType", suv_type)
     elif "Units" not in frame:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import functools
+import io
 import logging
+import math
 import os
 import struct
 import warnings
 from dataclasses import dataclass
 from typing import Any
+
+from prrt_estimators.dicom._elements import number
+from prrt_estimators.dicom._opening import MAX_DECODED, MAX_DECODED_TIMES, count_of_frames, is_file, open_inflated
+from prrt_estimators.dicom._tracers import tracer_of
 
 #: What may begin a DICOM file that lacks the preamble: group 0002 or 0008, in either byte order.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
@@ -39,8 +45,27 @@ _TEXTS = {
     "pixel_spacing": 0x00280030,
     "corrected": 0x00280051,
     "series_type": 0x00541000,
+    "manufacturer": 0x00080070,
+    "units": 0x00541001,
+    "contrast": 0x00180010,
+    "rescale_intercept": 0x00281052,
+    "rescale_slope": 0x00281053,
+    "rescale_type": 0x00281054,
+    "age": 0x00101010,
 }
-_NUMBERS = {"samples": 0x00280002, "rows": 0x00280010, "columns": 0x00280011, "bits": 0x00280100}
+#: Elements of which one value a slice tells time points, gates or phases apart.
+_TIMES = (0x00080032, 0x0008002A, 0x00541300, 0x00200100, 0x00209128, 0x00181060, 0x00209241)
+_PHARMACEUTICAL = 0x00540016
+_NUMBERS = {
+    "n_slices": 0x00540081,
+    "samples": 0x00280002,
+    "rows": 0x00280010,
+    "columns": 0x00280011,
+    "bits": 0x00280100,
+}
+
+#: How many numbers a text must hold, where it holds any.
+_COUNTS = {"position": 3, "orientation": 6, "pixel_spacing": 2, "rescale_slope": 1, "rescale_intercept": 1}
 
 #: Texts in the file's own character set; all but the description say who somebody is.
 _PEOPLE = {
@@ -62,7 +87,7 @@ _PEOPLE = {
     "operator": 0x00081070,
 }
 _CHARACTER_SET = 0x00080005
-_TAGS = [_CHARACTER_SET, *_TEXTS.values(), *_NUMBERS.values(), *_PEOPLE.values()]
+_TAGS = [_CHARACTER_SET, _PHARMACEUTICAL, *_TIMES, *_TEXTS.values(), *_NUMBERS.values(), *_PEOPLE.values()]
 _PIXELS = frozenset([0x7FE00010, 0x7FE00008, 0x7FE00009])
 
 
@@ -79,6 +104,10 @@ class Header:
     rows, columns : int
     truncated : bool
         A PET or CT without pixels, or with fewer uncompressed ones than it announces.
+    slices : int
+        Frames of a multi-frame object, else 1.
+    times : tuple of str
+        What tells time points apart.
     """
 
     path: str
@@ -86,12 +115,8 @@ class Header:
     rows: int = 0
     columns: int = 0
     truncated: bool = False
-
-    @property
-    def slices(self) -> int:
-        """Frames of a multi-frame object, else 1."""
-        text = self.texts["n_frames"]
-        return int(text) if text.isdigit() and int(text) > 0 else 1
+    slices: int = 1
+    times: tuple[str, ...] = ()
 
 
 def quiet() -> None:
@@ -109,11 +134,13 @@ def read_header(root: str, path: str) -> Header | str:
 
     Returns
     -------
-    Header or {"other", "empty", "damaged", "unreadable", "directory"}
-        "other" is no DICOM at all, "directory" a DICOMDIR.
+    Header or {"other", "empty", "damaged", "unreadable", "directory", "special"}
+        "other" is no DICOM at all, "directory" a DICOMDIR, "special" a pipe, socket or device.
     """
     full = os.path.join(root, path)
     try:
+        if not is_file(full):
+            return "special"
         size = os.path.getsize(full)
         with open(full, "rb") as handle:
             start = handle.read(132)
@@ -142,14 +169,20 @@ def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
+            if marked:
+                handle = open_inflated(handle, size)
             dataset = read_partial(handle, at_pixels, specific_tags=_TAGS, force=True)
             meta = dataset.file_meta
             if str(meta.get("MediaStorageSOPClassUID", "")) == _DIRECTORY_STORAGE:
                 return "directory"
             raw = {int(tag): dataset.get_item(tag) for tag in dataset.keys()}  # noqa: SIM118 - a Dataset iterates values
             header = _header(raw, path)
+            header.slices = count_of_frames(header.texts["n_frames"])
+            header.texts.update(_injected(dataset, header.texts["modality"]))
             syntax = meta.get("TransferSyntaxUID")
             plain = syntax is None or not (syntax.is_compressed or syntax.is_deflated)
+            if isinstance(handle, io.BytesIO):
+                size = handle.getbuffer().nbytes
         except OSError:
             raise
         except Exception:
@@ -157,11 +190,28 @@ def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
             return "damaged" if marked else "other"
     if not (header.texts["sop_class"] and header.texts["series_uid"] and header.texts["modality"]):
         return "damaged" if marked else "other"
+    if header.texts["modality"] in ("PT", "CT") and not _countable(header.texts):
+        return "damaged"
     pixels = header.rows * header.columns * _number(raw, "samples", 1) * _number(raw, "bits", 8) * header.slices // 8
-    # Not even reaching the pixels, or too few of them.
-    cut = not begin or (plain and size - begin[0] < pixels)
+    # Not even reaching the pixels, or too few of them, or more than any compression brings into the file.
+    most = size - (begin[0] if begin else 0) if plain else max(MAX_DECODED, MAX_DECODED_TIMES * size)
+    cut = not begin or most < pixels
     header.truncated = cut and header.texts["modality"] in ("PT", "CT")
     return header
+
+
+def _countable(texts: dict[str, str]) -> bool:
+    """Tell whether what must be numbers are numbers, so that one odd file does not spoil a series."""
+    return all(not texts[name] or len(floats(texts[name])) == count for name, count in _COUNTS.items())
+
+
+def floats(text: str) -> list[float]:
+    """Return the numbers of a text, [] where one is none or is not finite."""
+    try:
+        found = [float(part) for part in text.split("\\")] if text else []
+    except ValueError:
+        return []
+    return found if all(map(math.isfinite, found)) else []
 
 
 def _header(raw: dict[int, Any], path: str) -> Header:
@@ -171,7 +221,24 @@ def _header(raw: dict[int, Any], path: str) -> Header:
         element = raw.get(tag)
         value = b"" if element is None else element.value
         texts[name] = _decode(value, charset) if isinstance(value, bytes) else "" if value is None else str(value)
-    return Header(path, texts, _number(raw, "rows", 0), _number(raw, "columns", 0))
+    texts["n_slices"] = str(_number(raw, "n_slices", 0))
+    times = tuple(_plain(raw.get(tag)) for tag in _TIMES)
+    return Header(path, texts, _number(raw, "rows", 0), _number(raw, "columns", 0), times=times)
+
+
+def _injected(dataset: Any, modality: str) -> dict[str, str]:
+    """Return what a PET shows, and the dose: ``"0"`` where none is told, ``"?"`` where it cannot be read."""
+    if modality != "PT":
+        return {}
+    try:
+        items = dataset[_PHARMACEUTICAL].value if _PHARMACEUTICAL in dataset else []
+        found = tracer_of(items[0]) if len(items) else None
+        dose = number(items[0], "RadionuclideTotalDose") if len(items) else None
+    except Exception:
+        # A sequence that cannot be parsed is the reader's to refuse.
+        return {"dose": "?"}
+    told = {} if found is None else {"tracer": found.name, "target": found.target, "nuclide": found.nuclide}
+    return {**told, "dose": f"{dose or 0:g}"}
 
 
 def _plain(element: Any) -> str:

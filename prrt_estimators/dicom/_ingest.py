@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from prrt_estimators.dicom._choose import Wishes
+from prrt_estimators.dicom._choose import Choice, Wishes
 from prrt_estimators.dicom._clinical import Clinical, read_clinical
 from prrt_estimators.dicom._columns import DATE_ROLES
 from prrt_estimators.dicom._convert import Converted
@@ -25,6 +25,8 @@ from prrt_estimators.dicom._privacy import Finding, Identity, check_folder
 from prrt_estimators.dicom._progress import IngestProgress
 from prrt_estimators.dicom._pseudonyms import canonical_id, given_pseudonyms, hashed_pseudonyms, load_key
 from prrt_estimators.dicom._run import run_tasks
+from prrt_estimators.dicom._shown import counted, what_is_shown
+from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.dicom._walk import Inventory, Person, walk
 
 _GRIDS = ("native", "ct", "common")
@@ -41,7 +43,7 @@ class IngestResult:
     cohort : Path
         ``cohort.csv``, ready for `load_cohort` and ``prrt compare``.
     flow : DataFrame
-        One row a patient: patient_id, status, stage, reason, remedy, notes.
+        One row a patient: patient_id, status, stage, reason, remedy, notes, pet, ct; the last two say what the scans show.
     counts : DataFrame
         How many patients went how far.
     columns : DataFrame
@@ -52,6 +54,8 @@ class IngestResult:
         Patients in the cohort.
     n_kept : int
         Those among them that an earlier run had converted.
+    shown : tuple of str
+        What the scans show, counted: ``"PET: 41 Ga-68 DOTATATE, 2 F-18 FDG"``, ``"CT: 43 portal venous"``.
     """
 
     cohort: Path
@@ -61,6 +65,7 @@ class IngestResult:
     findings: tuple[Finding, ...]
     n_included: int
     n_kept: int
+    shown: tuple[str, ...] = ()
 
 
 def ingest(
@@ -83,6 +88,7 @@ def ingest(
     sheet: int | str = 0,
     require: Sequence[str] = ("pet", "ct"),
     time_point: Literal["first", "last"] | None = None,
+    tracers: Sequence[str] = DEFAULT_TRACERS,
     prefer_pet: str | None = None,
     prefer_ct: str | None = None,
     override: str | os.PathLike[str] | Mapping[str, Mapping[str, str]] | None = None,
@@ -133,6 +139,10 @@ def ingest(
     time_point : {"first", "last"}, default=None
         Which PET to take of several days, where no date of therapy says so; a patient with several is left out where
         None.
+    tracers : sequence of str, default=("SSTR", "Ga-68", "Cu-64")
+        Which PET to take of several tracers, the first in the list that a patient has: names (``"DOTATATE"``, ``"FDG"``),
+        targets (``"SSTR"``), nuclides for images that name no radiopharmaceutical. A patient with several, of which none
+        is in the list, is left out.
     prefer_pet, prefer_ct : str, default=None
         Regular expressions for descriptions of series that go before others.
     override : path or mapping, default=None
@@ -163,9 +173,9 @@ def ingest(
     """
     # Workers outlive a run and keep the folder that they were started in: relative paths would mean another place there.
     root, place = Path(dicom_dir).absolute(), Path(out).absolute()
-    wanted = _check(root, place, id_from, require, grid, spacing, time_point)
+    wanted = _check(root, place, id_from, require, grid, spacing, time_point, tracers)
     import_pydicom()
-    wishes = Wishes(time_point, prefer_pet, prefer_ct)
+    wishes = Wishes(time_point, prefer_pet, prefer_ct, tuple(tracers))
     panel = read_limits(limits)
     jobs = min(4, os.cpu_count() or 1) if n_jobs is None else n_jobs
     dates = dict(zip(DATE_ROLES, (therapy_date, progression_date, last_contact_date, death_date), strict=True))
@@ -191,17 +201,28 @@ def ingest(
         tasks, rows = plan_tasks(plan, found, people, table)
         rows += _loose(found, nameless, table)
         made = run_tasks(tasks, identity, jobs, bars.patient)
-        rows += [FlowRow(one.patient, one.stage, one.reason, plan.notes[one.patient] + one.notes) for one in made]
         included = {one.patient: one for one in made if not one.reason}
+        shown = {name: what_is_shown(plan.choices.get(name, Choice()), one.record) for name, one in included.items()}
+        rows += [
+            FlowRow(one.patient, one.stage, one.reason, plan.notes[one.patient] + one.notes, shown.get(one.patient, {}))
+            for one in made
+        ]
         flow = _cleaned(flow_table(rows), identity)
         remove_stale(place, included)
         columns = _cleaned(table.columns, identity)
         cohort = write_tables(plan, included, table, flow, columns, panel, found)
-        return _finish(place, cohort, identity, flow, columns, included, made)
+        return _finish(place, cohort, identity, flow, columns, included, made, counted(shown.values()))
 
 
 def _check(
-    root: Path, out: Path, id_from: str, require: Sequence[str], grid: str, spacing: Any, time_point: str | None
+    root: Path,
+    out: Path,
+    id_from: str,
+    require: Sequence[str],
+    grid: str,
+    spacing: Any,
+    time_point: str | None,
+    tracers: Sequence[str],
 ) -> tuple[float, float, float]:
     """Check arguments; return the spacing as three numbers."""
     if not root.is_dir():
@@ -213,6 +234,8 @@ def _check(
     ):  # fmt: skip
         if value not in allowed:
             raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+    if isinstance(tracers, str) or not all(isinstance(one, str) and one.strip() for one in tracers):
+        raise ValueError(f"`tracers` must be a list of names; got {tracers!r}.")
     if isinstance(require, str) or not set(require) <= set(_REQUIRED):
         raise ValueError(f"`require` must be some of {_REQUIRED} or empty; got {require!r}.")
     values = [float(spacing)] * 3 if isinstance(spacing, (int, float)) else [float(value) for value in spacing]
@@ -257,6 +280,7 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
     for kind, words in (
         ("damaged", "damaged DICOM file(s)"), ("unreadable", "file(s) that cannot be opened"),
         ("empty", "empty file(s)"), ("folder", "folder(s) that cannot be opened"),
+        ("special", "pipe(s) or device(s) in place of a file"),
     ):  # fmt: skip
         if kind in kinds:
             rows.append(FlowRow("", "images", f"{kinds.count(kind)} {words}, of no patient that can be told"))
@@ -283,10 +307,11 @@ def _finish(
     columns: pd.DataFrame,
     included: Mapping[str, Converted],
     made: Sequence[Converted],
+    shown: tuple[str, ...],
 ) -> IngestResult:
     searched = {place / "patients" / name / file for name, one in included.items() for file in one.record["files"]}
     findings = [one for result in made for one in result.findings] + check_folder(place, identity, searched)
     return IngestResult(
         cohort, flow, flow_counts(flow), columns, tuple(findings), len(included),
-        sum(one.kept for one in included.values()),
+        sum(one.kept for one in included.values()), shown,
     )  # fmt: skip

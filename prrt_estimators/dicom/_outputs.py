@@ -19,11 +19,12 @@ from prrt_estimators.dicom._convert import RECORD, SCANS, STRIP, Converted
 from prrt_estimators.dicom._deface import RULE as DEFACE_RULE
 from prrt_estimators.dicom._flow import flow_counts
 from prrt_estimators.dicom._limits import write_limits
-from prrt_estimators.dicom._plan import FORMAT, Plan
+from prrt_estimators.dicom._plan import FORMAT, Plan, taken_series
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._provenance import software
 from prrt_estimators.dicom._pseudonyms import keyed_digest
 from prrt_estimators.dicom._quality import write_sheets
+from prrt_estimators.dicom._shown import what_is_shown
 from prrt_estimators.dicom._walk import Inventory
 from prrt_estimators.exceptions import RunMismatchError
 
@@ -139,15 +140,18 @@ def _clean_header(name: str, identity: Identity, cohort: pd.DataFrame) -> str:
 
 
 def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, found: Inventory) -> dict[str, Any]:
-    patients = {}
+    patients: dict[str, Any] = {}
     for name, one in sorted(included.items()):
         choice = plan.choices.get(name)
-        patients[name] = {kind: one.record[kind] for kind in SCANS if kind in one.record}
+        patients[name] = {kind: dict(one.record[kind]) for kind in SCANS if kind in one.record}
         if choice is not None:
-            patients[name]["pet_to_therapy_days"] = choice.days_to_therapy
-            if choice.pet is not None and choice.ct is not None and choice.pet.start and choice.ct.start:
-                apart = (choice.ct.start - choice.pet.start).total_seconds() / 60
-                patients[name]["pet_to_ct_minutes"] = round(apart, 1)
+            told: dict[str, Any] = patients[name]
+            told["pet_to_therapy_days"] = choice.days_to_therapy
+            pet, ct = (taken_series(choice, one.record, kind) for kind in SCANS)
+            if pet is not None and ct is not None and pet.start and ct.start:
+                told["pet_to_ct_minutes"] = round((ct.start - pet.start).total_seconds() / 60, 1)
+            for kind, what in what_is_shown(choice, one.record).items():
+                told[kind]["shows"] = what
     counts = flow_counts(flow)
     return {
         "format": FORMAT,
@@ -158,6 +162,7 @@ def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, f
             "require": list(plan.require),
             "deface": DEFACE_RULE if plan.deface else None,
             "time_point": plan.wishes.time_point,
+            "tracers": list(plan.wishes.tracers),
             "series_named_by_the_user_for": len(plan.override),
         },
         "rules": list(RULES),

@@ -8,18 +8,20 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from prrt_estimators.dicom._choose import Choice, Wishes, choose, flaws
 from prrt_estimators.dicom._clinical import Clinical
 from prrt_estimators.dicom._convert import Task
 from prrt_estimators.dicom._flow import FlowRow
+from prrt_estimators.dicom._foresight import trouble
 from prrt_estimators.dicom._people import contradiction
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import keyed_digest
-from prrt_estimators.dicom._walk import Inventory, Person
+from prrt_estimators.dicom._walk import Inventory, Person, Series
 
 #: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass
@@ -74,7 +76,11 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
     notes = plan.notes[patient]
     if person is not None:
         kinds = Counter(kind for kind, _ in person.damaged)
-        words = {"folder": "folder(s) that cannot be opened", "unreadable": "file(s) that cannot be opened"}
+        words = {
+            "folder": "folder(s) that cannot be opened",
+            "unreadable": "file(s) that cannot be opened",
+            "special": "pipe(s) or device(s) in place of a file",
+        }
         notes += [f"{count} {words.get(kind, f'{kind} file(s)')}" for kind, count in sorted(kinds.items())]
         if person.listed_only:
             notes.append(f"{person.listed_only} image(s) that a DICOMDIR lists are not there")
@@ -98,8 +104,8 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
     for kind in ("pet", "ct"):
         series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")
         if series is not None:
-            why = flaws(person, series)
-            if series.copies:
+            series, why = _without_flaws(person, choice, kind)
+            if series is not None and series.copies:
                 notes.append(f"{series.copies} copies of {kind.upper()} files left out")
         if why and kind in plan.require:
             return kind.upper(), why
@@ -110,16 +116,37 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
     return "", ""
 
 
+def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | None, str]:
+    """Take the first series without flaws, and say what is not taken; return it, or why there is none."""
+    tried: list[Series] = [getattr(choice, kind), *getattr(choice, f"{kind}_others")]
+    why = [flaws(person, series) for series in tried]
+    whole = [series for series, flaw in zip(tried, why, strict=True) if not flaw]
+    # One that is whole but cannot be read, as far as its headers tell, is no way out.
+    if why[0] and not (whole and not trouble(whole[0])):
+        return None, why[0]
+    if why[0]:
+        choice.notes.append(f"another {kind.upper()} series is taken: {why[0]}")
+        setattr(choice, f"{kind}_parts", [])
+    setattr(choice, kind, whole[0])
+    setattr(choice, f"{kind}_others", whole[1:])
+    parts = getattr(choice, f"{kind}_parts")
+    setattr(choice, f"{kind}_parts", [series for series in parts if not flaws(person, series)])
+    return whole[0], ""
+
+
 def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical, searched: str) -> Task:
     choice = plan.choices.get(patient, Choice())
     files = {kind: one.files for kind, one in (("pet", choice.pet), ("ct", choice.ct)) if one is not None}
+    others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
+    parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
     settings = json.dumps(
         [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
     )
     states = [
         f"{kind} {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
         for kind in files
-        for file in files[kind]
+        for series in (files[kind], *others[kind], *parts[kind])
+        for file in series
         if (status := os.stat(os.path.join(found.root, file)))
     ]
     return Task(
@@ -134,7 +161,16 @@ def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical,
         plan.grid,
         plan.spacing,
         plan.deface,
+        others,
+        parts,
     )
+
+
+def taken_series(choice: Choice, record: Mapping[str, Any], kind: str) -> Series | None:
+    """Return the series that a patient's volume was made of, by what the record says of the attempts."""
+    tried = [getattr(choice, kind), *getattr(choice, f"{kind}_others")]
+    place = record.get(kind, {}).get("series_tried", 1) - 1
+    return tried[place] if kind in record and 0 <= place < len(tried) else None
 
 
 def _identity_digest(plan: Plan) -> str:

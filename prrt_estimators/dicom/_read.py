@@ -12,7 +12,7 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 
 from prrt_estimators.dicom._elements import instance, label, number, quiet, text
 from prrt_estimators.dicom._geometry import Geometry, sort_slices
-from prrt_estimators.dicom._series import Frame, Source, open_series, pixels, rescale
+from prrt_estimators.dicom._series import Frame, Source, is_lossy, open_series, pixels, rescale
 from prrt_estimators.dicom._suv import compute_factors, warn_of
 from prrt_estimators.exceptions import CohortWarning, ScannerFileError
 
@@ -160,7 +160,7 @@ def _open(path: Source, modality: str) -> tuple[list[Frame], Geometry]:
     geometry = sort_slices([frame.header for frame in frames])
     if geometry.problems:
         raise ScannerFileError(". ".join(geometry.problems) + ".")
-    if any(text(frame.header, "LossyImageCompression") == "01" for frame in frames):
+    if any(is_lossy(frame.header) for frame in frames):
         warnings.warn(
             "the pixels were compressed with loss, so their values are not exact.", CohortWarning, stacklevel=3
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections import Counter
@@ -14,14 +15,16 @@ import numpy as np
 
 from prrt_estimators.dicom._elements import import_pydicom, instance, label, number, quiet, text, texts
 from prrt_estimators.dicom._frames import frames_of
+from prrt_estimators.dicom._opening import UNCOMPRESSED, check_claim, is_file, open_inflated, read_dataset
+from prrt_estimators.dicom._unused_bits import without_unused_bits
 from prrt_estimators.exceptions import CohortWarning, MissingDependencyError, ScannerFileError
 
 #: Names that promise a DICOM file.
 _SUFFIXES = (".dcm", ".dicom", ".ima")
 #: Storage classes of CT and PET, single-slice, enhanced and converted.
 _IMAGES = ("1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.128", "1.2.840.10008.5.1.4.1.1.130")
-#: Transfer syntaxes that store pixels as they are; the last packs the whole file.
-_UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99")
+#: Transfer syntaxes that always lose: JPEG baseline and extended, near-lossless JPEG-LS.
+_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
 #: What all images of a series share, besides its identifier.
 _SHARED = {
     "PatientID": "patients",
@@ -105,8 +108,10 @@ def _walk(folder: Path) -> Iterator[Path]:
 
     for place, _, names in os.walk(folder, onerror=cannot):
         for name in names:
-            if not name.startswith("."):
-                yield Path(place) / name
+            path = Path(place) / name
+            # Pipes and devices would be waited for; what a link leads nowhere to is told when it is opened.
+            if not name.startswith(".") and (path.is_file() or not path.exists()):
+                yield path
 
 
 def _header(path: Path, where: str, named: bool) -> Any:
@@ -114,17 +119,26 @@ def _header(path: Path, where: str, named: bool) -> Any:
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
 
+    marked = False
     try:
+        if not is_file(path):
+            raise ScannerFileError(f"{where} is a pipe or device, no file. Leave it out.")
         size = path.stat().st_size
         with open(path, "rb") as handle:
             marked = handle.read(132)[128:] == b"DICM"
-        try:
-            header = dcmread(path, stop_before_pixels=True)
-        except InvalidDicomError:
-            # Old exports lack the preamble; what is then read from a text file has no class.
-            header = dcmread(path, stop_before_pixels=True, force=True)
-            if not (text(header, "SOPClassUID") and text(header, "Modality")):
-                header = None
+            handle.seek(0)
+            source = open_inflated(handle, size) if marked else handle
+            size = len(source.getbuffer()) if isinstance(source, io.BytesIO) else size
+            try:
+                header = dcmread(source, stop_before_pixels=True)
+            except InvalidDicomError:
+                # Old exports lack the preamble; what is then read from a text file has no class.
+                handle.seek(0)
+                header = dcmread(handle, stop_before_pixels=True, force=True)
+                if not (text(header, "SOPClassUID") and text(header, "Modality")):
+                    header = None
+    except ScannerFileError as error:
+        raise ScannerFileError(f"{where}: {error}") from None
     except OSError as error:
         raise ScannerFileError(
             f"{where} cannot be read ({error.strerror}). Check that it is there and its permissions."
@@ -141,6 +155,7 @@ def _header(path: Path, where: str, named: bool) -> Any:
             raise ScannerFileError(f"{where} is no DICOM file. Export or copy it again, or leave it out.")
         return None
     if text(header, "Rows") and text(header, "Columns"):
+        check_claim(header, size, where)
         return header
     kind = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
     if not kind or kind.startswith(_IMAGES):
@@ -216,11 +231,11 @@ def pixels(frames: Iterable[Frame]) -> Iterator[np.ndarray]:
 
 
 def _decode(path: Path, header: Any) -> np.ndarray:
-    from pydicom import dcmread
-
     name = instance(header)
     try:
-        whole = dcmread(path, force=True)
+        whole = read_dataset(path)
+    except ScannerFileError as error:
+        raise ScannerFileError(f"{name}: {error}") from None
     except Exception as error:
         raise ScannerFileError(f"{name} cannot be read ({type(error).__name__}). Copy it again.") from None
     kind = next((key for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData") if key in whole), None)
@@ -234,7 +249,7 @@ def _decode(path: Path, header: Any) -> np.ndarray:
 
         whole.file_meta = FileMetaDataset()
         syntax = whole.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-    if syntax not in _UNCOMPRESSED:
+    if syntax not in UNCOMPRESSED:
         _need_decoder(syntax)
     else:
         expected = (
@@ -250,7 +265,9 @@ def _decode(path: Path, header: Any) -> np.ndarray:
                 "again."
             )
     try:
-        return whole.pixel_array
+        return without_unused_bits(whole.pixel_array, whole)
+    except ScannerFileError:
+        raise
     except Exception as error:
         raise ScannerFileError(
             f"the pixels of {name} cannot be decoded ({type(error).__name__}). Export or copy it again."
@@ -282,4 +299,15 @@ def rescale(header: Any) -> tuple[float, float]:
             f"{label('RescaleSlope')} of {instance(header)} is {state}, so its stored values mean nothing. Export the "
             "original images."
         )
-    return slope, intercept or 0.0
+    if intercept is None:
+        raise ScannerFileError(
+            f"{label('RescaleIntercept')} of {instance(header)} is missing, so its stored values mean nothing. Export the "
+            "original images."
+        )
+    return slope, intercept
+
+
+def is_lossy(header: Any) -> bool:
+    """Tell whether pixels were compressed with loss: the header says so, or their transfer syntax always loses."""
+    syntax = getattr(header, "file_meta", {}).get("TransferSyntaxUID")
+    return text(header, "LossyImageCompression") == "01" or syntax in _LOSSY

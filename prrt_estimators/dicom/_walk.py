@@ -6,12 +6,14 @@ import datetime
 import filecmp
 import os
 import re
+from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from prrt_estimators.dicom._directory import read_directory
-from prrt_estimators.dicom._headers import Header, quiet, read_header
+from prrt_estimators.dicom._headers import Header, floats, quiet, read_header
+from prrt_estimators.dicom._tracers import Tracer
 
 _BATCH = 64
 #: Below this many files, starting processes costs more than they save.
@@ -43,6 +45,12 @@ class Series:
         The earliest acquisition.
     truncated, copies, missing : int
         Files that end early; byte-identical copies left out; files that a DICOMDIR lists and that are not there.
+    without_intercept : int
+        Files that lack RescaleIntercept.
+    positions, moments : array
+        Of every single-slice image: millimetres along the normal, and a number that tells its time point from others.
+    cut : array
+        Where the images lie that end early, which are not among the files; NaN where that is not told.
     """
 
     texts: dict[str, str]
@@ -57,6 +65,16 @@ class Series:
     truncated: int = 0
     copies: int = 0
     missing: int = 0
+    without_intercept: int = 0
+    positions: array[float] = field(default_factory=lambda: array("d"), repr=False)
+    moments: array[int] = field(default_factory=lambda: array("q"), repr=False)
+    cut: array[float] = field(default_factory=lambda: array("d"), repr=False)
+
+    @property
+    def tracer(self) -> Tracer:
+        """What a PET shows, as the first file tells it."""
+        texts = self.texts
+        return Tracer(texts.get("tracer", ""), texts.get("target", ""), texts.get("nuclide", ""))
 
     @property
     def uid(self) -> str:
@@ -246,15 +264,22 @@ def _add(
     if _is_copy(found.root, header, seen.setdefault(group, {})):
         series.copies += 1
         return
+    orientation, position = floats(texts["orientation"]), floats(texts["position"])
+    placed = len(position) == 3 and len(orientation) == 6
+    if header.truncated:
+        series.truncated += 1
+        series.cut.append(_along(position, orientation) if placed else float("nan"))
+        return
     series.files.append(header.path)
     series.slices += header.slices
-    series.truncated += header.truncated
-    orientation = _floats(texts["orientation"])
+    series.without_intercept += not texts["rescale_intercept"] and header.slices == 1
     if len(orientation) == 6:
         series.orientations.add(tuple(round(value, 2) + 0.0 for value in orientation))
-    spacing = tuple(round(value, 3) for value in _floats(texts["pixel_spacing"]))
+    spacing = tuple(round(value, 3) for value in floats(texts["pixel_spacing"]))
     series.sizes.add((header.rows, header.columns, spacing))
-    position = _floats(texts["position"])
+    if placed:
+        series.positions.append(_along(position, orientation))
+        series.moments.append(hash(header.times))
     if len(position) == 3:
         series.low, series.high = min(series.low, position[2]), max(series.high, position[2])
     start = _moment(texts)
@@ -280,11 +305,11 @@ def _is_copy(root: str, header: Header, seen: dict[int, str]) -> bool:
         return False
 
 
-def _floats(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split("\\")] if text else []
-    except ValueError:
-        return []
+def _along(position: list[float], orientation: list[float]) -> float:
+    """Return the place of a slice along the normal of its plane."""
+    (ax, ay, az), (bx, by, bz) = orientation[:3], orientation[3:]
+    normal = (ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx)
+    return sum(p * n for p, n in zip(position, normal, strict=True))
 
 
 def _moment(texts: dict[str, str]) -> datetime.datetime | None:
