@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +127,30 @@ class _Scans(Sequence):
 
     def __repr__(self) -> str:
         return repr(tuple(self._names()))
+
+
+def anatomy_first(names: Iterable[str]) -> list[str]:
+    """Return scans in order, those that show anatomy before those that show uptake: what tells body from air best.
+
+    Examples
+    --------
+    >>> anatomy_first(["pet", "ct"])
+    ['ct', 'pet']
+    """
+    present = set(names)
+    return sorted((name for name in IMAGING if name in present), key=lambda name: MODALITIES[name].uptake)
+
+
+def uptake_in(names: Iterable[str]) -> str | None:
+    """Return the first of some modalities that shows uptake, None if none does.
+
+    Examples
+    --------
+    >>> uptake_in(["ct", "pet"]), uptake_in(["ct", "lab"])
+    ('pet', None)
+    """
+    present = set(names)
+    return next((name for name in IMAGING if name in present and MODALITIES[name].uptake), None)
 
 
 #: The modalities with one volume per patient, in order.

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._io import absolute
-from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort, Volumes
+from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
 #: Parameters that name a folder, and those that name a file of weights unless they are a name of published ones.

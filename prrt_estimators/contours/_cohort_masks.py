@@ -8,7 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators._modalities import IMAGING
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._masks import Grid, read_mask
 from prrt_estimators.contours._words import verdict
 from prrt_estimators.exceptions import ContourError, MissingDependencyError, Problem

@@ -248,10 +248,10 @@ class PETBaselineClassifier(BasePFSClassifier):
             With everything that is wrong with any scan.
         """
         cohort = self._cohort(X)
-        check_modalities(cohort, ("pet",), estimator=type(self).__name__)  # type: ignore[arg-type]
+        check_modalities(cohort, (self._image,), estimator=type(self).__name__)  # type: ignore[arg-type]
         prepare_volumes(
             cohort,
-            modalities=("pet",),
+            modalities=(self._image,),
             size=self.size,
             spacing=self.spacing,
             cache_dir=self.cache_dir,
@@ -262,7 +262,7 @@ class PETBaselineClassifier(BasePFSClassifier):
 
     def _features(self, X: Any) -> pd.DataFrame:
         cohort = self._cohort(X)
-        check_modalities(cohort, ("pet",), estimator=type(self).__name__)  # type: ignore[arg-type]
+        check_modalities(cohort, (self._image,), estimator=type(self).__name__)  # type: ignore[arg-type]
         reader = GlobalPETFeatures(
             threshold=self.threshold, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir
         )

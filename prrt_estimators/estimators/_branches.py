@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from prrt_estimators import _device
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
 from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
@@ -34,7 +35,8 @@ class PretrainedBranch:
 
     Parameters
     ----------
-    modality : {"pet", "ct"}
+    modality : str
+        A scan of `MODALITIES`.
     source : WeightSource
         With size, spacing and window filled in.
     finetune : {"frozen", "last", "full"}
@@ -237,7 +239,7 @@ class BranchReader:
         if not known and file.exists():
             return file  # the same scan was there under another path
         if self.branch.keeps == "volumes":
-            values = as_stored_hu(values) if self.branch.modality == "ct" else values
+            values = as_stored_hu(values) if MODALITIES[self.branch.modality].whole else values
         else:
             encoder = shared_encoder(self.branch.source, self.volume_shape)
             voxels, half = windowed(values, self.branch.source.window), self.branch.bfloat16

@@ -17,8 +17,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import _batches, _device, _net
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import check_modalities
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import (

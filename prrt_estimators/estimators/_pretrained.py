@@ -12,7 +12,8 @@ import torch
 from sklearn.base import clone
 
 from prrt_estimators import _net
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators._modalities import IMAGING
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.exceptions import CohortError, PretrainingOverlapWarning, Problem

@@ -12,13 +12,12 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning, MissingDependencyError
 from prrt_estimators.inspection._inputs import MapInputs
 
 #: Fewer voxels along an axis cannot tell where something is.
 LEAST_GRID = 4
-#: Lowest intensity of a scan: nothing taken up, air.
-_BLANK = {"pet": 0.0, "ct": -1024.0}
 
 
 @dataclass(frozen=True)
@@ -198,7 +197,9 @@ def baseline(volume: torch.Tensor, name: str, inputs: MapInputs, settings: Setti
     """Return the scan without what is to be explained, where integrated gradients begin; shape (1, 1, D, H, W)."""
     window = inputs.windows[name]
     if settings.baseline == "blank":
-        return torch.full_like(volume, _BLANK[name] if window is None else max(_BLANK[name], window[0]))
+        return torch.full_like(
+            volume, MODALITIES[name].outside if window is None else max(MODALITIES[name].outside, window[0])
+        )
     if settings.baseline == "blurred":
         sigma = [size / 8 for size in volume.shape[2:]]
         blurred = ndimage.gaussian_filter(volume[0, 0].float().cpu().numpy(), sigma, mode="nearest")

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators._modalities import IMAGING
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 
 

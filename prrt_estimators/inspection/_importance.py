@@ -14,7 +14,8 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from prrt_estimators.cohort import MODALITIES, Cohort
+from prrt_estimators._modalities import MODALITIES
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._forest import forest_inside
 from prrt_estimators.inspection._groups import correlated_groups
 from prrt_estimators.inspection._tables import (

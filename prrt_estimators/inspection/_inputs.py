@@ -15,7 +15,8 @@ from torch import nn
 
 from prrt_estimators import _batches, _device
 from prrt_estimators._memory import volumes_at_once
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators._modalities import IMAGING
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
 from prrt_estimators.modules import Encoder, Features, LastStage

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
+from prrt_estimators._modalities import MODALITIES, anatomy_first, uptake_in
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.inspection._native import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
@@ -21,7 +22,6 @@ _ORGANS = (
 )  # fmt: skip
 _TUMOUR = ("gtv", "lesion", "metasta", "tumor", "tumour")
 #: HU above which a voxel is patient and not air or lung; SUV where there is no CT.
-_BODY = {"ct": -500.0, "pet": 0.2}
 _ELSEWHERE = "uptake elsewhere"
 
 
@@ -181,17 +181,18 @@ def _regions(
     for mask in (mask for mask in shares if mask in organs):
         regions[mask, "physiological"] = np.minimum(shares[mask], free)
         rest = np.minimum(rest, 1 - shares[mask])
-    if suv_above is not None and "pet" in maps and maps.present("pet")[row]:
-        suv = onto(maps.volumes["pet"][row, 0], maps.affines["pet"][row], shape, affine)
+    uptake = uptake_in(maps)
+    if suv_above is not None and uptake is not None and maps.present(uptake)[row]:
+        suv = onto(maps.volumes[uptake][row, 0], maps.affines[uptake][row], shape, affine)
         regions[_ELSEWHERE, "physiological"] = (suv >= suv_above) * rest
     return regions
 
 
 def _body(maps: SaliencyMaps, name: str, row: int) -> np.ndarray:
-    seen = next((other for other in ("ct", "pet") if other in maps and maps.present(other)[row]), name)
+    seen = next((other for other in anatomy_first(maps) if maps.present(other)[row]), name)
     shape, affine = maps[name].shape[2:], maps.affines[name][row]
     values = onto(maps.volumes[seen][row, 0], maps.affines[seen][row], shape, affine, outside=-np.inf)
-    return (values > _BODY[seen]).astype(float)
+    return (values > MODALITIES[seen].body).astype(float)
 
 
 def _measured(
@@ -199,7 +200,7 @@ def _measured(
 ) -> list[dict[str, Any]]:
     weight = np.abs(maps[name][row, 0].astype(np.float64)) * counted
     total, peak = weight.sum(), np.unravel_index(weight.argmax(), weight.shape)
-    suv = maps.volumes["pet"][row, 0] * counted if name == "pet" else None
+    suv = maps.volumes[name][row, 0] * counted if MODALITIES[name].uptake else None
     rows = []
     for (region, kind), inside in regions.items():
         inside = inside * counted

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
@@ -125,7 +126,7 @@ class SaliencyMaps(dict):
         """Return what the values of a modality's map say."""
         what = "probability" if self.target == "probability" else "logit"
         if self.method in ("gradient", "smoothgrad"):
-            return f"change of the {what} per {'SUV' if name == 'pet' else 'HU'}"
+            return f"change of the {what} per {MODALITIES[name].short_unit}"
         return f"part of the {what}" if self.method == "integrated_gradients" else f"weighted features ({what})"
 
     def to_native(self, patient: int | str, name: str, shape: Sequence[int], affine: np.ndarray) -> np.ndarray:

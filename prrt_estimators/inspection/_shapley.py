@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from prrt_estimators.cohort import IMAGING, MODALITIES, Cohort, Volumes
+from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError
 from prrt_estimators.inspection._tables import (
     as_patients,

@@ -18,8 +18,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import FieldOfViewWarning, MissingDependencyError
 from prrt_estimators.preprocessing import VolumePreprocessor
 
@@ -151,10 +152,10 @@ def modalities_used(estimator: Any, X: Cohort) -> tuple[str, ...]:
 
 
 def in_boxes(estimator: Any, X: Cohort) -> Cohort:
-    """Return X with PET and CT files as the boxes that the estimator cuts from them, as arrays.
+    """Return X with scans in files as the boxes that the estimator cuts from them, as arrays.
 
-    The box of a patient's CT is laid around the PET. Where one of them is replaced or withheld, the other must stay
-    as it was, so both are brought into their boxes first. A scan that a pretrained branch takes on a grid of its own
+    The boxes of a patient's scans are laid around the first of them. Where one is replaced or withheld, the others must
+    stay as they were, so all are brought into their boxes first. A scan that a pretrained branch takes on a grid of its own
     has no such box and stays a file.
     """
     model = innermost(estimator)
@@ -168,7 +169,9 @@ def in_boxes(estimator: Any, X: Cohort) -> Cohort:
         and X[name].paths is not None
         and getattr(branches.get(name), "in_box", True)
     ]
-    tied = "ct" in boxed and "pet" in X and X["pet"].paths is not None
+    # The first scan in a file is what the boxes of the others are laid around.
+    filed = [name for name in IMAGING if name in X and X[name].paths is not None]
+    tied = any(name in boxed for name in filed[1:])
     if not tied or not {"size", "spacing"} <= set(parameters):
         return X
     options = {name: parameters[name] for name in ("size", "spacing", "cache_dir") if name in parameters}

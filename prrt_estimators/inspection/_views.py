@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._modalities import IMAGING, MODALITIES, anatomy_first
 from prrt_estimators._validation import as_cohort
-from prrt_estimators.cohort import IMAGING, Cohort, Volumes
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.contours import read_mask
 from prrt_estimators.inspection._native import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
@@ -61,7 +62,8 @@ class PatientView:
     def peak(self) -> tuple[int, int, int]:
         """Return the voxel of the patient's body where the first map is greatest."""
         values = np.abs(next(iter(self.maps.values())))
-        body = self.scans["ct"] > -500 if "ct" in self.scans else self.scans["pet"] > 0.2
+        seen = anatomy_first(self.scans)[0]
+        body = self.scans[seen] > MODALITIES[seen].body
         values = np.where(body, values, 0.0) if (values * body).any() else values
         return tuple(int(k) for k in np.unravel_index(values.argmax(), values.shape))  # type: ignore[return-value]
 
@@ -163,7 +165,7 @@ def mask_on(
     values, placed = (mask.labels > 0).astype(np.float32), mask.affine
     if not np.allclose(affine[:3, :3], np.diag(np.diag(affine[:3, :3]))):
         return np.clip(onto(values, placed, shape, affine), 0, 1)
-    return np.clip(into_box(values, placed, _as_box(shape, affine), "pet"), 0, 1)
+    return np.clip(into_box(values, placed, _as_box(shape, affine)), 0, 1)
 
 
 def _fine_grid(shape: tuple[int, ...], affine: np.ndarray, voxels: int) -> Box:

@@ -17,7 +17,8 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.cohort import IMAGING, Cohort, Volumes
+from prrt_estimators._modalities import IMAGING
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import Problem
 from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection._old_runs import old_parameters, old_path, old_scorer

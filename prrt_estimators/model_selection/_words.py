@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._model_specs import MODELS
 
-_LACKS = re.compile(r"\w+ needs ('(?:pet|ct|lab)'(?: and '(?:pet|ct|lab)')*); the data have ")
-_TITLES = {"pet": "PET", "ct": "CT", "lab": "laboratory values"}
+_LACKS = re.compile(r"\w+ needs ('\w+'(?: and '\w+')*); the data have ")
 
 
 def counted(n: int, noun: str) -> str:
@@ -70,7 +70,7 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
             others.setdefault(reason.rstrip("."), []).append(model_label(name))
     found = []
     if lacking:
-        named = " and ".join(f"no {title}" for key, title in _TITLES.items() if key in absent)
+        named = " and ".join(f"no {one.text}" for key, one in MODALITIES.items() if key in absent)
         found.append(f"Skipped, as the cohort has {named}: {', '.join(lacking)}.")
     return [*found, *(f"Skipped ({reason}): {', '.join(names)}." for reason, names in others.items())]
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
-from prrt_estimators.cohort import IMAGING, Volumes
+from prrt_estimators.cohort import Volumes
 from prrt_estimators.persistence._small_cells import SMALL, SMALLEST, WITHHELD, suppress, with_share
 
 #: Medians and quartiles stand on at least so many patients.

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import (
     PermutationImportance,
     forest_importance,
@@ -19,7 +20,7 @@ from prrt_estimators.inspection import (
 )
 from prrt_estimators.metrics._score import score_title
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._marks import MODALITY_LABELS, column_labels
+from prrt_estimators.plotting._marks import column_labels
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
 _AXES = {
@@ -254,7 +255,7 @@ def is_shap_explanation(result: Any) -> bool:
 def _group_labels(groups: dict[str, tuple[str, ...]]) -> dict[str, str]:
     """Return names for print: the user's own for groups that the user named, else the columns' titles."""
     of_column = column_labels(list(dict.fromkeys(column for columns in groups.values() for column in columns)))
-    of_column |= {name: label for name, label in MODALITY_LABELS.items() if name in of_column}
+    of_column |= {name: one.title for name, one in MODALITIES.items() if name in of_column}
     labels = {}
     for name, columns in groups.items():
         automatic = name == columns[0] or name.startswith((f"{columns[0]} + ", f"{columns[0]} and "))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -17,8 +17,6 @@ from numpy.typing import ArrayLike
 
 from prrt_estimators._analytes import find_analyte, split_unit
 from prrt_estimators._values import parse_column
-
-MODALITY_LABELS: Mapping[str, str] = {"pet": "PET", "ct": "CT", "lab": "Labs"}
 
 _UNIT_LABELS = {
     "ug/L": "µg/L",

@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import modality_shapley
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._marks import MODALITY_LABELS, POINT, handle, swarm
+from prrt_estimators.plotting._marks import POINT, handle, swarm
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
 _LONG, _SHORT = OKABE_ITO["blue"], OKABE_ITO["vermillion"]
-_COLUMNS = ("patient_id", *MODALITY_LABELS, "base", "prediction")
 
 
 class ModalityShapleyDisplay(Display):
@@ -89,7 +89,7 @@ class ModalityShapleyDisplay(Display):
         ValueError
             If a column is missing, lengths differ, there is no patient, or y holds other than two classes.
         """
-        missing = [name for name in _COLUMNS if name not in table.columns]
+        missing = [name for name in ("patient_id", *MODALITIES, "base", "prediction") if name not in table.columns]
         if missing:
             raise ValueError(f"`table` lacks the column(s) {', '.join(missing)}; pass that of modality_shapley.")
         if table.empty:
@@ -134,8 +134,8 @@ class ModalityShapleyDisplay(Display):
 
     @property
     def _modalities(self) -> list[str]:
-        used = [name for name in MODALITY_LABELS if (self.table[name] != 0).any()]
-        return used or list(MODALITY_LABELS)
+        used = [name for name in MODALITIES if (self.table[name] != 0).any()]
+        return used or list(MODALITIES)
 
     def summary(self) -> pd.DataFrame:
         """Return one row a modality that is used.
@@ -255,7 +255,7 @@ class ModalityShapleyDisplay(Display):
         for place, (size, toward) in enumerate(zip(table["mean_absolute"], table["toward_class"], strict=True)):
             text = f"{size:.3f}" + ("" if long is None else f"\n{_signed(toward)}")
             ax.text(1.03, float(place), text, transform=ax.get_yaxis_transform(), fontsize=8, va="center")
-        ax.set_yticks(range(len(names)), [MODALITY_LABELS[name] for name in names])
+        ax.set_yticks(range(len(names)), [MODALITIES[name].title for name in names])
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(len(names) - 0.5, -0.5)
         ax.margins(x=0.05)
@@ -295,7 +295,7 @@ class ModalityShapleyDisplay(Display):
                 va="center",
                 fontsize=8,
             )
-        labels = ["Nothing known", *(MODALITY_LABELS[name] for name in steps["step"]), "Prediction"]
+        labels = ["Nothing known", *(MODALITIES[name].title for name in steps["step"]), "Prediction"]
         ax.set_yticks(range(last + 1), labels)
         ax.tick_params(axis="y", length=0)
         ax.set_ylim(last + 0.5, -0.5)

@@ -13,6 +13,7 @@ from matplotlib.colors import ListedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import SaliencyMaps, saliency
 from prrt_estimators.inspection._views import PatientView, patient_view
 from prrt_estimators.plotting._display import Display
@@ -22,11 +23,6 @@ from prrt_estimators.plotting._style import OKABE_ITO, new_figure, style_context
 _PLANES = {"axial": (2, 0, 1), "coronal": (1, 0, 2), "sagittal": (0, 1, 2), "projection": (1, 0, 2)}
 #: Patient's right and front on the reader's left, as in every reading room.
 _SIDES = {"axial": ("R", "L"), "coronal": ("R", "L"), "sagittal": ("A", "P"), "projection": ("R", "L")}
-_SOFT = (-160.0, 240.0)
-_BONES = (0.0, 900.0)
-#: Uptake black on white paper, density as on film.
-_GREYS = {"pet": "gray_r", "ct": "gray"}
-_INTENSITY = {"pet": "SUV", "ct": "HU"}
 _METHODS = {
     "gradient": "gradient",
     "smoothgrad": "SmoothGrad",
@@ -160,7 +156,10 @@ class SaliencyDisplay(Display):
             index = np.stack(np.meshgrid(*places, indexing="ij"), axis=-1).reshape(-1, 3)
             mm = index @ view.affine[:3, :3].T + view.affine[:3, 3]
             columns = {"plane": plane, "x_mm": mm[:, 0], "y_mm": mm[:, 1], "z_mm": mm[:, 2]}
-            columns |= {f"{name}_{_INTENSITY[name].lower()}": scan[tuple(index.T)] for name, scan in view.scans.items()}
+            columns |= {
+                f"{name}_{MODALITIES[name].short_unit.lower()}": scan[tuple(index.T)]
+                for name, scan in view.scans.items()
+            }
             columns |= {f"{name}_map": values[tuple(index.T)] for name, values in view.maps.items()}
             tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
@@ -264,10 +263,10 @@ class SaliencyDisplay(Display):
         low, high = self._window(name, plane)
         scan = view.scans[name]
         grey = scan.max(axis=1) if plane == "projection" else self._cut(scan, plane)
-        ax.imshow(grey.T, cmap=_GREYS[name], vmin=low, vmax=high, **place)
+        ax.imshow(grey.T, cmap=_greys(name), vmin=low, vmax=high, **place)
         if kind == "map":
             ax.imshow(_coloured(self._cut(view.maps[name], plane), view.scale(name), signed).swapaxes(0, 1), **place)
-        if kind == "map" or name == "pet":
+        if kind == "map" or MODALITIES[name].uptake:
             for colour, mask in zip(_OUTLINES, view.masks.values(), strict=False):
                 shape = mask.max(axis=1) if plane == "projection" else self._cut(mask, plane)
                 if (shape >= 0.5).any():
@@ -293,22 +292,25 @@ class SaliencyDisplay(Display):
             "transform": ax.transAxes,
             "va": "center",
             "fontsize": 7,
-            "color": "0.25" if name == "pet" else "0.9",
+            "color": "0.25" if MODALITIES[name].uptake else "0.9",
         }
         left, right = _SIDES[plane]
         ax.text(0.015, 0.5, left, ha="left", **style)
         ax.text(0.985, 0.5, right, ha="right", **style)
 
     def _window(self, name: str, plane: str = "axial") -> tuple[float, float]:
-        if name == "ct":
-            return _BONES if plane == "projection" else _SOFT
+        shown = MODALITIES[name].projected if plane == "projection" else MODALITIES[name].shown
+        if shown is not None:
+            return shown
         return 0.0, max(5.0, float(np.round(np.quantile(self.view.scans[name], 0.998))))
 
     def _colour_bar(self, ax: Axes, kind: str, name: str, signed: bool) -> None:
         if kind == "scan":
             low, high = self._window(name)
-            colours: Any = _GREYS[name]
-            label = _INTENSITY[name] + (f"\n(MIP: {_BONES[0]:g} to {_BONES[1]:g})" if name == "ct" else "")
+            colours: Any = _greys(name)
+            label, projected = MODALITIES[name].short_unit, MODALITIES[name].projected
+            if projected is not None and projected != MODALITIES[name].shown:
+                label += f"\n(MIP: {projected[0]:g} to {projected[1]:g})"
         else:
             high = self.view.scale(name)
             low = -high if signed else 0.0
@@ -361,3 +363,8 @@ def _coloured(values: np.ndarray, scale: float, signed: bool) -> np.ndarray:
 
 def _short(value: float) -> str:
     return f"{value:g}" if value == 0 or (0.01 <= abs(value) < 10000 and value == round(value)) else f"{value:.1e}"
+
+
+def _greys(name: str) -> str:
+    """Return the colour map of a scan: uptake black on white paper, density as on film."""
+    return "gray_r" if MODALITIES[name].uptake else "gray"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-#: What lies outside a scan: nothing taken up, air.
-PADDING = {"pet": 0.0, "ct": -1024.0}
+from prrt_estimators._modalities import MODALITIES
 
 
 @dataclass(frozen=True)
@@ -50,36 +49,38 @@ def centre_of(shape: tuple[int, ...], affine: np.ndarray) -> tuple[float, float,
     return tuple(float(c) for c in np.round(middle, 3) + 0.0)  # type: ignore[return-value]
 
 
-def into_box(data: np.ndarray, affine: np.ndarray, box: Box, modality: str) -> np.ndarray:
+def into_box(data: np.ndarray, affine: np.ndarray, box: Box, modality: str | None = None) -> np.ndarray:
     """Resample a scan of any orientation into a box.
 
     Linear interpolation between voxel centres; where the box is coarser than the scan, a Gaussian of standard
     deviation (ratio - 1) / 2 voxels is applied first, so that what lies between the box's voxels is averaged and
-    not skipped. Outside the scan PET is 0 SUV and CT -1024 HU.
+    not skipped. Outside the scan PET is 0 SUV and CT -1024 HU, a mask 0.
 
     Parameters
     ----------
     data : ndarray of float32, shape (d, h, w)
     affine : ndarray of shape (4, 4)
     box : Box
-    modality : {"pet", "ct"}
+    modality : str, default=None
+        A scan of `MODALITIES`; None for a mask.
 
     Returns
     -------
     ndarray of shape `box.size`
-        float32 SUVbw for PET, int16 HU for CT.
+        int16 for a modality of whole numbers such as HU, else float32.
     """
-    padding = PADDING[modality]
+    padding = 0.0 if modality is None else MODALITIES[modality].outside
+    whole = modality is not None and MODALITIES[modality].whole
     step = np.linalg.inv(affine) @ box.affine
     ratio = np.linalg.norm(step[:3, :3], axis=1)
     sigma = np.maximum((ratio - 1) / 2, 0.0)
     data, start = _needed_part(data, step, box.size, margin=np.ceil(4 * sigma).astype(int) + 2)
-    if modality == "ct":
+    if whole:
         # Scanners pad with -2000 or -3024 outside their circle: air, and not to be smeared into the patient.
         data = np.maximum(data, padding)
     if (sigma > 0.25).any():
         # Into the copy where there is one: a whole-body CT takes gigabytes.
-        spare = data if modality == "ct" else None
+        spare = data if whole else None
         data = ndimage.gaussian_filter(data, sigma, mode="nearest", output=spare)
     result = ndimage.affine_transform(
         data,
@@ -91,7 +92,7 @@ def into_box(data: np.ndarray, affine: np.ndarray, box: Box, modality: str) -> n
         cval=padding,
         output=np.float32,
     )
-    return as_stored_hu(result) if modality == "ct" else result
+    return as_stored_hu(result) if whole else result
 
 
 def as_stored_hu(values: np.ndarray) -> np.ndarray:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from prrt_estimators._io import absolute, atomic_write, default_cache_dir
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.preprocessing._boxes import Box
 from prrt_estimators.preprocessing._scans import Scan, file_stamp, remarks_on_values
 from prrt_estimators.preprocessing._summaries import suv_summary
@@ -49,7 +50,7 @@ class ScanRecord:
     @classmethod
     def of(cls, scan: Scan, modality: str) -> ScanRecord:
         """Return what is to be known of a scan that was read."""
-        summary = suv_summary(scan.data, scan.affine) if modality == "pet" else {}
+        summary = suv_summary(scan.data, scan.affine) if MODALITIES[modality].uptake else {}
         affine = tuple(scan.affine.ravel().tolist())
         return cls(scan.digest, scan.data.shape, affine, summary, tuple(remarks_on_values(scan.data, modality)))
 

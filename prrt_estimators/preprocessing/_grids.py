@@ -7,7 +7,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import CenterSpatialCrop, Compose, Orientation, Spacing, SpatialPad
 
-from prrt_estimators.preprocessing._boxes import PADDING
+from prrt_estimators._modalities import MODALITIES
 
 
 def onto_grid(
@@ -33,21 +33,22 @@ def onto_grid(
         Voxels along Right, Anterior, Superior.
     spacing : tuple of 3 floats
         Millimetres between them.
-    modality : {"pet", "ct"}
-        Decides the padding, 0 SUV or -1024 HU.
+    modality : str
+        Decides the padding, such as 0 SUV or -1024 HU.
 
     Returns
     -------
     ndarray of float32, shape `size`
     """
     # Scanners pad with -2000 or -3024 outside their circle: air, and not to be smeared into the patient.
-    data = np.maximum(data, PADDING[modality]).astype(np.float32)
+    outside = MODALITIES[modality].outside
+    data = np.maximum(data, outside).astype(np.float32)
     volume = MetaTensor(torch.from_numpy(data[None]), affine=torch.as_tensor(affine, dtype=torch.float64))
     bring = Compose(
         [
             Orientation(axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S"))),
             Spacing(pixdim=spacing, mode="bilinear", dtype=np.float32),
-            SpatialPad(spatial_size=size, value=PADDING[modality]),
+            SpatialPad(spatial_size=size, value=outside),
             CenterSpatialCrop(roi_size=size),
         ]
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import CohortError, Problem
 from prrt_estimators.preprocessing._nifti import NiftiVolume, file_stamp, read_nifti
 from prrt_estimators.preprocessing._placement import NiftiFault
@@ -64,7 +65,8 @@ def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
     ----------
     path : str
         ``.nii`` or ``.nii.gz``.
-    modality : {"pet", "ct"}
+    modality : str
+        A scan of `MODALITIES`.
         Decides which values are believable.
     patient : str, default=None
         Pseudonymous id for the message.
@@ -111,19 +113,20 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
             )
         )
         return found
+    unit = MODALITIES[modality].unit
     if least == most:
         found.append((f"every voxel is {least:g}", "export the scan again"))
-    elif modality == "pet" and most > SUV_CEILING:
+    elif unit == "SUVbw" and most > SUV_CEILING:
         found.append((f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
-    elif modality == "pet" and most <= 0:
+    elif unit == "SUVbw" and most <= 0:
         found.append(("no voxel is positive", "convert the PET to SUVbw"))
-    elif modality == "pet" and _too_negative(data, least, most):
+    elif unit == "SUVbw" and _too_negative(data, least, most):
         kind = LOOKS_LIKE_CT if least < -200 else "a PET in SUVbw has hardly any below 0"
         remedy = "give the PET in SUVbw" if least < -200 else "convert the PET to SUVbw"
         found.append((f"values down to {least:.4g} are no SUV; {kind}", remedy))
-    elif modality == "ct" and most <= 1 and least > CT_LEAST:
+    elif unit == "HU" and most <= 1 and least > CT_LEAST:
         found.append((f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
-    elif modality == "ct" and least > CT_LEAST:
+    elif unit == "HU" and least > CT_LEAST:
         below = "0" if least >= 0 else f"{CT_LEAST:g}"
         remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"
         found.append((f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy))
@@ -132,7 +135,7 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[s
 
 def _not_a_scan(volume: NiftiVolume, modality: str) -> list[tuple[str, str]]:
     """Return what is wrong with a PET whose few different numbers are those of a mask or of an organ map."""
-    if modality != "pet":
+    if MODALITIES[modality].unit != "SUVbw":
         return []  # a mask given as CT has no air
     limit = FEW_SCALED if volume.scaled else FEW
     levels: np.ndarray = np.empty(0, dtype=np.float32)
@@ -151,7 +154,7 @@ def _not_a_scan(volume: NiftiVolume, modality: str) -> list[tuple[str, str]]:
 def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
     """Return what is not believable in voxels that are taken all the same, for a warning."""
     least, most = float(data.min()), float(data.max())
-    if modality == "ct":
+    if MODALITIES[modality].unit == "HU":
         if least < HU_RANGE[0] or most > HU_RANGE[1]:
             return [f"{least:g} to {most:g} HU; what is beyond {HU_RANGE[0]:g} to {HU_RANGE[1]:g} is cut off there"]
         if least > CT_LEAST and most > STORED_VALUES:

@@ -13,8 +13,9 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._validation import KeepsPaths, as_cohort
-from prrt_estimators.cohort import IMAGING, Cohort, Volumes
+from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, CohortWarning, FieldOfViewWarning, Problem
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
 from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
@@ -140,23 +141,24 @@ class BoxReader:
             except ValueError as error:
                 problems.append(Problem(str(error), "mend the array", patient=str(self.X.ids[row]), column=name))
         named = {*modalities, *beside}
-        if not problems and all(name in named and self._in_file(row, name) for name in IMAGING):
-            views = [field_of_view(r.shape, r.matrix) for r in (self.record(row, name) for name in IMAGING)]
+        together = [] if problems else [name for name in IMAGING if name in named and self._in_file(row, name)]
+        for name in together[1:]:
+            views = [field_of_view(r.shape, r.matrix) for r in (self.record(row, one) for one in (together[0], name))]
             between = np.abs(np.mean(views[0], axis=0) - np.mean(views[1], axis=0))
-            apart = float(np.linalg.norm(between))
+            shared = (
+                f"{MODALITIES[together[0]].title} and {MODALITIES[name].title} share {overlap(*views):.0%} of their field of "
+                f"view; centres lie {float(np.linalg.norm(between)):.0f} mm apart"
+            )
             if overlap(*views) >= LEAST_OVERLAP and (overlap(*views) < SMALL_OVERLAP or between[:2].max() > SAME_TABLE):
-                remark = (
-                    f"PET and CT share {overlap(*views):.0%} of their field of view; centres lie {apart:.0f} mm apart"
-                )
-                self.remarks.setdefault(remark, []).append(row)
+                self.remarks.setdefault(shared, []).append(row)
             if overlap(*views) < LEAST_OVERLAP:
                 problems.append(
                     Problem(
-                        f"PET and CT share {overlap(*views):.0%} of their field of view; centres lie {apart:.0f} mm apart",
+                        shared,
                         "check that both are of one examination and keep the scanner's coordinates",
                         patient=str(self.X.ids[row]),
-                        column="ct",
-                        file=self.X["ct"].paths[row],
+                        column=name,
+                        file=self.X[name].paths[row],
                     )
                 )
         return problems

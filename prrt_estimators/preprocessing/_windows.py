@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.cohort import Cohort
 
 
 def check_window(window: Any, name: str) -> tuple[float, float] | None:

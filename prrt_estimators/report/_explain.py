@@ -12,8 +12,9 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
-from prrt_estimators.cohort import IMAGING, Cohort
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
     forest_importance,
     modality_shapley,

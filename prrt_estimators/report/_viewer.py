@@ -15,11 +15,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import SaliencyMaps
 from prrt_estimators.inspection._views import PatientView, patient_view
 
-#: Intensities that become black and white; finer steps than the screen has are of no use.
-_CT = (-160.0, 240.0)
 _READING = {
     "gradient": "The gradient tells how much the prediction would change if a voxel took up a little more or were a "
     "little denser; it is zero where the scan is beyond the window that the model sees.",
@@ -111,9 +110,11 @@ def _entry(view: PatientView) -> dict[str, Any]:
     arrays: dict[str, str] = {}
     windows: dict[str, dict[str, Any]] = {}
     for name, scan in view.scans.items():
-        low, high = _CT if name == "ct" else (0.0, max(5.0, float(np.quantile(scan, 0.9995))))
-        windows[name] = {"low": low, "high": high, "unit": "HU" if name == "ct" else "SUV"}
-        if name == "pet":
+        modality = MODALITIES[name]
+        # Intensities that become black and white; finer steps than the screen has are of no use.
+        low, high = modality.shown or (0.0, max(5.0, float(np.quantile(scan, 0.9995))))
+        windows[name] = {"low": low, "high": high, "unit": modality.short_unit}
+        if modality.uptake:
             # Few voxels, often the bladder, are far above all others.
             windows[name]["usual"] = min(1.0, max(5.0, float(np.quantile(scan, 0.995))) / high)
         arrays[f"scan_{name}"] = _packed(255 * np.clip((scan - low) / (high - low), 0, 1))
