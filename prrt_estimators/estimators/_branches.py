@@ -18,6 +18,7 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
 from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
+from prrt_estimators.modules._named_encoders import encoder_spec
 from prrt_estimators.modules._sources import shared_encoder
 from prrt_estimators.preprocessing._boxes import as_stored_hu
 from prrt_estimators.preprocessing._cache import ScanRecord
@@ -61,8 +62,8 @@ class PretrainedBranch:
         """What is computed once a patient: "vectors", "maps", or "volumes"."""
         if self.finetune == "frozen":
             return "vectors"
-        residual = isinstance(self.source.encoder, str) and self.source.encoder != "densenet121"
-        return "maps" if self.finetune == "last" and residual else "volumes"
+        in_two = encoder_spec(self.source.encoder).last_stage is not None
+        return "maps" if self.finetune == "last" and in_two else "volumes"
 
     def reader(self, X: Cohort, cache_dir: str | os.PathLike[str] | None = None) -> BranchReader:
         """Return the reader of what this branch takes of a cohort."""

@@ -1,80 +1,18 @@
-"""3D encoders by name, or of the user's own class."""
+"""An encoder: a network from volumes to one vector per patient, whole or cut before its last stage."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from monai.networks import nets
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-
-def _compact(**options: Any) -> nn.Module:
-    """Return a narrow 3D ResNet: four stages of one basic block, 16 to 128 channels, 0.9 million weights.
-
-    Group instead of batch normalisation, because batches of a small cohort are small and a patient's prediction
-    must not depend on the others in the batch.
-    """
-    settings: dict[str, Any] = {
-        "block": "basic",
-        "layers": [1, 1, 1, 1],
-        "block_inplanes": [16, 32, 64, 128],
-        "conv1_t_size": 3,
-        "conv1_t_stride": 2,
-        "spatial_dims": 3,
-        "n_input_channels": 1,
-        "feed_forward": False,
-    }
-    network = nets.ResNet(**(settings | options))
-    _group_normalised(network, groups=8)
-    return network
-
-
-def _group_normalised(module: nn.Module, groups: int) -> None:
-    """Replace batch by group normalisation; MONAI's ResNet (1.6) hands its `norm` to the first layer only."""
-    for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm3d):
-            setattr(module, name, nn.GroupNorm(groups, child.num_features))
-        else:
-            _group_normalised(child, groups)
-
-
-def _medicalnet(name: str) -> Callable[..., nn.Module]:
-    def build(**options: Any) -> nn.Module:
-        # MedicalNet's 18- and 34-layer networks use the parameter-free shortcut; its weights then fit.
-        settings: dict[str, Any] = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False}
-        settings["bias_downsample"] = False
-        settings["shortcut_type"] = "A" if name in ("resnet18", "resnet34") else "B"
-        return getattr(nets, name)(pretrained=False, **(settings | options))
-
-    return build
-
-
-def _inflated_resnet152(**options: Any) -> nn.Module:
-    """Return a 2D ResNet-152 made 3D by repeating its filters, as Merlin has it; takes (n, 3, S, R, A)."""
-    settings: dict[str, Any] = {
-        "block": "bottleneck",
-        "layers": [3, 8, 36, 3],
-        "block_inplanes": [64, 128, 256, 512],
-        "spatial_dims": 3,
-        "n_input_channels": 3,
-        "conv1_t_size": (3, 7, 7),
-        "conv1_t_stride": (1, 2, 2),
-        "feed_forward": False,
-        "bias_downsample": False,
-    }
-    return nets.ResNet(**(settings | options))
-
-
-def _densenet(**options: Any) -> nn.Module:
-    settings = {"spatial_dims": 3, "in_channels": 1, "out_channels": 1}
-    network = nets.DenseNet121(**(settings | options))
-    network.class_layers.out = nn.Identity()
-    return network
+#: From a network to what comes before its last stage, and that stage.
+Split = Callable[[nn.Module], tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]]
 
 
 @dataclass(frozen=True)
@@ -116,6 +54,8 @@ class Encoder(nn.Module):
         How volumes are brought to what the network takes; as they are if None.
     out_features : int, default=None
         Length of the vector; found by passing one blank volume if None.
+    split : callable, default=None
+        What cuts off the last stage, see `EncoderSpec`; None for a network without one.
     """
 
     def __init__(
@@ -125,9 +65,11 @@ class Encoder(nn.Module):
         *,
         form: InputForm | None = None,
         out_features: int | None = None,
+        split: Split | None = None,
     ):
         super().__init__()
         self.network = network
+        self.split = split
         self.form = InputForm() if form is None else form
         self.frozen_statistics = False
         self.normalises_batch = any(isinstance(m, _BatchNorm) for m in network.modules())
@@ -171,37 +113,38 @@ class Encoder(nn.Module):
         self.train(self.training)
 
     def last_stage(self) -> LastStage | None:
-        """Return the last stage of a residual network on its own; None for a network of another kind."""
-        return LastStage(self.network, self.out_features) if isinstance(self.network, nets.ResNet) else None
+        """Return the last stage on its own; None for a network without one."""
+        return None if self.split is None else LastStage(self.split(self.network)[1], self.out_features)
 
     def before_last_stage(self, volumes: torch.Tensor) -> torch.Tensor:
         """Return what `last_stage` takes, of windowed volumes."""
-        network: Any = self.network
-        values = network.act(network.bn1(network.conv1(self.form(volumes))))
-        if not network.no_max_pool:
-            values = network.maxpool(values)
-        return network.layer3(network.layer2(network.layer1(values)))
+        return self._parts()[0](self.form(volumes))
 
     def both_stages(self, volumes: torch.Tensor) -> list[torch.Tensor]:
         """Return what `last_stage` takes and what it gives, of windowed volumes."""
         maps = self.before_last_stage(volumes)
-        return [maps, _pooled(self.network.layer4(maps), self)]  # type: ignore[operator]
+        return [maps, _pooled(self._parts()[1](maps), self)]
+
+    def _parts(self) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
+        if self.split is None:
+            raise TypeError(f"{type(self.network).__name__} has no last stage of its own; train all of it.")
+        return self.split(self.network)
 
 
 class LastStage(nn.Module):
-    """The last stage of a residual network: feature maps in, one vector a patient out.
+    """The last stage of a network: feature maps in, one vector per patient out.
 
     Parameters
     ----------
-    network : Module
-        A residual network of MONAI, whose ``layer4`` is taken over and not copied.
+    stage : Module
+        Taken over and not copied.
     out_features : int
         Length of the vector.
     """
 
-    def __init__(self, network: nn.Module, out_features: int):
+    def __init__(self, stage: nn.Module, out_features: int):
         super().__init__()
-        self.layer4: Any = network.layer4
+        self.layer4 = stage  # the name by which saved models have it
         self.out_features = out_features
         self.normalises_batch = False
         # A new module counts as training already, so that nobody may ever call `train`.
@@ -251,82 +194,3 @@ class Features(nn.Module):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return standardised features of shape (n, out_features)."""
         return (features - self.mean) / self.scale
-
-
-ENCODERS: Mapping[str, Callable[..., nn.Module]] = {
-    "compact": _compact,
-    "resnet10": _medicalnet("resnet10"),
-    "resnet18": _medicalnet("resnet18"),
-    "resnet34": _medicalnet("resnet34"),
-    "resnet50": _medicalnet("resnet50"),
-    "densenet121": _densenet,
-    "inflated_resnet152": _inflated_resnet152,
-}
-#: What an encoder takes other than one channel along Right, Anterior, Superior.
-FORMS: Mapping[str, InputForm] = {"inflated_resnet152": InputForm(axes=(2, 0, 1), channels=3)}
-
-
-def build_network(encoder: Any, params: Mapping[str, Any] | None) -> nn.Module:
-    """Build the network of an encoder.
-
-    Parameters
-    ----------
-    encoder : str or Module class
-        A name in `ENCODERS`, or a class that is called with `params`.
-    params : mapping or None
-        Keyword arguments for it.
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    TypeError
-        If `encoder` is neither a name nor a Module class, or does not take `params`.
-    """
-    params = dict(params or {})
-    if isinstance(encoder, str):
-        if encoder not in ENCODERS:
-            raise ValueError(f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class; got {encoder!r}.")
-        build: Callable[..., nn.Module] = ENCODERS[encoder]
-    elif isinstance(encoder, type) and issubclass(encoder, nn.Module):
-        build = encoder
-    else:
-        raise TypeError(
-            f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class (not an instance, whose weights "
-            f"clones would share); got {type(encoder).__name__}."
-        )
-    try:
-        return build(**params)
-    except TypeError as error:
-        raise TypeError(f"`encoder_params` do not fit {encoder!r}: {error}") from error
-
-
-def build_encoder(encoder: Any, params: Mapping[str, Any] | None, shape: tuple[int, ...]) -> Encoder:
-    """Build an encoder with random weights.
-
-    Parameters
-    ----------
-    encoder : str or Module class
-        A name in `ENCODERS`, or a class that is called with `params`.
-    params : mapping or None
-        Keyword arguments for it.
-    shape : tuple of 3 ints
-        Voxels along each axis.
-
-    Returns
-    -------
-    Encoder
-
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-    TypeError
-        If `encoder` is neither a name nor a Module class, or does not take `params`.
-    """
-    return Encoder(build_network(encoder, params), shape, form=input_form(encoder))
-
-
-def input_form(encoder: Any) -> InputForm:
-    """Return what an encoder takes."""
-    return FORMS.get(encoder, InputForm()) if isinstance(encoder, str) else InputForm()

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.modules._encoders import Encoder, InputForm, build_network, input_form
+from prrt_estimators.modules._encoders import Encoder, InputForm
 from prrt_estimators.modules._fetch import digest_of, key_prefix, weight_file
+from prrt_estimators.modules._named_encoders import build_network, encoder_spec
 from prrt_estimators.modules._registry import WEIGHTS
 from prrt_estimators.modules._weights import fill, read_note, read_state
 
@@ -86,12 +87,15 @@ class WeightSource:
         with torch.device("meta" if isinstance(self.encoder, str) else "cpu"):
             network = build_network(self.encoder, self.encoder_params)
         fill(network, self.state(), name=self.label, parameter=self.parameter)
-        return Encoder(network, shape, form=self.form, out_features=self.out_features)
+        return Encoder(network, shape, form=self.form, out_features=self.out_features, split=self._split())
+
+    def _split(self) -> Any:
+        return encoder_spec(self.encoder).last_stage
 
     def blank(self, shape: tuple[int, ...]) -> Encoder:
         """Return a new encoder with random weights, to be filled."""
         network = build_network(self.encoder, self.encoder_params)
-        return Encoder(network, shape, form=self.form, out_features=self.out_features)
+        return Encoder(network, shape, form=self.form, out_features=self.out_features, split=self._split())
 
 
 def find_weights(
@@ -143,7 +147,7 @@ def find_weights(
             digest_of(file),
             encoder,
             dict(encoder_params or {}),
-            form=input_form(encoder),
+            form=encoder_spec(encoder).form,
             parameter=parameter,
         )
     _check_encoder(file.name, note["encoder"], encoder, parameter)
@@ -161,7 +165,7 @@ def find_weights(
         digest_of(file),
         note["encoder"],
         note["encoder_params"],
-        form=input_form(note["encoder"]),
+        form=encoder_spec(note["encoder"]).form,
         size=tuple(note["size"]),
         spacing=tuple(note["spacing"]),
         window=None if note["window"] is None else tuple(note["window"]),
@@ -187,7 +191,7 @@ def _named(
     if encoder_params:
         raise PretrainedWeightsError(f"`{parameter}`: {name!r} has a network of its own; leave encoder_params None.")
     file = weight_file(name, cache_dir=cache_dir)
-    form = input_form(spec.encoder)
+    form = encoder_spec(spec.encoder).form
     return WeightSource(
         name,
         file,

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from prrt_estimators.modules import ENCODERS, WEIGHTS, Encoder, InputForm, PretrainedWeights, build_network
-from prrt_estimators.modules._encoders import input_form
+from prrt_estimators.modules._named_encoders import encoder_spec
 
 NAMES = ("merlin", "astra", "medicalnet-10", "medicalnet-18", "medicalnet-34", "medicalnet-50")
 
@@ -37,7 +37,9 @@ def test_the_network_gives_as_many_features_as_the_entry_says(spec):
     # On torch's meta device shapes are worked out and nothing is computed.
     with torch.device("meta"):
         network = build_network(spec.encoder, spec.encoder_params)
-        encoder = Encoder(network, (48, 48, 48), form=input_form(spec.encoder), out_features=spec.out_features).eval()
+        encoder = Encoder(
+            network, (48, 48, 48), form=encoder_spec(spec.encoder).form, out_features=spec.out_features
+        ).eval()
         assert encoder(torch.empty(2, 1, 48, 48, 48)).shape == (2, spec.out_features)
 
 
@@ -61,7 +63,7 @@ def test_merlin_and_astra_expect_ras_moved_to_zxy_three_times_in_one_window():
         assert (spec.size, spec.spacing, spec.window) == ((224, 224, 160), (1.5, 1.5, 3.0), (-1000.0, 1000.0))
         assert spec.modalities == ("ct",)
     volume = torch.arange(2 * 3 * 4.0).reshape(1, 1, 2, 3, 4)
-    moved = input_form("inflated_resnet152")(volume)
+    moved = encoder_spec("inflated_resnet152").form(volume)
     assert moved.shape == (1, 3, 4, 2, 3)
     for channel in range(3):
         assert torch.equal(moved[0, channel], volume[0, 0].permute(2, 0, 1))

@@ -1,0 +1,207 @@
+"""3D encoders by name, or of the user's own class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from monai.networks import nets
+from torch import nn
+
+from prrt_estimators.modules._encoders import Encoder, InputForm, Split
+
+
+def _compact(**options: Any) -> nn.Module:
+    """Return a narrow 3D ResNet: four stages of one basic block, 16 to 128 channels, 0.9 million weights.
+
+    Group instead of batch normalisation, because batches of a small cohort are small and a patient's prediction
+    must not depend on the others in the batch.
+    """
+    settings: dict[str, Any] = {
+        "block": "basic",
+        "layers": [1, 1, 1, 1],
+        "block_inplanes": [16, 32, 64, 128],
+        "conv1_t_size": 3,
+        "conv1_t_stride": 2,
+        "spatial_dims": 3,
+        "n_input_channels": 1,
+        "feed_forward": False,
+    }
+    network = nets.ResNet(**(settings | options))
+    _group_normalised(network, groups=8)
+    return network
+
+
+def _group_normalised(module: nn.Module, groups: int) -> None:
+    """Replace batch by group normalisation; MONAI's ResNet (1.6) hands its `norm` to the first layer only."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm3d):
+            setattr(module, name, nn.GroupNorm(groups, child.num_features))
+        else:
+            _group_normalised(child, groups)
+
+
+def _medicalnet(name: str) -> Callable[..., nn.Module]:
+    def build(**options: Any) -> nn.Module:
+        # MedicalNet's 18- and 34-layer networks use the parameter-free shortcut; its weights then fit.
+        settings: dict[str, Any] = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False}
+        settings["bias_downsample"] = False
+        settings["shortcut_type"] = "A" if name in ("resnet18", "resnet34") else "B"
+        return getattr(nets, name)(pretrained=False, **(settings | options))
+
+    return build
+
+
+def _inflated_resnet152(**options: Any) -> nn.Module:
+    """Return a 2D ResNet-152 made 3D by repeating its filters, as Merlin has it; takes (n, 3, S, R, A)."""
+    settings: dict[str, Any] = {
+        "block": "bottleneck",
+        "layers": [3, 8, 36, 3],
+        "block_inplanes": [64, 128, 256, 512],
+        "spatial_dims": 3,
+        "n_input_channels": 3,
+        "conv1_t_size": (3, 7, 7),
+        "conv1_t_stride": (1, 2, 2),
+        "feed_forward": False,
+        "bias_downsample": False,
+    }
+    return nets.ResNet(**(settings | options))
+
+
+def _densenet(**options: Any) -> nn.Module:
+    settings = {"spatial_dims": 3, "in_channels": 1, "out_channels": 1}
+    network = nets.DenseNet121(**(settings | options))
+    network.class_layers.out = nn.Identity()
+    return network
+
+
+def _residual(network: Any) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
+    """Cut a residual network of MONAI before its fourth stage."""
+
+    def before(volumes: torch.Tensor) -> torch.Tensor:
+        values = network.act(network.bn1(network.conv1(volumes)))
+        if not network.no_max_pool:
+            values = network.maxpool(values)
+        return network.layer3(network.layer2(network.layer1(values)))
+
+    return before, network.layer4
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """A network that `encoder` of the estimators may name.
+
+    Parameters
+    ----------
+    name : str
+    build : callable
+        From keyword arguments (`encoder_params`) to a Module that maps (n, channels, D, H, W) to (n, features), or to a
+        feature map that is averaged over positions.
+    last_stage : callable or None, default=None
+        From the network to (what comes before its last stage, its last stage): for ``finetune="last"``, which trains the
+        stage on maps that are computed once. The mean of the stage's output over positions must be what the network
+        returns. None if a network has no such stage; then ``finetune="last"`` trains its last part with weights.
+    form : InputForm, default=InputForm()
+        What it takes.
+
+    Examples
+    --------
+    >>> sum(weights.numel() for weights in ENCODERS["compact"].build().parameters())
+    897584
+    """
+
+    name: str
+    build: Callable[..., nn.Module]
+    last_stage: Split | None = None
+    form: InputForm = field(default_factory=InputForm)
+
+
+#: Every encoder by name.
+ENCODERS: dict[str, EncoderSpec] = {
+    spec.name: spec
+    for spec in (
+        EncoderSpec("compact", _compact, _residual),
+        *(EncoderSpec(name, _medicalnet(name), _residual) for name in ("resnet10", "resnet18", "resnet34", "resnet50")),
+        EncoderSpec("densenet121", _densenet),
+        EncoderSpec("inflated_resnet152", _inflated_resnet152, _residual, form=InputForm(axes=(2, 0, 1), channels=3)),
+    )
+}
+
+
+def encoder_spec(encoder: Any) -> EncoderSpec:
+    """Return the record of an encoder; a Module class has one without a last stage.
+
+    Parameters
+    ----------
+    encoder : str or Module class
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If it is neither a name nor a Module class.
+    """
+    if isinstance(encoder, str):
+        if encoder not in ENCODERS:
+            raise ValueError(f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class; got {encoder!r}.")
+        return ENCODERS[encoder]
+    if isinstance(encoder, type) and issubclass(encoder, nn.Module):
+        return EncoderSpec(encoder.__name__, encoder)
+    raise TypeError(
+        f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class (not an instance, whose weights "
+        f"clones would share); got {type(encoder).__name__}."
+    )
+
+
+def build_network(encoder: Any, params: Mapping[str, Any] | None) -> nn.Module:
+    """Build the network of an encoder.
+
+    Parameters
+    ----------
+    encoder : str or Module class
+        A name in `ENCODERS`, or a class that is called with `params`.
+    params : mapping or None
+        Keyword arguments for it.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If `encoder` is neither a name nor a Module class, or does not take `params`.
+    """
+    spec = encoder_spec(encoder)
+    try:
+        return spec.build(**dict(params or {}))
+    except TypeError as error:
+        raise TypeError(f"`encoder_params` do not fit {encoder!r}: {error}") from error
+
+
+def build_encoder(encoder: Any, params: Mapping[str, Any] | None, shape: tuple[int, ...]) -> Encoder:
+    """Build an encoder with random weights.
+
+    Parameters
+    ----------
+    encoder : str or Module class
+        A name in `ENCODERS`, or a class that is called with `params`.
+    params : mapping or None
+        Keyword arguments for it.
+    shape : tuple of 3 ints
+        Voxels along each axis.
+
+    Returns
+    -------
+    Encoder
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    TypeError
+        If `encoder` is neither a name nor a Module class, or does not take `params`.
+    """
+    spec = encoder_spec(encoder)
+    return Encoder(build_network(encoder, params), shape, form=spec.form, split=spec.last_stage)
