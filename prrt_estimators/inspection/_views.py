@@ -14,7 +14,7 @@ from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.contours import read_mask
 from prrt_estimators.inspection._native import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
-from prrt_estimators.preprocessing._boxes import PADDING, Box, into_box
+from prrt_estimators.preprocessing._boxes import Box, into_box
 from prrt_estimators.preprocessing._scans import read_scan
 
 
@@ -106,7 +106,9 @@ def patient_view(maps: SaliencyMaps, patient: int | str = 0, *, X: Any = None, v
     grid = _fine_grid(maps[first].shape[2:], maps.affines[first][row], voxels)
     shown = {name: onto(maps[name][row, 0], maps.affines[name][row], grid.size, grid.affine) for name in names}
     scans = {
-        name: onto(maps.volumes[name][row, 0], maps.affines[name][row], grid.size, grid.affine, PADDING[name])
+        name: onto(
+            maps.volumes[name][row, 0], maps.affines[name][row], grid.size, grid.affine, MODALITIES[name].outside
+        )
         for name in names
     }
     masks: dict[str, np.ndarray] = {}
