@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -103,8 +103,8 @@ class EncoderSpec:
         From the network to (what comes before its last stage, its last stage): for ``finetune="last"``, which trains the
         stage on maps that are computed once. The mean of the stage's output over positions must be what the network
         returns. None if a network has no such stage; then ``finetune="last"`` trains its last part with weights.
-    form : InputForm, default=InputForm()
-        What it takes.
+    form : InputForm, default=None
+        What it takes; one channel along Right, Anterior, Superior if None.
 
     Examples
     --------
@@ -115,7 +115,11 @@ class EncoderSpec:
     name: str
     build: Callable[..., nn.Module]
     last_stage: Split | None = None
-    form: InputForm = field(default_factory=InputForm)
+    form: InputForm = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        if self.form is None:
+            object.__setattr__(self, "form", InputForm())
 
 
 #: Every encoder by name.
