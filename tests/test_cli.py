@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from prrt_estimators import model_selection
 from prrt_estimators.cli import app
-from prrt_estimators.cli._options import three
+from prrt_estimators.cli._model_options import three
 
 COMMANDS = ("demo", "compare", "check", "fit", "predict", "make-cohort", "cache")
 

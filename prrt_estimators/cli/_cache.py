@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from prrt_estimators.cli._console import reported
-from prrt_estimators.cli._options import CacheDir
+from prrt_estimators.cli._model_options import CacheDir
 
 app = typer.Typer(help="Show or empty the folder of prepared scans.", no_args_is_help=True)
 

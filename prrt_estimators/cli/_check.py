@@ -9,21 +9,21 @@ from typing import Any
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
 from prrt_estimators.cli._messages import in_options
+from prrt_estimators.cli._model_options import takes_models
 
 _SINGLE = 3  # a problem that more patients share is told once, with this many of them
 
 
 @reported
 @o.takes_table
+@takes_models("size", "spacing", "cache_dir")
 def check(
     cohort: o.CohortFile,
-    size: o.Size = None,
-    spacing: o.Spacing = None,
     folds: o.Folds = 3,
-    cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
+    model_options: dict[str, Any],
 ) -> int | None:
     """List everything that is wrong with a cohort table, its scans and its masks, with patient and remedy.
 
@@ -35,8 +35,7 @@ def check(
     from prrt_estimators.datasets import check_cohort, load_cohort
     from prrt_estimators.exceptions import CohortWarning
 
-    boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
-    options = {name: value for name, value in boxes.items() if value is not None} | {"cache_dir": cache_dir}
+    options = {name: value for name, value in model_options.items() if value is not None}
     _check_table(cohort, table["sheet"])
     problems, unopened = check_cohort(cohort, **table), 0
     if problems:

@@ -8,28 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from prrt_estimators._model_specs import MODELS
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, noted_warnings, print_table, reported, say
+from prrt_estimators.cli._model_options import takes_models
 
 
 @reported
 @o.takes_table
+@takes_models()
 def compare(
     cohort: o.CohortFile,
     out: Annotated[Path, typer.Option(help="Folder of results; the same command again goes on.", show_default=False)],
-    models: o.Models = "all",
+    models: o.Models = "paper",
     repeats: o.Repeats = 10,
     folds: o.Folds = 3,
-    epochs: o.Epochs = None,
-    size: o.Size = None,
-    spacing: o.Spacing = None,
-    batch_size: o.BatchSize = None,
-    ct_weights: o.CtWeights = None,
-    ct_finetune: o.CtFinetune = None,
-    device: o.Device = "auto",
     jobs: o.Jobs = None,
     seed: o.Seed = 0,
-    cache_dir: o.CacheDir = None,
     no_report: o.NoReport = False,
     explain: Annotated[
         bool,
@@ -48,6 +43,7 @@ def compare(
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
+    model_options: dict[str, Any],
 ) -> int | None:
     """Cross-validate every model on the same splits; write tables, figures and a report.
 
@@ -57,7 +53,6 @@ def compare(
     """
     from prrt_estimators.datasets import load_cohort
 
-    boxes = {"size": o.three(size, int, "--size"), "spacing": o.three(spacing, float, "--spacing")}
     chosen = _chosen(models)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
     with noted_warnings() as warned:
@@ -66,15 +61,7 @@ def compare(
         data,
         out,
         models=chosen,
-        model_options=boxes
-        | {
-            "max_epochs": epochs,
-            "batch_size": batch_size,
-            "weights": None if ct_weights is None else {"ct": ct_weights},
-            "finetune": None if ct_finetune is None else ct_finetune.value,
-            "device": device,
-            "cache_dir": None if cache_dir is None else str(cache_dir),
-        },
+        model_options=model_options,
         repeats=repeats,
         folds=folds,
         jobs=jobs,
@@ -87,32 +74,30 @@ def compare(
     )
 
 
-def _chosen(models: str) -> list[str] | None:
-    from prrt_estimators.model_selection import MODEL_NAMES
-
-    found = o.split_names(models)
-    unknown = [name for name in found if name not in MODEL_NAMES and found != ["all"]]
+def _chosen(models: str) -> list[str]:
+    """Return the names of models; a group stands for its members."""
+    found = dict.fromkeys(name for word in o.split_names(models) for name in o.MODEL_GROUPS.get(word, [word]))
+    unknown = [name for name in found if name not in MODELS]
     if unknown or not found:
         raise typer.BadParameter(
-            f"unknown: {', '.join(unknown) or 'none given'}; choose from all, {', '.join(MODEL_NAMES)}.",
+            f"unknown: {', '.join(unknown) or 'none given'}; choose from {', '.join([*o.MODEL_GROUPS, *MODELS])}.",
             param_hint="--models",
         )
-    return None if found == ["all"] else found
+    return list(found)
 
 
-def _check_explained(wanted: bool, name: str | None, chosen: list[str] | None) -> None:
+def _check_explained(wanted: bool, name: str | None, chosen: list[str]) -> None:
     """Refuse before the comparison what would end in an error after it."""
     from importlib.util import find_spec
 
     from prrt_estimators.exceptions import MissingDependencyError
-    from prrt_estimators.model_selection import MODEL_NAMES
 
     missing = [package for package in ("shap", "captum", "umap") if wanted and find_spec(package) is None]
     if missing:
         raise MissingDependencyError(
             f'--explain needs {", ".join(missing)}; install them with: pip install "prrt-estimators[explain]"'
         )
-    with_scans = [one for one in chosen or MODEL_NAMES if one != "lab" and not one.startswith("baseline")]
+    with_scans = [one for one in chosen if MODELS[one].maps]
     if name is not None and name not in with_scans:
         raise typer.BadParameter(
             f"{name} is not compared or has no maps; choose from {', '.join(with_scans) or 'none'}.",
@@ -124,7 +109,7 @@ def run_comparison(
     data: Any,
     out: Path,
     *,
-    models: list[str] | None,
+    models: list[str],
     model_options: dict[str, Any],
     repeats: int,
     folds: int,
@@ -141,12 +126,13 @@ def run_comparison(
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     from prrt_estimators.metrics import SCORES
-    from prrt_estimators.model_selection import compare_models, format_summary, paper_models
+    from prrt_estimators.model_selection import compare_models, format_summary
+    from prrt_estimators.model_selection._models import make_models, named_specs
 
     if data.y is None:
         raise ValueError("the table has no outcome to compare models by; name its columns with --time and --event.")
     comparison = compare_models(
-        paper_models(include=models, **model_options),
+        make_models(named_specs(models), **model_options),
         data.X,
         data.y,
         cv=RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed),
@@ -209,7 +195,7 @@ def _explain(
     comparison: Any,
     data: Any,
     out: Path,
-    names: list[str] | None,
+    names: list[str],
     model_options: dict[str, Any],
     explained: str | None,
     folds: int,
@@ -218,7 +204,8 @@ def _explain(
 ) -> None:
     from sklearn.model_selection import StratifiedKFold
 
-    from prrt_estimators.model_selection import Skipped, paper_models
+    from prrt_estimators.model_selection import Skipped
+    from prrt_estimators.model_selection._models import make_models, named_specs
     from prrt_estimators.report import explain_models
     from prrt_estimators.report._explain import NothingToExplainError
 
@@ -226,7 +213,7 @@ def _explain(
     if explained is not None and explained not in ran:
         say(f"Warning: {explained} has no result and is not explained.")
         return
-    models = paper_models(include=names, **(model_options | {"random_state": seed}))
+    models = make_models(named_specs(names), **(model_options | {"random_state": seed}))
     try:
         page = explain_models(
             {name: model for name, model in models.items() if name in ran and not isinstance(model, Skipped)},

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._compare import run_comparison
 from prrt_estimators.cli._console import noted_warnings, reported, say
+from prrt_estimators.cli._model_options import takes_models
 
 #: Small enough for five minutes on two cores; few patients show only a signal stronger than a real one.
 _PATIENTS, _VOXELS, _SIGNAL = 108, 32, 2.0
@@ -21,16 +22,17 @@ _NOTICE = (
 
 
 @reported
+@takes_models("epochs", "device", epochs=16)
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for cohort and results.")] = Path("prrt-demo"),
-    epochs: o.Epochs = 16,
     repeats: o.Repeats = 2,
     folds: o.Folds = 3,
-    device: o.Device = "auto",
     jobs: o.Jobs = None,
     seed: o.Seed = 0,
     no_report: o.NoReport = False,
     quiet: o.Quiet = False,
+    *,
+    model_options: dict[str, Any],
 ) -> int | None:
     """Make a synthetic cohort, compare all models on it, and write tables, figures and a report.
 
@@ -49,14 +51,8 @@ def demo(
     return run_comparison(
         data,
         out,
-        models=None,
-        model_options={
-            "max_epochs": epochs,
-            "size": _VOXELS,
-            "spacing": (12.5, 9.5, 17.0),
-            "device": device,
-            "cache_dir": str(out / "cache"),
-        },
+        models=o.MODEL_GROUPS["paper"],
+        model_options=model_options | {"size": _VOXELS, "spacing": (12.5, 9.5, 17.0), "cache_dir": str(out / "cache")},
         repeats=repeats,
         folds=folds,
         jobs=jobs,

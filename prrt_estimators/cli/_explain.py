@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
+from prrt_estimators.cli._model_options import take_options, takes_models
 from prrt_estimators.cli._predict import check_columns, lab_columns
 
 
@@ -24,6 +25,7 @@ class MapMethod(StrEnum):
 
 @reported
 @o.takes_table
+@takes_models("cache_dir")
 def explain(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="File of a saved model.", show_default=False)],
     cohort: o.CohortFile,
@@ -31,10 +33,10 @@ def explain(
     method: Annotated[MapMethod, typer.Option(help="How maps of PET and CT are made.")] = MapMethod.gradient,
     patients: Annotated[int, typer.Option(min=1, help="Patients with a figure and files of maps.")] = 4,
     seed: o.Seed = 0,
-    cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, object],
+    model_options: dict[str, Any],
 ) -> int | None:
     """Explain a saved model: SHAP values, modalities, and maps on the patients' own scans.
 
@@ -46,8 +48,7 @@ def explain(
     from prrt_estimators.report import explain_model
 
     estimator = load_model(model)
-    if cache_dir is not None and "cache_dir" in estimator.get_params():
-        estimator.set_params(cache_dir=str(cache_dir))
+    take_options(estimator, model_options)
     columns = lab_columns(estimator)
     check_columns(columns, cohort, table["sheet"])  # type: ignore[arg-type]
     data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": columns}))  # type: ignore[arg-type]

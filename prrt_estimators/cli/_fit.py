@@ -9,10 +9,12 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
+from prrt_estimators.cli._model_options import takes_models
 
 
 @reported
 @o.takes_table
+@takes_models()
 def fit(
     cohort: o.CohortFile,
     out: Annotated[
@@ -27,41 +29,23 @@ def fit(
             show_default=False,
         ),
     ] = None,
-    epochs: o.Epochs = None,
-    size: o.Size = None,
-    spacing: o.Spacing = None,
-    batch_size: o.BatchSize = None,
-    ct_weights: o.CtWeights = None,
-    ct_finetune: o.CtFinetune = None,
-    device: o.Device = "auto",
     seed: o.Seed = 0,
-    cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
+    model_options: dict[str, Any],
 ) -> int | None:
     """Fit one model on every patient of a table, and save it with a model card.
 
     How well it does must come from a comparison (--results): scores on the patients it was fitted on mean nothing.
     """
     from prrt_estimators.datasets import load_cohort
-    from prrt_estimators.model_selection import Skipped, load_comparison, paper_models
+    from prrt_estimators.model_selection import Skipped, load_comparison
+    from prrt_estimators.model_selection._models import make_models, named_specs
     from prrt_estimators.persistence import save_model
     from prrt_estimators.persistence._performance import check_compared
 
-    models = paper_models(
-        include=[model],
-        max_epochs=epochs,
-        size=o.three(size, int, "--size"),
-        spacing=o.three(spacing, float, "--spacing"),
-        batch_size=batch_size,
-        weights=None if ct_weights is None else {"ct": ct_weights},
-        finetune=None if ct_finetune is None else ct_finetune.value,
-        device=device,
-        random_state=seed,
-        cache_dir=None if cache_dir is None else str(cache_dir),
-        verbose=0 if quiet else 1,
-    )
+    models = make_models(named_specs([model]), random_state=seed, verbose=0 if quiet else 1, **model_options)
     estimator = models[model]
     if isinstance(estimator, Skipped):
         raise ValueError(f"{model} {estimator.reason}.")

@@ -9,6 +9,7 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
+from prrt_estimators.cli._model_options import three
 
 _TABLE, _SERIES, _PRIVACY, _VOLUMES = "Clinical table", "Which series", "Privacy", "Volumes"
 
@@ -120,7 +121,7 @@ def ingest(
         derived=not no_derived,
         sheet=int(sheet) if sheet.isdigit() else sheet,
         require=() if required == ["none"] else required,
-        spacing=o.three(spacing, float, "--spacing"),
+        spacing=three(spacing, float, "--spacing"),
         verbose=not quiet,
     )
     return _tell(result, out, quiet)

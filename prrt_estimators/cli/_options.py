@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
-from enum import StrEnum
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
+from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.cli._console import change_signature
 
 _DATA, _MODELS, _RUN = "Columns and outcome", "Models", "How to run"
@@ -37,6 +37,24 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
 _NONE_MEANS_NONE = ("pet", "ct", "mask", "patient_id", "time", "event", "target")
+
+
+class _Groups(Mapping[str, list[str]]):
+    _MEMBERS: ClassVar[dict[str, Callable[[ModelSpec], bool]]] = {
+        "all": lambda spec: bool(spec.name),
+        "paper": lambda spec: spec.study or spec.baseline,
+        "recommended": lambda spec: spec.recommended,
+    }
+
+    def __getitem__(self, name: str) -> list[str]:
+        belongs = self._MEMBERS[name]
+        return [spec.name for spec in MODELS.values() if belongs(spec)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._MEMBERS)
+
+    def __len__(self) -> int:
+        return len(self._MEMBERS)
 
 
 def takes_table(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -68,62 +86,19 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-class Finetune(StrEnum):
-    """How much of pretrained weights is trained."""
-
-    frozen = "frozen"
-    last = "last"
-    full = "full"
-
+#: Words of ``--models`` that stand for several, asked of the registry at the moment.
+MODEL_GROUPS = _Groups()
 
 Models = Annotated[
     str,
     typer.Option(
-        help="Models to compare, with commas: lab, pet, ct, pet_ct, pet_lab, ct_lab, pet_ct_lab, "
-        "pet_ct_lab_pretrained, baseline_lab, baseline_pet.",
+        help=f"Models to compare, comma-separated: {', '.join(MODELS)}; 'paper' is those of the study and the baselines, "
+        "'recommended' those to begin with, 'all' every one.",
         rich_help_panel=_MODELS,
     ),
 ]
-Epochs = Annotated[
-    int | None,
-    typer.Option(min=1, help="Passes over the training patients. (default: the models' own)", rich_help_panel=_MODELS),
-]
-Size = Annotated[
-    str | None,
-    typer.Option(
-        help="Voxels of the box that scans are brought to: 48, or 48x48x64. (default: the models' own)",
-        rich_help_panel=_MODELS,
-    ),
-]
-Spacing = Annotated[
-    str | None,
-    typer.Option(
-        help="Millimetres between voxels of that box: 8, or 8x8x5. (default: the models' own)", rich_help_panel=_MODELS
-    ),
-]
-BatchSize = Annotated[
-    int | None,
-    typer.Option(min=1, help="Patients a step. (default: the models' own)", rich_help_panel=_MODELS),
-]
-CtWeights = Annotated[
-    str | None,
-    typer.Option(
-        help="Weights of a pretrained CT encoder, by name (see prrt weights list) or file, for pet_ct_lab_pretrained; "
-        "without them it is skipped.",
-        rich_help_panel=_MODELS,
-        show_default=False,
-    ),
-]
-CtFinetune = Annotated[
-    Finetune | None,
-    typer.Option(
-        help="How much of those weights is trained. (default: frozen)", rich_help_panel=_MODELS, show_default=False
-    ),
-]
-
 Repeats = Annotated[int, typer.Option(min=1, help="Repeats of the cross-validation.", rich_help_panel=_RUN)]
 Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation.", rich_help_panel=_RUN)]
-Device = Annotated[str, typer.Option(help="cpu, cuda, mps; 'auto' takes the best.", rich_help_panel=_RUN)]
 Jobs = Annotated[
     int | None,
     typer.Option(
@@ -133,41 +108,10 @@ Jobs = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Splits, models and intervals follow from it.", rich_help_panel=_RUN)]
-CacheDir = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder of prepared scans. (default: $PRRT_CACHE_DIR or the user's cache folder)",
-        rich_help_panel=_RUN,
-        show_default=False,
-    ),
-]
 NoReport = Annotated[
     bool, typer.Option("--no-report", help="Write tables only: no figures, no report.html.", rich_help_panel=_RUN)
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no list of columns.", rich_help_panel=_RUN)]
-
-
-def three(text: str | None, kind: type, flag: str) -> Any:
-    """Read ``48``, ``48x48x64`` or ``48,48,64``.
-
-    Raises
-    ------
-    typer.BadParameter
-        If it is none of these.
-    """
-    if text is None:
-        return None
-    parts = text.replace("x", ",").split(",")
-    try:
-        values = tuple(kind(part) for part in parts)
-    except ValueError:
-        values = ()
-    if len(values) not in (1, 3) or not all(value > 0 for value in values):
-        example = "48 or 48x48x64" if kind is int else "8 or 8x8x5"
-        raise typer.BadParameter(
-            f"expected one positive number or three, e.g. {example}; got {text!r}.", param_hint=flag
-        )
-    return values[0] if len(values) == 1 else values
 
 
 def split_names(text: str) -> list[str]:

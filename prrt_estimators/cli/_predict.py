@@ -10,9 +10,11 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import print_table, reported, say
+from prrt_estimators.cli._model_options import take_options, takes_models
 
 
 @reported
+@takes_models("cache_dir")
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by prrt fit.", show_default=False)],
     cohort: o.CohortFile,
@@ -22,8 +24,9 @@ def predict(
     patient_id: Annotated[str, typer.Option(help="Column with pseudonymous patient ids.")] = "auto",
     sheet: Annotated[str, typer.Option(help="Sheet of an Excel file, by number or name.")] = "0",
     root: Annotated[str, typer.Option(help="Folder in which paths of the table start; its own if not given.")] = "",
-    cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
+    *,
+    model_options: dict[str, Any],
 ) -> int | None:
     """Predict long or short PFS for every patient of a table, with or without known outcome.
 
@@ -36,8 +39,7 @@ def predict(
     from prrt_estimators.persistence import load_model
 
     estimator = load_model(model)
-    if cache_dir is not None and "cache_dir" in estimator.get_params():
-        estimator.set_params(cache_dir=str(cache_dir))
+    take_options(estimator, model_options)
     labs = lab_columns(estimator)
     number = int(sheet) if sheet.isdigit() else sheet
     check_columns(labs, cohort, number)

@@ -9,24 +9,21 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
+from prrt_estimators.cli._model_options import takes_models
 
 
 @reported
 @o.takes_table
+@takes_models("epochs", "size", "spacing", "batch_size", "device", "cache_dir")
 def pretrain(
     cohort: o.CohortFile,
     out: Annotated[Path, typer.Option(help="File of the weights, with the ending .safetensors.", show_default=False)],
     encoder: Annotated[str, typer.Option(help="Network to pretrain.")] = "compact",
-    epochs: o.Epochs = None,
-    size: o.Size = None,
-    spacing: o.Spacing = None,
-    batch_size: o.BatchSize = None,
-    device: o.Device = "auto",
     seed: o.Seed = 0,
-    cache_dir: o.CacheDir = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
+    model_options: dict[str, Any],
 ) -> int | None:
     """Pretrain a CT encoder on the CTs of a table, without outcomes; for --ct-weights.
 
@@ -37,20 +34,8 @@ def pretrain(
 
     if out.suffix != ".safetensors":
         raise typer.BadParameter(f"weights are saved as .safetensors; got {out.name!r}.", param_hint="--out")
-    given = {
-        "max_epochs": epochs,
-        "size": o.three(size, int, "--size"),
-        "spacing": o.three(spacing, float, "--spacing"),
-        "batch_size": batch_size,
-    }
-    pretrainer = CTPretrainer(
-        encoder=encoder,
-        device=device,
-        random_state=seed,
-        cache_dir=None if cache_dir is None else str(cache_dir),
-        verbose=0 if quiet else 1,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    given = {name: value for name, value in model_options.items() if value is not None}
+    pretrainer = CTPretrainer(encoder=encoder, random_state=seed, verbose=0 if quiet else 1, **given)
     outcome = {"time": None, "event": None, "target": None}
     data = load_cohort(cohort, verbose=not quiet, **(table | outcome))
     pretrainer.fit(data.X)

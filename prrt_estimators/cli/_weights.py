@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from prrt_estimators.cli._console import OK, print_table, reported, say
-from prrt_estimators.cli._options import CacheDir
+from prrt_estimators.cli._model_options import CacheDir
 
 app = typer.Typer(help="List, fetch and verify published weights for --ct-weights.", no_args_is_help=True)
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="As `prrt weights list` shows it.", show_default=False)]
