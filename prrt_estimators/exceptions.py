@@ -141,6 +141,10 @@ class FieldOfViewWarning(CohortWarning):
     """The fixed box shows more than the scans hold."""
 
 
+class PositiveClassWarning(UserWarning):
+    """Labels do not say which class is long PFS, and the greater number is taken."""
+
+
 class MarkersMissingWarning(UserWarning):
     """The published markers of a baseline are not in the table."""
 

@@ -34,6 +34,7 @@ def predict(
     """
     import pandas as pd
 
+    from prrt_estimators._classes import probability_of_long
     from prrt_estimators._io import atomic_write
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model
@@ -57,7 +58,7 @@ def predict(
         root=root or None,
         verbose=not quiet,
     )
-    p_long = estimator.predict_proba(data.X)[:, 1]
+    p_long = probability_of_long(estimator, data.X)
     table = pd.DataFrame(
         {
             "patient_id": data.X.ids,

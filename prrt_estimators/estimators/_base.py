@@ -18,6 +18,8 @@ from sklearn.utils.validation import (
     column_or_1d,
 )
 
+from prrt_estimators._classes import check_same_order, positive_label
+from prrt_estimators._frames import as_frame
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
@@ -41,17 +43,25 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            The greater label where its probability is at least 0.5.
+            The label of long PFS where its probability is at least 0.5.
         """
         check_is_fitted(self)
-        return self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)]
+        long = int(np.flatnonzero(self.classes_ == self.positive_class_)[0])
+        return self.classes_[np.where(self.predict_proba(X)[:, long] >= 0.5, long, 1 - long)]
+
+    @property
+    def positive_class_(self) -> Any:
+        """Label of long PFS among `classes_`: by its meaning, or `pos_label`."""
+        check_is_fitted(self, "classes_")
+        return positive_label(self.classes_, getattr(self, "pos_label", None), strict=False)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities of shape (n, 2), the positive class (long PFS) in the second column."""
+        """Return class probabilities of shape (n, 2), columns in the order of `classes_`."""
         raise NotImplementedError  # pragma: no cover - every estimator defines it
 
     def _cohort(self, X: Any) -> Cohort | None:
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
+        X = as_frame(X)
         # scipy's dictionary-of-keys matrix is a mapping too; it goes on to be refused as sparse.
         if (isinstance(X, (Mapping, Volumes)) and not issparse(X)) or getattr(X, "ndim", 0) in (4, 5):
             return as_cohort(X, image=self._image)
@@ -66,7 +76,7 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
     def _table(self, X: Any, cohort: Cohort | None) -> Any:
         """Return the laboratory table of X."""
         if cohort is None:
-            return X
+            return as_frame(X)
         if "lab" not in cohort:
             raise MissingModalityError(
                 f"{type(self).__name__} needs 'lab'; the data have {', '.join(cohort.modalities)}."
@@ -97,7 +107,18 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"y holds one class only ({self.classes_[0]!r}); {type(self).__name__} needs patients of both classes."
             )
-        return encoded
+        positive = positive_label(self.classes_, getattr(self, "pos_label", None))
+        # Inside, 1 is long PFS whatever the labels are and however they sort.
+        self._class_of_one = int(np.flatnonzero(self.classes_ == positive)[0])
+        return encoded if self._class_of_one == 1 else 1 - encoded
+
+    def _ordered(self, columns: np.ndarray) -> np.ndarray:
+        """Return probabilities of 0 and 1 as computed inside in the order of `classes_`."""
+        return columns if getattr(self, "_class_of_one", 1) == 1 else columns[:, ::-1]
+
+    def _inside_classes(self) -> np.ndarray:
+        """Return the labels that 0 and 1 stand for inside."""
+        return self._ordered(self.classes_[None])[0]
 
     def _note_columns(self, source: Any) -> None:
         """Keep what scikit-learn wants to know of the columns of the table, as `source` has it."""
@@ -109,6 +130,9 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
 
     def _with_weight(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, np.ndarray | None]:
         """Check sample_weight and leave out patients whose weight is zero, who must not shape anything."""
+        X = as_frame(X)
+        check_same_order(X, y, ("X", "y"))
+        check_same_order(X, sample_weight, ("X", "sample_weight"))
         if sample_weight is None:
             return X, y, None
         if isinstance(X, Mapping) and not issparse(X):
@@ -134,6 +158,21 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
         tags.input_tags.string = self._takes_table
         tags.input_tags.categorical = self._takes_table
         return tags
+
+
+def check_one_is_long(estimator: Any) -> None:
+    """Refuse a model of an earlier version that learnt words with short PFS as 1: its explanations would be inverted.
+
+    Raises
+    ------
+    ValueError
+    """
+    inside = getattr(estimator, "_class_of_one", 1)
+    if hasattr(estimator, "classes_") and estimator.classes_[inside] != estimator.positive_class_:
+        raise ValueError(
+            f"this {type(estimator).__name__} was fitted by an earlier version, which took {estimator.classes_[inside]!r} "
+            "as the positive class; explanations would be inverted. Fit it again."
+        )
 
 
 def encoded_class_weight(class_weight: Any, classes: np.ndarray) -> Any:

@@ -34,10 +34,13 @@ class LabBaselineClassifier(BasePFSClassifier):
     C : float, default=1.0
         Inverse strength of the L2 penalty.
     class_weight : "balanced", mapping or None, default="balanced"
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
+    positive_class_ : label
     markers_ : list of str
         Markers used; empty if all columns are.
     preprocessor_ : LabPreprocessor
@@ -57,11 +60,13 @@ class LabBaselineClassifier(BasePFSClassifier):
     _parameter_constraints: ClassVar[dict] = {
         "C": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "pos_label": "no_validation",
     }
 
-    def __init__(self, *, C: float = 1.0, class_weight: Any = "balanced"):
+    def __init__(self, *, C: float = 1.0, class_weight: Any = "balanced", pos_label: Any = None):
         self.C = C
         self.class_weight = class_weight
+        self.pos_label = pos_label
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> LabBaselineClassifier:
         """Learn medians, scales and coefficients from the training rows.
@@ -70,7 +75,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         ----------
         X : Cohort or mapping with ``"lab"``, or DataFrame of shape (n, k)
         y : array of shape (n,)
-            1 for long PFS, 0 for short.
+            1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
 
         Returns
@@ -97,7 +102,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         # Of the columns given, not of the markers made from them.
         self._note_columns(self.finder_ if self.markers_ else self.preprocessor_)
         self.model_ = LogisticRegression(
-            C=self.C, class_weight=encoded_class_weight(self.class_weight, self.classes_), max_iter=2000
+            C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
         )
         self.model_.fit(prepared, encoded, sample_weight=weights)
         return self
@@ -112,11 +117,11 @@ class LabBaselineClassifier(BasePFSClassifier):
         Returns
         -------
         ndarray of shape (n, 2)
-            The second column is the probability of long PFS.
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
         table = self._table(X, self._cohort(X))
-        return self.model_.predict_proba(self.preprocessor_.transform(self._used(table)))
+        return self._ordered(self.model_.predict_proba(self.preprocessor_.transform(self._used(table))))
 
     def _used(self, table: Any) -> Any:
         return self.finder_.transform(table) if self.markers_ else table
@@ -132,6 +137,8 @@ class PETBaselineClassifier(BasePFSClassifier):
     C : float, default=1.0
         Inverse strength of the L2 penalty.
     class_weight : "balanced", mapping or None, default="balanced"
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     size : int or three ints, default=48
         Voxels of the box prepared while a file is open; give what the other models have, so that each file is opened
         once.
@@ -143,6 +150,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
+    positive_class_ : label
     model_ : Pipeline
         Imputer (for a patient without PET), scaler and logistic regression.
 
@@ -160,6 +168,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         "threshold": [Interval(Real, 0, None, closed="neither")],
         "C": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
+        "pos_label": "no_validation",
         "size": ["array-like", Integral],
         "spacing": ["array-like", Real],
         "cache_dir": [str, os.PathLike, None],
@@ -171,6 +180,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         threshold: float = 4.0,
         C: float = 1.0,
         class_weight: Any = "balanced",
+        pos_label: Any = None,
         size: Any = 48,
         spacing: Any = 8.0,
         cache_dir: Any = None,
@@ -178,6 +188,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         self.threshold = threshold
         self.C = C
         self.class_weight = class_weight
+        self.pos_label = pos_label
         self.size = size
         self.spacing = spacing
         self.cache_dir = cache_dir
@@ -189,7 +200,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         ----------
         X : Cohort or mapping with ``"pet"``, or array of shape (n, 1, D, H, W)
         y : array of shape (n,)
-            1 for long PFS, 0 for short.
+            1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
 
         Returns
@@ -204,7 +215,7 @@ class PETBaselineClassifier(BasePFSClassifier):
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),
             LogisticRegression(
-                C=self.C, class_weight=encoded_class_weight(self.class_weight, self.classes_), max_iter=2000
+                C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
             ),
         )
         self.model_.fit(features, encoded, logisticregression__sample_weight=weights)
@@ -220,10 +231,10 @@ class PETBaselineClassifier(BasePFSClassifier):
         Returns
         -------
         ndarray of shape (n, 2)
-            The second column is the probability of long PFS.
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
-        return self.model_.predict_proba(self._features(X))
+        return self._ordered(self.model_.predict_proba(self._features(X)))
 
     def prepare(
         self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None

@@ -35,7 +35,7 @@ from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxReader
 
 #: Shared by the signatures of the estimators with a network.
-NET_CONSTRAINTS: dict[str, list[Any]] = {
+NET_CONSTRAINTS: dict[str, Any] = {
     "size": ["array-like", Integral],
     "spacing": ["array-like", Real],
     "augment": [StrOptions(set(AUGMENTATIONS)), None],
@@ -50,6 +50,7 @@ NET_CONSTRAINTS: dict[str, list[Any]] = {
     "weight_decay": [Interval(Real, 0, None, closed="left")],
     "lr_schedule": [StrOptions({"cosine"}), None],
     "class_weight": [StrOptions({"balanced"}), dict, None],
+    "pos_label": "no_validation",
     "early_stopping": ["boolean"],
     "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
     "patience": [Interval(Integral, 1, None, closed="left")],
@@ -87,7 +88,7 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         X : Cohort, mapping or array
             Raw patients: imputing, scaling, resampling and windowing happen inside, learnt from these rows only.
         y : array of shape (n,)
-            1 for long PFS, 0 for short; any two labels work, the greater one is the positive class.
+            1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
 
         Returns
@@ -110,7 +111,9 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
             table = self.preprocessor_.fit_transform(raw)
             self._note_columns(self.preprocessor_)
         encoded = self._encode_target(X if cohort is None else cohort, y)
-        weights = class_weights(self.class_weight, encoded, self.classes_) * (1.0 if weights is None else weights)
+        weights = class_weights(self.class_weight, encoded, self._inside_classes()) * (
+            1.0 if weights is None else weights
+        )
         rng = check_random_state(self.random_state)
         self.branches_: dict[str, PretrainedBranch] = {}
         self.pretrainers_: dict[str, Any] = {}
@@ -160,11 +163,11 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         Returns
         -------
         ndarray of shape (n, 2)
-            The second column is the probability of long PFS.
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         logits = self._run(X, "forward")
         # The two are computed alike, so that swapping the labels swaps the columns to the last bit.
-        return np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))])
+        return self._ordered(np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))]))
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the fused features that the fully connected layers see.

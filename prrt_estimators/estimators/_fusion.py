@@ -74,6 +74,8 @@ class FusionPFSClassifier(DeepPFSClassifier):
         How the learning rate falls over the epochs.
     class_weight : "balanced", mapping or None, default="balanced"
         Weights of the classes in training.
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False
         Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
@@ -96,7 +98,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is the positive class.
+        Labels in ascending order, which is that of the columns of `predict_proba`.
+    positive_class_ : label
+        The one of long PFS.
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, ``net_.history`` the training.
     modalities_ : tuple of str
@@ -171,6 +175,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
         weight_decay: float = 0.01,
         lr_schedule: str | None = "cosine",
         class_weight: Any = "balanced",
+        pos_label: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         patience: int = 10,
@@ -203,6 +208,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.class_weight = class_weight
+        self.pos_label = pos_label
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience

@@ -65,6 +65,8 @@ class PETPFSClassifier(_ImagePFSClassifier):
         How the learning rate falls over the epochs.
     class_weight : "balanced", mapping or None, default="balanced"
         Weights of the classes in training.
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False
         Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
@@ -87,7 +89,9 @@ class PETPFSClassifier(_ImagePFSClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is the positive class.
+        Labels in ascending order, which is that of the columns of `predict_proba`.
+    positive_class_ : label
+        The one of long PFS.
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, ``net_.history`` the training.
     modalities_ : tuple of str
@@ -141,6 +145,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
         weight_decay: float = 0.01,
         lr_schedule: str | None = "cosine",
         class_weight: Any = "balanced",
+        pos_label: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         patience: int = 10,
@@ -169,6 +174,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.class_weight = class_weight
+        self.pos_label = pos_label
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience
@@ -222,6 +228,8 @@ class CTPFSClassifier(_ImagePFSClassifier):
         How the learning rate falls over the epochs.
     class_weight : "balanced", mapping or None, default="balanced"
         Weights of the classes in training.
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False
         Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
@@ -244,7 +252,9 @@ class CTPFSClassifier(_ImagePFSClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is the positive class.
+        Labels in ascending order, which is that of the columns of `predict_proba`.
+    positive_class_ : label
+        The one of long PFS.
     net_ : skorch.NeuralNet
         The trained net; ``net_.module_`` is the torch module, ``net_.history`` the training.
     modalities_ : tuple of str
@@ -298,6 +308,7 @@ class CTPFSClassifier(_ImagePFSClassifier):
         weight_decay: float = 0.01,
         lr_schedule: str | None = "cosine",
         class_weight: Any = "balanced",
+        pos_label: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.2,
         patience: int = 10,
@@ -326,6 +337,7 @@ class CTPFSClassifier(_ImagePFSClassifier):
         self.weight_decay = weight_decay
         self.lr_schedule = lr_schedule
         self.class_weight = class_weight
+        self.pos_label = pos_label
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.patience = patience

@@ -39,6 +39,8 @@ class LabPFSClassifier(BasePFSClassifier):
         Weights of the classes in training.
     log : "auto", list of column names or None, default="auto"
         Columns that enter as logarithms, see `LabPreprocessor`.
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     n_jobs : int, default=None
         Processors for the forest.
     random_state : int, RandomState or None, default=None
@@ -46,7 +48,9 @@ class LabPFSClassifier(BasePFSClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is the positive class.
+        Labels in ascending order, which is that of the columns of `predict_proba`.
+    positive_class_ : label
+        The one of long PFS.
     preprocessor_ : LabPreprocessor
         Fitted on the training rows.
     model_ : RandomForestClassifier or LogisticRegression
@@ -85,6 +89,7 @@ class LabPFSClassifier(BasePFSClassifier):
         "C": [Interval(Real, 0, None, closed="neither")],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "log": [StrOptions({"auto"}), "array-like", None],
+        "pos_label": "no_validation",
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
@@ -100,6 +105,7 @@ class LabPFSClassifier(BasePFSClassifier):
         C: float = 1.0,
         class_weight: Any = "balanced",
         log: Any = "auto",
+        pos_label: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
     ):
@@ -111,6 +117,7 @@ class LabPFSClassifier(BasePFSClassifier):
         self.C = C
         self.class_weight = class_weight
         self.log = log
+        self.pos_label = pos_label
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -121,7 +128,7 @@ class LabPFSClassifier(BasePFSClassifier):
         ----------
         X : Cohort or mapping with ``"lab"``, DataFrame or array of shape (n, k)
         y : array of shape (n,)
-            1 for long PFS, 0 for short; any two labels work, the greater one is the positive class.
+            1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
 
         Returns
@@ -135,7 +142,7 @@ class LabPFSClassifier(BasePFSClassifier):
         prepared = self.preprocessor_.fit_transform(table)
         encoded = self._encode_target(prepared, y)
         self._note_columns(self.preprocessor_)
-        class_weight = encoded_class_weight(self.class_weight, self.classes_)
+        class_weight = encoded_class_weight(self.class_weight, self._inside_classes())
         if self.model == "logistic":
             self.model_: Any = LogisticRegression(C=self.C, class_weight=class_weight, max_iter=2000)
         else:
@@ -161,11 +168,11 @@ class LabPFSClassifier(BasePFSClassifier):
         Returns
         -------
         ndarray of shape (n, 2)
-            The second column is the probability of long PFS.
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
         table = self._table(X, self._cohort(X))
-        return self.model_.predict_proba(self.preprocessor_.transform(table))
+        return self._ordered(self.model_.predict_proba(self.preprocessor_.transform(table)))
 
     @property
     def feature_importances_(self) -> np.ndarray:

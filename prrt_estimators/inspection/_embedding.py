@@ -13,13 +13,13 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length
 from threadpoolctl import threadpool_limits
 
+from prrt_estimators._classes import long_rows, probability_of_long
 from prrt_estimators.inspection._tables import (
     as_data,
     check_count,
     fold_models,
     ids_of,
     innermost,
-    positive_column,
     require,
     take_rows,
 )
@@ -105,7 +105,7 @@ def out_of_fold_features(estimator: Any, X: Any, *, y: Any, cv: Any) -> OutOfFol
         held_out = take_rows(X, one.test)
         scaler = StandardScaler().fit(np.asarray(one.model.transform(take_rows(X, one.train)), dtype=np.float64))
         parts[one.number] = scaler.transform(np.asarray(one.model.transform(held_out), dtype=np.float64))
-        p_long[one.test] = positive_column(one.model, held_out)
+        p_long[one.test] = probability_of_long(one.model, held_out)
         fold[one.test] = one.number
     widths = {part.shape[1] for part in parts.values()}
     if len(widths) > 1:
@@ -116,7 +116,9 @@ def out_of_fold_features(estimator: Any, X: Any, *, y: Any, cv: Any) -> OutOfFol
     features = np.empty((len(X), widths.pop()))
     for number, part in parts.items():
         features[fold == number] = part
-    return OutOfFoldFeatures(features=features, fold=fold, p_long=p_long, y=np.asarray(y), ids=ids_of(X))
+    return OutOfFoldFeatures(
+        features=features, fold=fold, p_long=p_long, y=long_rows(y).astype(np.int64), ids=ids_of(X)
+    )
 
 
 def umap_embedding(

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators.estimators import LabPFSClassifier
+from prrt_estimators.estimators._base import check_one_is_long
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.inspection._tables import innermost, table_of
 from prrt_estimators.preprocessing import LabPreprocessor
@@ -77,6 +78,7 @@ def forest_inside(estimator: Any) -> ForestInside:
     if isinstance(estimator, Pipeline):
         return _behind(estimator[:-1], estimator[-1]) if len(estimator) > 1 else forest_inside(estimator[-1])
     if isinstance(estimator, LabPFSClassifier):
+        check_one_is_long(estimator)
         prepared = estimator.preprocessor_
         sources, owner = _sources(prepared)
         return ForestInside(

@@ -14,9 +14,11 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from prrt_estimators import _batches, _device
+from prrt_estimators._classes import probability_of_long
 from prrt_estimators._memory import volumes_at_once
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.estimators._base import check_one_is_long
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
 from prrt_estimators.modules import Encoder, Features, LastStage
@@ -102,7 +104,8 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
             f"{type(estimator).__name__}. A search or pipeline holds it as best_estimator_ or as its last step."
         )
     check_is_fitted(estimator)
-    probability = estimator.predict_proba(X)[:, 1]
+    probability = probability_of_long(estimator, X)
+    check_one_is_long(estimator)
     cohort = estimator._cohort(X)
     imaging = [name for name in estimator.modalities_ if name in IMAGING and cohort is not None and name in cohort]
     if cohort is None or not imaging:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from prrt_estimators._classes import long_column, probability_of_long
 from prrt_estimators._values import parse_column
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
@@ -25,7 +26,6 @@ from prrt_estimators.inspection._tables import (
     ids_of,
     modalities_used,
     on_scale,
-    positive_column,
     require,
     stacked,
     table_of,
@@ -262,10 +262,11 @@ def _by_trees(shap: Any, model: Any, X: Any, background: Any) -> _Part:
         values = np.asarray(explainer.shap_values(inside.prepare(X)))
     if values.ndim != 3 or values.shape[2] != 2:
         raise ValueError(f"the forest knows {len(inside.forest.classes_)} classes; long and short PFS are expected.")
-    base = float(np.ravel(explainer.expected_value)[1])
+    long = long_column(inside.forest)
+    base = float(np.ravel(explainer.expected_value)[long])
     ids = ids_of(X)
     return _Part(
-        values=pd.DataFrame(inside.by_source(values[:, :, 1]), index=ids, columns=inside.sources),
+        values=pd.DataFrame(inside.by_source(values[:, :, long]), index=ids, columns=inside.sources),
         base=np.full(len(ids), base),
         data=inside.read(X).set_axis(ids),
     )
@@ -304,7 +305,7 @@ def _by_permutation(
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 chunk = rows[start : start + _ROWS_AT_ONCE]
                 same = take_rows(X, np.full(len(chunk), i)) if isinstance(X, Cohort) else X
-                parts.append(positive_column(model, with_table(same, take_cells(cells, chunk))))
+                parts.append(probability_of_long(model, with_table(same, take_cells(cells, chunk))))
             return on_scale(np.concatenate(parts), output)
 
         if told[i]:

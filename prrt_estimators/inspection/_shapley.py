@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError
@@ -24,7 +25,6 @@ from prrt_estimators.inspection._tables import (
     innermost,
     modalities_used,
     on_scale,
-    positive_column,
     take_rows,
 )
 
@@ -200,7 +200,7 @@ def _explain(
     coalitions = [frozenset(some) for size in range(len(players) + 1) for some in combinations(players, size)]
     for number, coalition in enumerate(coalitions, 1):
         worth[coalition] = (
-            on_scale(positive_column(model, _without(X, set(players) - coalition)), output)
+            on_scale(probability_of_long(model, _without(X, set(players) - coalition)), output)
             if background is None
             else _mean_over_background(model, X, background, coalition, players, output)
         )
@@ -269,12 +269,12 @@ def _mean_over_background(
 ) -> np.ndarray:
     n, m = len(X), len(background)
     if len(coalition) == len(players):
-        return on_scale(positive_column(model, X), output)
+        return on_scale(probability_of_long(model, X), output)
     if not coalition:
-        return np.full(n, on_scale(positive_column(model, background), output).mean())
+        return np.full(n, on_scale(probability_of_long(model, background), output).mean())
     found = np.concatenate(
         [
-            on_scale(positive_column(model, _composed(X, own, background, other, coalition, players)), output)
+            on_scale(probability_of_long(model, _composed(X, own, background, other, coalition, players)), output)
             for own, other in _pairs(n, m)
         ]
     )

@@ -286,24 +286,3 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
     return str(value)
-
-
-def positive_column(model: Any, X: Any) -> np.ndarray:
-    """Return the probability of the positive class (long PFS), shape (n,).
-
-    Raises
-    ------
-    TypeError
-        If the model gives no probabilities.
-    ValueError
-        If it knows other than two classes.
-    """
-    if not hasattr(model, "predict_proba"):
-        raise TypeError(f"{type(model).__name__} has no predict_proba; pass a fitted classifier of long and short PFS.")
-    probability = np.asarray(model.predict_proba(X), dtype=np.float64)
-    if probability.ndim != 2 or probability.shape[1] != 2:
-        raise ValueError(
-            f"{type(model).__name__} gives probabilities of shape {probability.shape}; two classes are expected, short "
-            "and long PFS."
-        )
-    return probability[:, 1]

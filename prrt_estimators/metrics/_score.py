@@ -12,6 +12,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, make_scor
 
 from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._check import holds_both_classes
+from prrt_estimators.metrics._long_scorer import LongScorer
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,8 @@ class Score:
     @property
     def scorer(self) -> Callable[..., float]:
         """scikit-learn scorer; greater is better, and it can be pickled."""
+        if self.response == "predict_proba":
+            return LongScorer(self.function, self.sign, {}, self.response)
         return make_scorer(self.function, greater_is_better=self.greater_is_better, response_method=self.response)
 
 

@@ -10,7 +10,8 @@ from prrt_estimators.metrics._score import scores_of
 def prrt_scorers(target: str = "class") -> dict[str, Callable[..., float]]:
     """Scorers for ``cross_validate(..., scoring=prrt_scorers())`` and for a comparison of models.
 
-    They take any binary classifier with ``predict_proba``. The positive class is the greater label: 1 = long PFS.
+    They take any binary classifier with ``predict_proba``. The positive class is long PFS: 1, True, a word that says so, or
+    the class that an estimator of this library keeps; of other numbers the greater one.
     Where the test fold holds one class only, the score is NaN with an ``UndefinedMetricWarning``. Greater is better
     for each of them, so that ``GridSearchCV(..., scoring=prrt_scorers(), refit=name)`` picks the best.
 

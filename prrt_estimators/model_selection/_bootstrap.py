@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from prrt_estimators._classes import as_target, check_same_order
 from prrt_estimators.metrics._score import SCORES, Score, factor, find_score
 from prrt_estimators.model_selection._statistics import check_level
 
@@ -130,7 +131,9 @@ def _bootstrap(
     method: str,
     random_state: int | np.random.Generator | None,
 ) -> BootstrapInterval:
-    y = np.asarray(y_true)
+    for column in columns:
+        check_same_order(y_true, column, ("y_true", "p_long"))
+    y = as_target(y_true)
     scores = [np.asarray(column, dtype=np.float64) for column in columns]
     if y.ndim != 1 or any(p.shape != y.shape for p in scores):
         raise ValueError(

@@ -13,6 +13,7 @@ from lifelines.utils import qth_survival_time
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from prrt_estimators._classes import as_target
 from prrt_estimators._values import EMPTY, parse_column
 
 GROUPS = ("short", "long", "all")
@@ -155,7 +156,7 @@ def _lab_table(X: Any) -> pd.DataFrame:
 
 
 def _check_target(y: ArrayLike, n: int) -> np.ndarray:
-    labels = np.asarray(y)
+    labels = as_target(y)
     if labels.shape != (n,) or not np.isin(labels, (0, 1)).all():
         raise ValueError(
             f"`y` must hold 1 (long PFS) or 0 (short PFS) for each of {n} patients; got shape {labels.shape} with "

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import RepeatedStratifiedKFold
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
@@ -130,6 +131,8 @@ def compare_models(
     if isinstance(X, Mapping) and not isinstance(X, Cohort):
         X = Cohort(X)
     models = check_models(models)
+    check_same_order(X, y, ("X", "y"))
+    check_same_order(X, sample_weight, ("X", "sample_weight"))
     y = check_binary_target(y, len(X))
     ids = patient_ids(X, len(X))
     weight = check_weight(sample_weight, len(y))

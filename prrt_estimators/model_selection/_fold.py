@@ -19,10 +19,12 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
+from prrt_estimators._classes import probability_of_long
 from prrt_estimators._io import atomic_write
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.metrics._predictions import PROBABILITY
+from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
 from prrt_estimators.model_selection._old_runs import old_name
@@ -144,7 +146,8 @@ def _fit_and_score(
     model.fit(take_rows(X, train), y[train], **with_weight)
     fitted = time.perf_counter()
     X_test = take_rows(X, test)
-    p_long = np.asarray(model.predict_proba(X_test), dtype=float)[:, 1]
+    p_long = probability_of_long(model, X_test)
+    model = in_ascending_order(model)
     if not np.isfinite(p_long).all():
         raise ValueError("predict_proba gave a value that is not finite.")
     weighted = {name: scorer for name, scorer in scorers.items() if weight is not None and takes_weight(scorer)}

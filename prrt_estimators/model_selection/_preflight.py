@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
+from prrt_estimators._classes import as_target
 from prrt_estimators.exceptions import (
     CohortError,
     MissingDependencyError,
@@ -31,7 +32,7 @@ def check_binary_target(y: Any, n_patients: int) -> np.ndarray:
     ValueError
         If it is not.
     """
-    values = np.asarray(y)
+    values = as_target(y)
     if values.dtype.names is not None:
         raise ValueError(
             "y holds times; the models predict classes. Pass 1 for long PFS and 0 for short, e.g. from "

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._classes import long_rows
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
@@ -64,8 +65,8 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
 
 
 def _classes(y: np.ndarray, n: int) -> str:
-    labels, counts = np.unique(y, return_counts=True)
-    texts = suppress({"short": int(counts[0]), "long": int(counts[1])}) if len(labels) == 2 else None
+    long = long_rows(y)
+    texts = suppress({"short": int((~long).sum()), "long": int(long.sum())}) if len(np.unique(y)) == 2 else None
     if texts is None:
         return "How many of each class is not shown."
     return f"Short PFS: {with_share(texts['short'], n)}; long PFS: {with_share(texts['long'], n)}."

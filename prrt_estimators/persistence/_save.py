@@ -34,6 +34,7 @@ FITTED = (
     "_n_features_out",
     "markers_",
     "n_patients_",
+    "_class_of_one",
 )
 PARTS = ("preprocessor_", "model_", "finder_")
 

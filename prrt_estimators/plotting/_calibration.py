@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 from sklearn.exceptions import UndefinedMetricWarning
 
+from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators.metrics import (
     calibration_intercept_slope,
     integrated_calibration_index,
@@ -119,7 +120,7 @@ class CalibrationDisplay(Display):
             warnings.simplefilter("ignore", UndefinedMetricWarning)
             line = calibration_intercept_slope(y_true, p_long)
             ici = integrated_calibration_index(y_true, p_long)
-        y, p = np.asarray(y_true).astype(np.int64), np.asarray(p_long, dtype=np.float64)
+        y, p = as_target(y_true).astype(np.int64), np.asarray(p_long, dtype=np.float64)
         grid = np.linspace(p.min(), p.max(), 101) if np.ptp(p) > 0 else p[:1]
         return cls(
             _groups(y, p, n_groups),
@@ -157,7 +158,8 @@ class CalibrationDisplay(Display):
         -------
         CalibrationDisplay
         """
-        p_long = estimator.predict_proba(X)[:, 1]
+        check_same_order(X, y, ("X", "y"))
+        p_long = probability_of_long(estimator, X)
         return cls.from_predictions(y, p_long, n_groups=n_groups, name=name or type(estimator).__name__, ax=ax)
 
     def frame(self) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from sklearn import metrics
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
 
+from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators.metrics._predictions import with_score_column
 from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
@@ -61,7 +62,7 @@ class _CurvesDisplay(Display):
         ValueError
             If `y_true` holds one class only, or lengths differ.
         """
-        y = np.asarray(y_true)
+        y = as_target(y_true)
         if set(np.unique(y).tolist()) != {0, 1}:
             raise ValueError(
                 "`y_true` must hold both classes, 1 (long PFS) and 0 (short PFS); got "
@@ -107,7 +108,8 @@ class _CurvesDisplay(Display):
             Axes to draw on; a new figure if None.
         """
         named = estimator if isinstance(estimator, Mapping) else {name or type(estimator).__name__: estimator}
-        p_long = {key: model.predict_proba(X)[:, 1] for key, model in named.items()}
+        check_same_order(X, y, ("X", "y"))
+        p_long = {key: probability_of_long(model, X) for key, model in named.items()}
         return cls.from_predictions(y, p_long, title=title, ax=ax)
 
     @classmethod

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
+from prrt_estimators._classes import long_rows
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
@@ -339,8 +340,7 @@ def _colours(features: OutOfFoldFeatures, color_by: Any, X: Any) -> tuple[Any, s
             raise ValueError(f"`color_by` must have one value for each of {n} patients; got shape {values.shape}.")
         return values, "value", nobody
     if color_by == "class":
-        labels = np.unique(features.y)
-        return np.where(features.y == labels[-1], "long PFS", "short PFS"), "class", nobody
+        return np.where(long_rows(features.y), "long PFS", "short PFS"), "class", nobody
     if color_by == "probability":
         return features.p_long, "Probability of long PFS, out of fold", nobody
     if X is None:

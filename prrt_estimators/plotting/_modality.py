@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from prrt_estimators._classes import long_rows
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import modality_shapley
 from prrt_estimators.plotting._display import Display
@@ -30,7 +31,7 @@ class ModalityShapleyDisplay(Display):
     table : DataFrame
         From `modality_shapley`.
     y : ndarray of shape (n,) or None, default=None
-        Classes of the patients; the greater label is long PFS.
+        Classes of the patients, 1 for long PFS.
     output : {"probability", "logit"}, default="probability"
         Scale of the values.
 
@@ -105,6 +106,7 @@ class ModalityShapleyDisplay(Display):
                 )
             if len(np.unique(classes)) > 2:
                 raise ValueError(f"`y` must hold short and long PFS; got {len(np.unique(classes))} different values.")
+            classes = long_rows(classes).astype(np.int64)
         return cls(table, y=classes, output=scale).plot(ax)
 
     @classmethod
@@ -161,9 +163,7 @@ class ModalityShapleyDisplay(Display):
         )
 
     def _is_long(self) -> np.ndarray:
-        labels = np.unique(self.y) if self.y is not None else np.array([])
-        # A cohort of one class: 1 is long PFS everywhere in this library.
-        return np.asarray(self.y == (labels[-1] if len(labels) == 2 else 1))
+        return long_rows(self.y) if self.y is not None else np.array([], dtype=bool)
 
     def frame(self, *, patient: str | None = None) -> pd.DataFrame:
         """Return the numbers drawn.

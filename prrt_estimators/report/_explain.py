@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
+from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
@@ -176,7 +177,7 @@ def explain_model(
     name = type(estimator).__name__
     out = ExplanationFolder(folder, f"What {name} goes by")
     out.open(f"{counted(len(X), 'patient')}, explained by one fitted model.")
-    p_long = estimator.predict_proba(X)[:, 1]
+    p_long = probability_of_long(estimator, X)
     interval = None
     if y is not None and len(np.unique(y)) == 2:
         found = bootstrap_interval(y, p_long, random_state=random_state)

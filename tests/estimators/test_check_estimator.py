@@ -21,6 +21,8 @@ DRAWS = (
     "draws bootstrap samples or batches at random, so that a weight of two and a patient given twice meet other "
     "draws; scikit-learn grants the same to its own random forests and SGD estimators"
 )
+WORDS = "check_classifiers_classes"
+UNKNOWN = "labels such as 'one' and 'two' do not say which is long PFS: such words need pos_label"
 UNWEIGHTED = "medians, means and deviations of the preprocessing are those of the patients, not of the weights"
 
 #: (estimator, check) -> why it may fail. Nothing else may.
@@ -36,6 +38,8 @@ EXCEPTIONS: dict[str, dict[str, str]] = {
     "PETBaselineClassifier": {WEIGHTS: UNWEIGHTED},
 }
 EXCEPTIONS["CTPFSClassifier"] = EXCEPTIONS["PETPFSClassifier"]
+for _of_model in EXCEPTIONS.values():
+    _of_model[WORDS] = UNKNOWN
 
 
 def _exceptions(estimator) -> dict[str, str]:
