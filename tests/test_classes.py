@@ -30,6 +30,7 @@ from prrt_estimators._classes import (
     positive_label,
     probability_of_long,
 )
+from prrt_estimators.estimators import CoxPFSClassifier
 from prrt_estimators.exceptions import PositiveClassWarning
 from prrt_estimators.metrics import prrt_scorers
 from prrt_estimators.model_selection import bootstrap_interval, cohort_table
@@ -46,6 +47,7 @@ FITS = [
     LabPFSClassifier(n_estimators=20, random_state=0),
     LabPFSClassifier(model="logistic"),
     LabBaselineClassifier(),
+    CoxPFSClassifier(),
     FusionPFSClassifier(max_epochs=2, random_state=0),
 ]
 

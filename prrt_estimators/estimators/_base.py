@@ -25,7 +25,34 @@ from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
 
-class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
+class KnowsLongClass:
+    """Mixin of classifiers that know which of their two labels is long PFS, however they sort."""
+
+    classes_: np.ndarray
+    _class_of_one: int
+
+    @property
+    def positive_class_(self) -> Any:
+        """Label of long PFS among `classes_`: by its meaning, or `pos_label`."""
+        check_is_fitted(self, "classes_")
+        return positive_label(self.classes_, getattr(self, "pos_label", None), strict=False)
+
+    def _encode_classes(self, encoded: np.ndarray) -> np.ndarray:
+        """Return labels as 1 for long PFS and 0, from their places in `classes_`; the inside knows no other."""
+        positive = positive_label(self.classes_, getattr(self, "pos_label", None))
+        self._class_of_one = int(np.flatnonzero(self.classes_ == positive)[0])
+        return encoded if self._class_of_one == 1 else 1 - encoded
+
+    def _ordered(self, columns: np.ndarray) -> np.ndarray:
+        """Return probabilities of 0 and 1 as computed inside in the order of `classes_`."""
+        return columns if getattr(self, "_class_of_one", 1) == 1 else columns[:, ::-1]
+
+    def _inside_classes(self) -> np.ndarray:
+        """Return the labels that 0 and 1 stand for inside."""
+        return self._ordered(self.classes_[None])[0]
+
+
+class BasePFSClassifier(KnowsLongClass, KeepsPaths, ClassifierMixin, BaseEstimator):
     """Binary classifier of long against short PFS."""
 
     #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.
@@ -48,12 +75,6 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         long = int(np.flatnonzero(self.classes_ == self.positive_class_)[0])
         return self.classes_[np.where(self.predict_proba(X)[:, long] >= 0.5, long, 1 - long)]
-
-    @property
-    def positive_class_(self) -> Any:
-        """Label of long PFS among `classes_`: by its meaning, or `pos_label`."""
-        check_is_fitted(self, "classes_")
-        return positive_label(self.classes_, getattr(self, "pos_label", None), strict=False)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of shape (n, 2), columns in the order of `classes_`."""
@@ -107,18 +128,7 @@ class BasePFSClassifier(KeepsPaths, ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"y holds one class only ({self.classes_[0]!r}); {type(self).__name__} needs patients of both classes."
             )
-        positive = positive_label(self.classes_, getattr(self, "pos_label", None))
-        # Inside, 1 is long PFS whatever the labels are and however they sort.
-        self._class_of_one = int(np.flatnonzero(self.classes_ == positive)[0])
-        return encoded if self._class_of_one == 1 else 1 - encoded
-
-    def _ordered(self, columns: np.ndarray) -> np.ndarray:
-        """Return probabilities of 0 and 1 as computed inside in the order of `classes_`."""
-        return columns if getattr(self, "_class_of_one", 1) == 1 else columns[:, ::-1]
-
-    def _inside_classes(self) -> np.ndarray:
-        """Return the labels that 0 and 1 stand for inside."""
-        return self._ordered(self.classes_[None])[0]
+        return self._encode_classes(encoded)
 
     def _note_columns(self, source: Any) -> None:
         """Keep what scikit-learn wants to know of the columns of the table, as `source` has it."""

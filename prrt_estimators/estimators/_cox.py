@@ -13,6 +13,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from prrt_estimators._classes import check_same_order
+from prrt_estimators._frames import as_frame
+from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_evidence import (
     CoxLikelihood,
@@ -38,7 +41,7 @@ _DIRECTION_STRENGTH, _ODDS_AGAINST = 0.1, 3.0
 _MIN_EVENTS = 10
 
 
-class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
+class CoxPFSClassifier(KnowsLongClass, ClassifierMixin, BaseEstimator):
     r"""Predict long PFS from a table of numbers by ridge Cox regression, averaged over strengths by evidence.
 
     Where `fit` is given times, the hazard is :math:`h(t \mid x) = h_0(t) \exp(-w^\top z)` with standardised columns
@@ -67,11 +70,15 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         else the least that it agrees with.
     clip : float, default=5.0
         Median absolute deviations from the median beyond which a value counts as lying at the limit.
+    pos_label : label, default=None
+        Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Labels; the second is long PFS.
+        Labels in ascending order, which is that of the columns of `predict_proba`.
+    positive_class_ : label
+        The one of long PFS.
     coef_ : ndarray of shape (n_features,)
         Effect of each column on the log of the hazard (with times) or of the odds, per standard deviation of the clipped
         values, in the order of `feature_names_in_`; positive goes with long PFS.
@@ -131,6 +138,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         "strength": [StrOptions({"evidence"}), Interval(Real, 0, None, closed="neither")],
         "horizon": [StrOptions({"auto"}), Interval(Real, 0, None, closed="neither")],
         "clip": [Interval(Real, 0, None, closed="neither")],
+        "pos_label": "no_validation",
     }
 
     def __init__(
@@ -141,12 +149,14 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         strength: Any = "evidence",
         horizon: Any = "auto",
         clip: float = 5.0,
+        pos_label: Any = None,
     ):
         self.prior = prior
         self.tracer = tracer
         self.strength = strength
         self.horizon = horizon
         self.clip = clip
+        self.pos_label = pos_label
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, time: Any = None, event: Any = None) -> CoxPFSClassifier:
         """Learn scales, coefficients and baseline hazard from the training rows.
@@ -156,7 +166,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         X : array or DataFrame of shape (n, n_features)
             Numbers; NaN where a value is missing.
         y : array of shape (n,)
-            1 for long PFS, 0 for short; any two labels work, the greater one is long.
+            1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
         time : array of shape (n,), default=None
             Months to progression or censoring. None learns from the class alone.
@@ -168,7 +178,8 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         self
         """
         self._validate_params()
-        X, y = validate_data(self, X, y, dtype=np.float64, ensure_all_finite="allow-nan")
+        check_same_order(X, y, ("X", "y"))
+        X, y = validate_data(self, as_frame(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
@@ -183,6 +194,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
                 f"y holds one class only ({self.classes_[encoded[rows][0] if rows.any() else 0]!r}); CoxPFSClassifier "
                 "needs patients of both classes."
             )
+        encoded = self._encode_classes(encoded)
         survival = check_survival(time, event, encoded, self.horizon)
         X, encoded, weights = X[rows], encoded[rows], weights[rows]
         self.scaler_ = ClippedScaler(clip=self.clip).fit(X, sample_weight=weights)
@@ -212,7 +224,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n, 2)
-            The second column is the probability of long PFS.
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
         score = self.score_samples(X)
@@ -220,7 +232,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
             long = np.exp(-self.cumulative_hazard_ * np.exp(-score))
         else:
             long = 1 / (1 + np.exp(-(score + self.intercept_)))
-        return np.column_stack([1 - long, long])
+        return self._ordered(np.column_stack([1 - long, long]))
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the more probable class of each patient.
@@ -234,7 +246,8 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
         """
         check_is_fitted(self)
-        return self.classes_[(self.predict_proba(X)[:, 1] >= 0.5).astype(int)]
+        inside = self._inside_classes()
+        return inside[(self._ordered(self.predict_proba(X))[:, 1] >= 0.5).astype(int)]
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the sum of effects of each patient; high goes with long PFS.
@@ -250,7 +263,7 @@ class CoxPFSClassifier(ClassifierMixin, BaseEstimator):
             adds nothing.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        X = validate_data(self, as_frame(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.nan_to_num(self.scaler_.transform(X)) @ self.coef_
 
     def _fit_class(self, Z: np.ndarray, encoded: np.ndarray, weights: np.ndarray, direction: np.ndarray) -> None:
