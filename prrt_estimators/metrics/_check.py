@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
-from prrt_estimators._classes import as_target, check_same_order
+from prrt_estimators._classes import check_same_order
 
 
 def check_target_and_probability(
@@ -17,7 +17,7 @@ def check_target_and_probability(
 ) -> tuple[np.ndarray[Any, np.dtype[np.int64]], np.ndarray[Any, np.dtype[np.float64]]]:
     """Return `y_true` as 0/1 integers and `p_long` as floats within 0..1, both of shape (n,)."""
     check_same_order(y_true, p_long, ("y_true", "p_long"))
-    y = as_target(y_true)
+    y = np.asarray(y_true)
     p = np.asarray(p_long, dtype=np.float64)
     if y.ndim != 1 or p.ndim != 1 or len(y) != len(p):
         raise ValueError(
@@ -30,7 +30,7 @@ def check_target_and_probability(
         found = sorted({str(value) for value in y.tolist() if value not in (0, 1)})
         raise ValueError(
             f"`y_true` must hold 1 (long PFS) and 0 (short PFS) only; got also {', '.join(found[:5])}. "
-            "Turn other labels into 0/1 first, e.g. y == 'A'."
+            "Turn other labels into 0/1 first, e.g. y == 'long'."
         )
     wrong = ~((p >= 0) & (p <= 1))
     if wrong.any():

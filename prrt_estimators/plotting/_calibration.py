@@ -115,12 +115,14 @@ class CalibrationDisplay(Display):
         """
         if n_groups < 1:
             raise ValueError(f"`n_groups` must be at least 1; got {n_groups}. Pass e.g. 5.")
+        check_same_order(y_true, p_long, ("y_true", "p_long"))
+        y_true = as_target(y_true)
         with warnings.catch_warnings():
             # What is undefined is left out of the plot's text, which says enough.
             warnings.simplefilter("ignore", UndefinedMetricWarning)
             line = calibration_intercept_slope(y_true, p_long)
             ici = integrated_calibration_index(y_true, p_long)
-        y, p = as_target(y_true).astype(np.int64), np.asarray(p_long, dtype=np.float64)
+        y, p = y_true.astype(np.int64), np.asarray(p_long, dtype=np.float64)
         grid = np.linspace(p.min(), p.max(), 101) if np.ptp(p) > 0 else p[:1]
         return cls(
             _groups(y, p, n_groups),
