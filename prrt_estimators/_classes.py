@@ -134,13 +134,17 @@ def positive_label(classes: Any, pos_label: Any = None, *, strict: bool = True) 
             f"y holds {_listed(labels)}, which do not say which is long PFS. Pass e.g. pos_label={_listed(labels[-1:])} to the "
             "estimator, or y of 1 for long and 0 for short PFS."
         )
-    warnings.warn(
-        f"y holds {_listed(labels)}: {labels[-1]} is taken as long PFS. Pass pos_label= to say which it is, or y of 1 for "
-        "long and 0 for short PFS.",
-        PositiveClassWarning,
-        stacklevel=4,
-    )
+    _say_greater(labels)
     return labels[-1]
+
+
+def _say_greater(labels: list[Any]) -> None:
+    warnings.warn(
+        f"y holds {_listed(labels)}: {_listed(labels[-1:])} is taken as long PFS. Pass pos_label= to say which it is, or y "
+        "of 1 for long and 0 for short PFS.",
+        PositiveClassWarning,
+        stacklevel=5,
+    )
 
 
 def _listed(labels: list[Any]) -> str:
@@ -150,13 +154,12 @@ def _listed(labels: list[Any]) -> str:
 def long_column(model: Any) -> int:
     """Return which column of a classifier's ``predict_proba`` is that of long PFS.
 
-    The class that the model itself keeps (``positive_class_``), else the one whose label says so, else the greater
-    number.
+    The class that the model itself keeps (``positive_class_``), else the one whose label says so, else the greater.
 
-    Raises
-    ------
-    ValueError
-        If its labels are texts that do not say which is long PFS.
+    Warns
+    -----
+    PositiveClassWarning
+        If the labels are texts that do not say which is long PFS.
     """
     classes = getattr(model, "classes_", None)
     if classes is None or len(classes) != 2:
@@ -169,7 +172,8 @@ def long_column(model: Any) -> int:
     if sorted(map(str, meant)) == ["False", "True"]:
         return meant.index(True)
     if any(isinstance(label, str) for label in labels):
-        return labels.index(positive_label(labels))
+        _say_greater(sorted(labels))
+        return labels.index(max(labels))
     return int(np.argmax(np.asarray(labels, dtype=float)))
 
 
@@ -199,7 +203,7 @@ def probability_of_long(model: Any, X: Any) -> np.ndarray:
     TypeError
         If the model has no ``predict_proba``.
     ValueError
-        If it knows other than two classes, or its labels do not say which is long PFS.
+        If it knows other than two classes.
     """
     if not hasattr(model, "predict_proba"):
         raise TypeError(f"{type(model).__name__} has no predict_proba; pass a fitted classifier of long and short PFS.")

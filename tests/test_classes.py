@@ -181,8 +181,8 @@ def test_searches_and_pipelines_keep_the_class():
     search = GridSearchCV(LabPFSClassifier(model="logistic", pos_label="A"), {"C": [1.0]}, cv=3).fit(TABLE, y)
     assert long_column(search) == 0
     assert long_column(make_pipeline(StandardScaler(), search.best_estimator_)) == 0
-    with pytest.raises(ValueError, match="do not say which is long PFS"):
-        long_column(LogisticRegression().fit(TABLE, y))
+    with pytest.warns(PositiveClassWarning, match="'Z' is taken as long PFS"):
+        assert long_column(LogisticRegression().fit(TABLE, y)) == 1
 
 
 def test_rows_that_name_patients_in_another_order_are_refused():
