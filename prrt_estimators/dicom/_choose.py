@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import re
 from collections import Counter
@@ -104,6 +105,7 @@ def choose(
     *,
     therapy: datetime.date | None = None,
     override: dict[str, str] | None = None,
+    therapy_unread: bool = False,
 ) -> Choice:
     """Choose the PET of a patient and the CT that belongs to it.
 
@@ -115,6 +117,8 @@ def choose(
         Start of therapy.
     override : dict of {"pet", "ct"} to str, default=None
         SeriesInstanceUID, series number or folder that is taken whatever the rules say.
+    therapy_unread : bool, default=False
+        Whether the start of therapy is written and not understood, so that no wish may stand in for it.
 
     Returns
     -------
@@ -126,6 +130,8 @@ def choose(
         if choice.pet is not None:
             choice.notes.append("PET chosen by the user")
     else:
+        if therapy_unread:
+            wishes = dataclasses.replace(wishes, time_point=None)
         choice.pet, choice.pet_reason = _choose_pet(person, wishes, therapy, choice)
     if "ct" in named:
         choice.ct, choice.ct_reason = _named(person, "CT", named["ct"])

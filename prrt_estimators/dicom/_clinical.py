@@ -16,6 +16,7 @@ from prrt_estimators._analytes import Analyte, name_tokens
 from prrt_estimators._sex import read_sex
 from prrt_estimators._values import decimal_commas, is_error_cell, lost_digits, read_numbers
 from prrt_estimators.dicom._columns import DATE_ROLES, Column, assign_columns, find_id_column, named_like_a_name
+from prrt_estimators.dicom._date_forms import read_named_month
 from prrt_estimators.dicom._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
@@ -40,6 +41,8 @@ class Clinical:
         What was recognised as what: column, role, unit, passed_on_as, filled, limits, why.
     therapy : dict of str to date
         Start of therapy; never passed on.
+    therapy_unread : set of str
+        Whose start of therapy is written and not understood.
     weight : dict of str to float
         kg.
     pseudonyms : dict of str to cell
@@ -61,6 +64,7 @@ class Clinical:
     frame: pd.DataFrame
     columns: pd.DataFrame
     therapy: dict[str, datetime.date] = field(default_factory=dict)
+    therapy_unread: set[str] = field(default_factory=set)
     weight: dict[str, float] = field(default_factory=dict)
     pseudonyms: dict[str, Any] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -156,9 +160,12 @@ def _identifying(frame: pd.DataFrame, columns: Mapping[str, Column]) -> Identity
         elif column.role == "person":
             if named_like_a_name(name):
                 found.add_names(cell for cell in cells if isinstance(cell, str))
-            found.add_identifiers(id_text(cell) for cell in cells if not looks_like_date(cell))
+            found.add_identifiers(
+                id_text(cell) for cell in cells if id_text(cell).isdigit() or not looks_like_date(cell)
+            )
         if column.role in ("person", "date", *DATE_ROLES):
             found.add_days(day for day in read_dates(frame[name]) if day is not None)
+            found.add_days(day for cell in cells if isinstance(cell, str) for day in (read_named_month(cell),) if day)
     return found
 
 
@@ -280,6 +287,12 @@ def _read_dates(
         for key, cell, day in zip(frame.index, frame[name], read, strict=True):
             if cell is not None and day is None:
                 found.notes[key].append(f"{what}: not a date, or day and month cannot be told apart")
+        if column.role == "therapy_date":
+            found.therapy_unread = {
+                str(key)
+                for key, cell, day in zip(frame.index, frame[name], read, strict=True)
+                if cell is not None and day is None
+            }
     found.therapy = days["therapy_date"]
     if not (days["therapy_date"] and any(days[role] for role in DATE_ROLES[1:])):
         return

@@ -10,6 +10,7 @@ import pandas as pd
 
 from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_unit
 from prrt_estimators._values import parse_number
+from prrt_estimators.dicom._date_forms import like_days
 from prrt_estimators.dicom._dates import looks_like_date
 from prrt_estimators.dicom._pseudonyms import canonical_id
 from prrt_estimators.dicom._units import spelled_out
@@ -32,9 +33,16 @@ _DATE_NAMES = {
 _PERSON = re.compile(
     r"\b(names?|initials?|initialen|vorname|nachname|familienname|geburtsname|surname|zuname|mrn|dob|geb|gebdat|ssn|plz|zip|"
     r"postcode|adresse|address|street|strasse|ort|wohnort|city|telefon|phone|mobil|e ?mail|mail|fallnummer|hausarzt|"
-    r"arzt|aerztin|physician|doctor|referr\w*|zuweiser\w*|uid|accession)\b|name$|birth|geburt|insurance|krankenkasse|versicher|medical record|social security"
+    r"arzt|aerztin|physician|doctor|referr\w*|zuweiser\w*|uid|accession|surgeons?|chirurg\w*|operateur\w*|operators?|"
+    r"oberarzt|behandler\w*|untersucher\w*|nurse|pflegekraft|angehoerige\w*|relatives|next of kin|spouse|ehefrau|ehemann|"
+    r"partner|mutter|vater|mother|father|guardian|betreuer\w*|kontaktperson|emergency contact|ward|station|zimmer|bett|room|"
+    r"bed|yob|jahrgang|born|kvnr|egk|policy|police|passport|ausweis)\b|^relative$|name$|birth|geburt|insurance|krankenkasse|versicher|medical record|social security"
 )
 _NAME = re.compile(r"name|initial|arzt|aerztin|physician|doctor|referr|zuweiser")
+#: A column of years or days that are numbers; counts have other names.
+_YEARS = re.compile(r"jahr|year|datum|date|diagnos|\bed\b|beginn|start|tag\b|day of")
+#: Titles of persons in cells.
+_TITLE = re.compile(r"\b(dr|prof|herr|frau|hr|fr|mr|mrs|ms|pd|dipl)\b\.?\s+\w", re.I)
 _FREE = re.compile(r"comment|kommentar|bemerk|notiz|\bnotes?\b|remark|anmerk|\bfindings?\b|befund|anamnes")
 _ID = re.compile(r"\b(patient|pat|id|pid|nr|no|number|nummer|mrn|case|fall\w*|pseudonym|subject)\b|patient")
 _OTHER_ID = re.compile(
@@ -82,7 +90,9 @@ def find_id_column(frame: pd.DataFrame, known: set[str], named: str | None) -> s
         return named
     ranks = []
     for name in frame.columns:
-        cells = [canonical_id(cell) for cell in frame[name] if cell is not None and not looks_like_date(cell)]
+        written = [(canonical_id(cell), cell) for cell in frame[name] if cell is not None]
+        # A number of eight digits may be a date or an identifier of the images.
+        cells = [key for key, cell in written if key in known or not looks_like_date(cell)]
         matched = len(set(cells) & known)
         if matched:
             called = _ID.search(" ".join(name_tokens(name))) is not None and find_analyte(name) is None
@@ -161,9 +171,16 @@ def describe(name: str, cells: pd.Series, keep: tuple[str, ...] = ()) -> Column:
         return Column("person", "another identifier: not passed on")
     if _share(filled, looks_like_date) > 0.5:
         return Column("date", "holds dates: not passed on")
+    if name not in keep and _share(filled, _titled) > 0.3:
+        return Column("person", "holds titles of persons: not passed on")
     found = _analyte(name)
     if found is not None:
         return found
+    days = "" if name in keep else like_days(filled)
+    if days:
+        return Column("date", f"numbers like {days}: not passed on; keep it by name if they are values")
+    if name not in keep and _YEARS.search(text) and _share(filled, _is_year) > 0.5:
+        return Column("date", "holds years of events: not passed on")
     if _share(filled, lambda cell: isinstance(cell, str) and _FILE.search(cell) is not None) > 0.5:
         return Column("path", "holds files or folders: not passed on")
     if _WEIGHT.match(text):
@@ -175,6 +192,14 @@ def describe(name: str, cells: pd.Series, keep: tuple[str, ...] = ()) -> Column:
             return Column("person", "whole numbers of many digits, all different, like record numbers: not passed on")
         return Column("number", "numbers, passed on as they are")
     return _words(name, filled, keep)
+
+
+def _titled(cell: object) -> bool:
+    return isinstance(cell, str) and _TITLE.search(cell) is not None
+
+
+def _is_year(cell: object) -> bool:
+    return re.fullmatch(r"(19|20)\d{2}(\.0)?", str(cell)) is not None
 
 
 def named_like_a_name(name: str) -> bool:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pandas as pd
 
+from prrt_estimators.dicom._date_forms import day_of_number, has_date, read_named_month
+
 #: Months in a day; a year has 365.25 days and 12 months.
 MONTHS_A_DAY = 12 / 365.25
 
+_LONGEST_DATE = 24
 _ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$")
 _PACKED = re.compile(r"^(\d{4})(\d{2})(\d{2})$")
 _LOCAL = re.compile(r"^(\d{1,2})([-/.])\s?(\d{1,2})\2\s?(\d{4}|\d{2})(?:[T ].*)?$")
@@ -28,7 +31,10 @@ def looks_like_date(cell: Any) -> bool:
     """
     if isinstance(cell, (datetime.date, datetime.datetime)):
         return True
-    return isinstance(cell, str) and bool(_ISO.match(cell) or _LOCAL.match(cell))
+    if not isinstance(cell, str):
+        return False
+    # A date is what the cell is there for where little else stands in it.
+    return bool(_ISO.match(cell) or _LOCAL.match(cell)) or (len(cell) <= _LONGEST_DATE and has_date(cell))
 
 
 def read_dates(cells: pd.Series) -> list[datetime.date | None]:
@@ -57,12 +63,15 @@ def _date(cell: Any, order: str) -> datetime.date | None:
     if isinstance(cell, datetime.date):
         return cell
     text = str(cell) if isinstance(cell, (str, int)) and not isinstance(cell, bool) else ""
+    named = read_named_month(text) if len(text) <= _LONGEST_DATE else None
+    if named is not None:
+        return named
     found = _ISO.match(text) or _PACKED.match(text)
     if found:
         return _real(int(found[1]), int(found[2]), int(found[3]))
     found = _LOCAL.match(text)
     if not found:
-        return None
+        return day_of_number(cell)
     first, second, year = int(found[1]), int(found[3]), int(found[4])
     if len(found[4]) == 2:
         year += 2000 if year < 70 else 1900

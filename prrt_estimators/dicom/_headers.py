@@ -14,6 +14,7 @@ from typing import Any
 
 from prrt_estimators.dicom._elements import number
 from prrt_estimators.dicom._opening import MAX_DECODED, MAX_DECODED_TIMES, count_of_frames, is_file, open_inflated
+from prrt_estimators.dicom._spellings import decodings
 from prrt_estimators.dicom._tracers import tracer_of
 
 #: What may begin a DICOM file that lacks the preamble: group 0002 or 0008, in either byte order.
@@ -85,7 +86,18 @@ _PEOPLE = {
     "performer": 0x00081050,
     "reader": 0x00081060,
     "operator": 0x00081070,
+    "institution": 0x00080080,
+    "institution_address": 0x00080081,
+    "department": 0x00081040,
+    "station": 0x00081010,
+    "serial": 0x00181000,
+    "study_id": 0x00200010,
+    "procedure_id": 0x00401001,
+    "admission_id": 0x00380010,
+    "ward": 0x00380300,
 }
+#: Names whose bytes may be of another character set than the file says.
+_NAMES = ("patient_name", "other_names", "birth_name", "mother", "referrer", "performer", "reader", "operator")
 _CHARACTER_SET = 0x00080005
 _TAGS = [_CHARACTER_SET, _PHARMACEUTICAL, *_TIMES, *_TEXTS.values(), *_NUMBERS.values(), *_PEOPLE.values()]
 _PIXELS = frozenset([0x7FE00010, 0x7FE00008, 0x7FE00009])
@@ -221,6 +233,10 @@ def _header(raw: dict[int, Any], path: str) -> Header:
         element = raw.get(tag)
         value = b"" if element is None else element.value
         texts[name] = _decode(value, charset) if isinstance(value, bytes) else "" if value is None else str(value)
+    odd = [raw[tag].value for name in _NAMES if (tag := _PEOPLE[name]) in raw]
+    texts["names_decoded"] = "^".join(
+        sorted({one for value in odd if isinstance(value, bytes) for one in _all_decodings(value)})
+    )
     texts["n_slices"] = str(_number(raw, "n_slices", 0))
     times = tuple(_plain(raw.get(tag)) for tag in _TIMES)
     return Header(path, texts, _number(raw, "rows", 0), _number(raw, "columns", 0), times=times)
@@ -260,6 +276,11 @@ def _number(raw: dict[int, Any], name: str, default: int) -> int:
             return default
         return int(struct.unpack("<H" if element.is_little_endian else ">H", value[:2])[0])
     return default if value is None else int(value)
+
+
+@functools.lru_cache(maxsize=4096)
+def _all_decodings(value: bytes) -> frozenset[str]:
+    return frozenset(decodings(value))
 
 
 @functools.lru_cache(maxsize=4096)

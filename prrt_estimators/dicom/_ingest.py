@@ -14,6 +14,7 @@ from prrt_estimators.dicom._choose import Choice, Wishes
 from prrt_estimators.dicom._clinical import Clinical, read_clinical
 from prrt_estimators.dicom._columns import DATE_ROLES
 from prrt_estimators.dicom._convert import Converted
+from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.dicom._flow import FlowRow, flow_counts, flow_table
 from prrt_estimators.dicom._limits import read_limits
@@ -209,7 +210,9 @@ def ingest(
         ]
         flow = _cleaned(flow_table(rows), identity)
         remove_stale(place, included)
-        columns = _cleaned(table.columns, identity)
+        columns = _cleaned(
+            table.columns.map(lambda cell: without_dates(cell) if isinstance(cell, str) else cell), identity
+        )
         cohort = write_tables(plan, included, table, flow, columns, panel, found)
         return _finish(place, cohort, identity, flow, columns, included, made, counted(shown.values()))
 
@@ -268,7 +271,7 @@ def _scrub(table: Clinical, identity: Identity) -> None:
     """Empty cells that name somebody, and tell of them."""
     for column in table.frame:
         for key, cell in table.frame[column].items():
-            if isinstance(cell, str) and identity.kinds_in(cell):
+            if isinstance(cell, str) and (identity.kinds_in(cell) or has_date(cell)):
                 table.frame.at[key, column] = None
                 table.notes[str(key)].append(f"{column}: the cell names a person, a number or a date; left out")
 

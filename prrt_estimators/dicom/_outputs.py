@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,19 +17,22 @@ from prrt_estimators._io import atomic_write
 from prrt_estimators.dicom._choose import RULES
 from prrt_estimators.dicom._clinical import Clinical
 from prrt_estimators.dicom._convert import RECORD, SCANS, STRIP, Converted
+from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._deface import RULE as DEFACE_RULE
 from prrt_estimators.dicom._flow import flow_counts
 from prrt_estimators.dicom._limits import write_limits
 from prrt_estimators.dicom._plan import FORMAT, Plan, taken_series
 from prrt_estimators.dicom._privacy import Identity
-from prrt_estimators.dicom._provenance import software
 from prrt_estimators.dicom._pseudonyms import keyed_digest
 from prrt_estimators.dicom._quality import write_sheets
 from prrt_estimators.dicom._shown import what_is_shown
+from prrt_estimators.dicom._software import software
 from prrt_estimators.dicom._walk import Inventory
 from prrt_estimators.exceptions import RunMismatchError
 
 PROVENANCE = "provenance.json"
+#: How `atomic_write` names what is not finished.
+_HALF_WRITTEN = re.compile(r"\.[\w.-]+-[a-z0-9_]{8}\.(gz|png|csv|json|html|txt)")
 
 
 @contextlib.contextmanager
@@ -43,9 +47,18 @@ def held(folder: Path) -> Iterator[None]:
     except Timeout:
         raise OSError(f"another process is writing to {folder}. Wait until it has finished, or stop it.") from None
     try:
+        sweep(folder)
         yield
     finally:
         lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Remove files that a killed run left half-written, here and in the folders of patients."""
+    for place in (folder, *(folder / "patients").glob("*")):
+        for path in place.glob(".*-*.*") if place.is_dir() else ():
+            if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
 
 
 def check_key(folder: Path, key: bytes) -> None:
@@ -135,8 +148,14 @@ def _plain(cell: Any) -> Any:
 
 
 def _clean_header(name: str, identity: Identity, cohort: pd.DataFrame) -> str:
-    name = f"column_{cohort.shape[1] + 1}" if identity.kinds_in(name) else name
-    return name if name not in cohort else f"{name}_2"
+    place = f"column_{cohort.shape[1] + 1}"
+    if has_date(name):
+        name = " ".join(without_dates(name, " ").split()).strip(" ,;:-_()[]") or place
+    name = place if identity.kinds_in(name) else name
+    number = 2
+    while (unique := name if number == 2 and name not in cohort else f"{name}_{number}") in cohort:
+        number += 1
+    return unique
 
 
 def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, found: Inventory) -> dict[str, Any]:

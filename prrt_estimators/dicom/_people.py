@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import re
 
-from prrt_estimators.dicom._privacy import Identity, fold
+from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id
+from prrt_estimators.dicom._spellings import fold, skeleton
 from prrt_estimators.dicom._walk import Inventory, Person
 
 _NAMES = (
@@ -18,8 +19,24 @@ _NAMES = (
     "performer",
     "reader",
     "operator",
+    "names_decoded",
 )
-_IDENTIFIERS = ("patient_id", "accession", "other_ids", "telephone", "address", "study_uid", "series_uid", "frame_uid")
+_PLACES = ("institution", "institution_address", "department", "ward")
+_IDENTIFIERS = (
+    "station",
+    "serial",
+    "study_id",
+    "procedure_id",
+    "admission_id",
+    "patient_id",
+    "accession",
+    "other_ids",
+    "telephone",
+    "address",
+    "study_uid",
+    "series_uid",
+    "frame_uid",
+)
 _DAYS = ("birth_date", "study_date", "series_date", "acquisition_date")
 
 
@@ -64,7 +81,7 @@ def contradiction(people: set[tuple[str, str, str]]) -> str:
         return "sexes differ"
     if births and all(birth for _, birth, _ in people):
         return ""
-    names = [frozenset(re.findall(r"[^\W\d_]+", fold(name))) for name, _, _ in people]
+    names = [frozenset(map(skeleton, re.findall(r"[^\W\d_]+", fold(name)))) for name, _, _ in people]
     shared = all(first <= second or second <= first for first in names for second in names)
     return "" if shared else "names differ, and no date of birth says that they are one"
 
@@ -80,6 +97,8 @@ def identity_of(person: Person) -> Identity:
     for field in _IDENTIFIERS:
         for text in person.identity.get(field, ()):
             found.add_identifiers(text.split("\\"))
+    for field in _PLACES:
+        found.add_places(person.identity.get(field, ()))
     for field in _DAYS:
         for text in person.identity.get(field, ()):
             digits = re.sub(r"\D", "", text)[:8]

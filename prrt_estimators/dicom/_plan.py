@@ -99,7 +99,13 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
                 "the DICOMDIR lists images, but none is there" if missing else "a row in the table, but no images",
             )
         return "", ""
-    choice = choose(person, plan.wishes, therapy=table.therapy.get(key), override=plan.override.get(key))
+    choice = choose(
+        person,
+        plan.wishes,
+        therapy=table.therapy.get(key),
+        override=plan.override.get(key),
+        therapy_unread=key in table.therapy_unread,
+    )
     plan.choices[patient] = choice
     for kind in ("pet", "ct"):
         series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")

@@ -13,6 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prrt_estimators.dicom._date_forms import has_date
+from prrt_estimators.dicom._software import software
+from prrt_estimators.dicom._spellings import fold, signs_of, skeleton, spellings, words_of
+
 _SHORTEST_NAME = 3
 _SHORTEST_IDENTIFIER = 4
 #: Shorter numbers occur among laboratory values by chance.
@@ -23,26 +27,74 @@ _NIFTI_HEADER = 352
 _CHUNK = 1 << 22
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % _SHORTEST_IN_VOXELS)
 _WORDS = re.compile(r"[^\W\d_]+")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
+#: Sources whose words are compared with and never written, such as the names of months.
+_NOT_WRITTEN = frozenset(["_date_forms.py", "_privacy.py", "_spellings.py", "_identifying_words.py"])
+_PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
 #: Titles and what anonymisers write in place of a name.
 _NO_NAMES = frozenset(
-    ["von", "van", "der", "den", "prof", "med", "und", "anonymous", "anonymized", "anonymised", "anon"]
+    [
+        "von",
+        "van",
+        "der",
+        "den",
+        "des",
+        "del",
+        "the",
+        "and",
+        "fur",
+        "prof",
+        "med",
+        "und",
+        "anonymous",
+        "anonymized",
+        "anonymised",
+        "anon",
+        "unknown",
+        "unbekannt",
+        "none",
+    ]
+)
+#: Words of institutions that stand in any text of a hospital.
+_NO_PLACES = frozenset(
+    [
+        "university",
+        "universitat",
+        "universitatsklinikum",
+        "uniklinik",
+        "klinikum",
+        "klinik",
+        "clinic",
+        "clinical",
+        "hospital",
+        "krankenhaus",
+        "centre",
+        "center",
+        "zentrum",
+        "department",
+        "abteilung",
+        "institut",
+        "institute",
+        "nuclear",
+        "nuklearmedizin",
+        "medicine",
+        "medizin",
+        "radiology",
+        "radiologie",
+        "imaging",
+        "pet",
+        "scanner",
+        "siemens",
+        "philips",
+        "canon",
+        "toshiba",
+        "united",
+        "general",
+    ]
 )
 #: Words that columns of a cohort table hold; a patient may be called so too.
 _ANSWERS = frozenset(
     ["long", "short", "lang", "kurz", "yes", "ja", "nein", "male", "female", "high", "low", "gross", "klein"]
 )
-
-
-def fold(text: str) -> str:
-    """Return a text in lower case without accents.
-
-    Examples
-    --------
-    >>> fold("Müller-Groß")
-    'muller-gross'
-    """
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
 
 
 @dataclass(frozen=True)
@@ -68,20 +120,33 @@ class Identity:
     Attributes
     ----------
     names, identifiers : set of str
-        Folded. Of names also each word of three letters or more.
+        Folded. Of names each word of three letters or more, in every spelling.
     days : set of date
+    signs : set of str
+        Names of two signs or more in scripts that write no blanks.
     """
 
     names: set[str] = field(default_factory=set)
     identifiers: set[str] = field(default_factory=set)
     days: set[datetime.date] = field(default_factory=set)
+    signs: set[str] = field(default_factory=set)
 
     def add_names(self, texts: Iterable[str]) -> None:
         """Add names of persons, places and the like."""
         for text in texts:
-            for spelling in {text.casefold(), text.casefold().translate(_UMLAUTS)}:
-                words = _WORDS.findall(fold(spelling))
-                self.names.update(w for w in words if len(w) >= _SHORTEST_NAME and w not in _NO_NAMES)
+            self.signs |= signs_of(text)
+            for word in words_of(text):
+                if len(word) >= _SHORTEST_NAME and fold(word) not in _NO_NAMES:
+                    self.names |= spellings(word)
+
+    def add_places(self, texts: Iterable[str]) -> None:
+        """Add names of institutions and wards: the whole, and each word that is not any hospital's."""
+        for text in texts:
+            self.add_identifiers([text])
+            self.signs |= {one for one in signs_of(text) if len(one) >= 4}
+            for word in words_of(text):
+                if len(word) > _SHORTEST_NAME and fold(word) not in _NO_PLACES | _NO_NAMES:
+                    self.names |= spellings(word)
 
     def add_identifiers(self, texts: Iterable[str]) -> None:
         """Add identifiers of any kind."""
@@ -99,13 +164,15 @@ class Identity:
         self.names |= other.names
         self.identifiers |= other.identifiers
         self.days |= other.days
+        self.signs |= other.signs
 
     def without(self, texts: Iterable[str]) -> Identity:
         """Return a copy that does not know some texts, such as pseudonyms that an export has in place of names."""
         known = Identity()
         known.add_names(texts := list(texts))
         known.add_identifiers(texts)
-        return Identity(self.names - known.names, self.identifiers - known.identifiers, set(self.days))
+        kept = self.names - known.names, self.identifiers - known.identifiers
+        return Identity(*kept, set(self.days), self.signs - known.signs)
 
     @functools.cached_property
     def _dates(self) -> frozenset[str]:
@@ -126,6 +193,9 @@ class Identity:
     def _searched(self) -> frozenset[str]:
         return frozenset(self.names) - own_words()
 
+    def _names_somebody(self, word: str) -> bool:
+        return word in self._searched or skeleton(word) in self._searched
+
     def kinds_in(self, text: str) -> set[str]:
         """Return what kinds of identity a text holds.
 
@@ -139,7 +209,7 @@ class Identity:
         """
         folded = fold(text)
         found = set()
-        if any(w in self._searched for w in set(_WORDS.findall(folded))):
+        if any(map(self._names_somebody, set(_WORDS.findall(folded)))) or any(one in folded for one in self.signs):
             found.add("name")
         if any(_stands_alone(one, folded) for one in self.identifiers):
             found.add("identifier")
@@ -151,7 +221,8 @@ class Identity:
         """Return what kinds of identity the texts found among voxels hold, in which short ones occur by chance."""
         folded = fold(text)
         found = set()
-        if any(len(w) >= _SHORTEST_IN_VOXELS and w in self._searched for w in set(_WORDS.findall(folded))):
+        words = {word for word in _WORDS.findall(folded) if len(word) >= _SHORTEST_IN_VOXELS}
+        if any(map(self._names_somebody, words)):
             found.add("name")
         width = _SHORTEST_IN_VOXELS
         beginnings = {folded[k : k + width] for k in range(len(folded) - width + 1)}
@@ -163,10 +234,13 @@ class Identity:
         """Return a text with every name, identifier and date of a patient as ``***``."""
         if not self.kinds_in(text):
             return text
+        # Marks that no letter can take, such as the dot of a Turkish capital in lower case, would part a word.
+        text = "".join(c for c in unicodedata.normalize("NFC", text) if not unicodedata.combining(c))
         for one in sorted(self.identifiers | self._dates, key=len, reverse=True):
             if one in fold(text):
                 text = re.sub(re.escape(one), "***", text if one in text.casefold() else fold(text), flags=re.I)
-        return _WORDS.sub(lambda word: "***" if fold(word[0]) in self._searched else word[0], text)
+        text = _WORDS.sub(lambda word: "***" if self._names_somebody(fold(word[0])) else word[0], text)
+        return "***" if any(one in fold(text) for one in self.signs) else text
 
 
 def _stands_alone(needle: str, text: str) -> bool:
@@ -190,7 +264,7 @@ def own_words() -> frozenset[str]:
     package = importlib.resources.files("prrt_estimators")
     files = [package / "_analytes.py", package / "cli" / "_ingest.py", *(package / "dicom").iterdir()]
     for file in files:
-        if file.name.endswith(".py"):
+        if file.name.endswith(".py") and file.name not in _NOT_WRITTEN:
             found.update(_source_words(file.read_text("utf-8")))
     return frozenset(found) | _ANSWERS
 
@@ -204,7 +278,10 @@ def _source_words(source: str) -> Iterator[str]:
             if isinstance(first, ast.Expr):
                 documentation.add(first.value)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in documentation:
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or node in documentation:
+            continue
+        # Patterns are compared with and never written.
+        if not _PATTERN.search(node.value):
             yield from _WORDS.findall(fold(node.value))
 
 
@@ -225,8 +302,18 @@ def check_file(path: Path, name: str, identity: Identity) -> list[Finding]:
         with open(path, "rb") as stream:
             kinds |= _kinds_in_voxels(stream, identity)
     else:
-        kinds |= identity.kinds_in(path.read_bytes().decode("utf-8", "replace"))
+        text = path.read_bytes().decode("utf-8", "replace")
+        kinds |= identity.kinds_in(text)
+        if has_date(_without_versions(text), spoken=False):
+            kinds.add("date")
     return [Finding("***" if identity.kinds_in(name) else name, kind) for kind in sorted(kinds)]
+
+
+def _without_versions(text: str) -> str:
+    """Take out what may look like a date and is a version of software."""
+    for version in sorted(set(software().values()), key=len, reverse=True):
+        text = text.replace(f'"{version}"', "")
+    return text
 
 
 def _kinds_in_voxels(stream: object, identity: Identity) -> set[str]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import platform
 from typing import Any
 
+from prrt_estimators.dicom._date_forms import has_date
+from prrt_estimators.dicom._identifying_words import without_words, words_elsewhere
 from prrt_estimators.dicom._privacy import Identity
 
 #: Nothing else of a header is passed on. No dates, times, names, numbers of studies or devices, descriptions, comments.
@@ -18,12 +18,20 @@ ALLOWED = (
     "KVP", "ConvolutionKernel", "FilterType", "GantryDetectorTilt", "ScanOptions", "SpiralPitchFactor",
     "ExposureModulationType",
 )  # fmt: skip
-_PACKAGES = ("prrt-estimators", "pydicom", "nibabel", "numpy", "scipy", "pandas")
 _LONGEST = 200
+#: Of those, what an archive or a technician may have written.
+_FREE = (
+    "ImageType", "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ReconstructionMethod", "ScatterCorrectionMethod",
+    "AttenuationCorrectionMethod", "RandomsCorrectionMethod", "Radiopharmaceutical", "ConvolutionKernel", "FilterType",
+    "ScanOptions", "ExposureModulationType",
+)  # fmt: skip
 
 
 def tags_of(header: Any, identity: Identity) -> dict[str, str]:
-    """Return the allowed tags of a header as text; one that names somebody is left out.
+    """Return the allowed tags of a header as text; one that names somebody, or a date, is left out.
+
+    Words that also stand in elements about the place, the device or the person, nested and private ones too, are taken
+    out: a model may be called after its hospital.
 
     Examples
     --------
@@ -35,9 +43,13 @@ def tags_of(header: Any, identity: Identity) -> dict[str, str]:
     """
     places = [header, *_items(header, "RadiopharmaceuticalInformationSequence")]
     found = {}
+    told = words_elsewhere(header, ALLOWED)
     for keyword in ALLOWED:
         for place in places:
             text = _text(place, keyword)
+            if keyword in _FREE:
+                text = without_words(text, told)
+                text = "" if has_date(text) else text
             if text and len(text) <= _LONGEST and not identity.kinds_in(text):
                 found[keyword] = text
                 break
@@ -82,14 +94,3 @@ def grid_record(image: Any) -> dict[str, Any]:
     """Return shape and spacing of a volume."""
     zooms = [round(float(size), 4) for size in image.header.get_zooms()[:3]]
     return {"shape": [int(n) for n in image.shape], "spacing_mm": zooms}
-
-
-def software() -> dict[str, str]:
-    """Return versions of what made the cohort."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            found[name] = "not installed"
-    return found

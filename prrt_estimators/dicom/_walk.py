@@ -21,7 +21,8 @@ _FEWEST_FOR_PROCESSES = 1000
 _IDENTIFYING = (
     "patient_id", "patient_name", "birth_date", "accession", "other_ids", "other_names", "birth_name", "mother",
     "address", "telephone", "referrer", "performer", "reader", "operator", "study_uid", "series_uid", "frame_uid",
-    "study_date", "series_date", "acquisition_date",
+    "study_date", "series_date", "acquisition_date", "institution", "institution_address", "department", "station",
+    "serial", "study_id", "procedure_id", "admission_id", "ward", "names_decoded",
 )  # fmt: skip
 
 
@@ -254,7 +255,7 @@ def _add(
     key = key_of(texts, header.path, id_from)
     person = found.patients.setdefault(key, Person(key))
     person.people.add((texts["patient_name"], texts["birth_date"], texts["sex"]))
-    _remember(person, {name: texts[name] for name in _IDENTIFYING})
+    _remember(person, {name: texts.get(name, "") for name in _IDENTIFYING})
     localiser = "LOCALIZER" in texts["image_type"].upper()
     group = (key, texts["study_uid"], texts["series_uid"], texts["modality"], localiser)
     series = groups.get(group)

@@ -1,0 +1,111 @@
+"""One spelling for names that different systems write differently."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Letters that lose nothing but a stroke or join two others; accents are taken off by decomposition.
+_LETTERS = str.maketrans(
+    {
+        "ø": "o",
+        "œ": "oe",
+        "æ": "ae",
+        "ł": "l",
+        "ı": "i",
+        "đ": "d",
+        "ð": "d",
+        "þ": "th",
+        "ħ": "h",
+        "ŋ": "n",
+        "ŧ": "t",
+        "ß": "ss",
+    }
+)
+_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+#: Two letters that systems write for one: ue for ü, ss for ß, aa for å.
+_PAIRS = re.compile(r"(?<=[aou])e|(?<=a)a|(?<=s)s")
+_WORDS = re.compile(r"[^\W\d_]+")
+#: Scripts that write names without blanks, of which two signs are a name.
+_SIGNS = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+_BYTES = (
+    "utf-8", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "iso8859-2", "iso8859-5", "iso8859-9", "gb18030", "big5",
+    "shift_jis", "euc_jp", "euc_kr", "iso2022_jp", "iso2022_kr",
+)  # fmt: skip
+
+
+def fold(text: str) -> str:
+    """Return a text in lower case without accents.
+
+    Examples
+    --------
+    >>> fold("Müller-Groß"), fold("Łukasiewicz"), fold("Sørensen"), fold("Yıldız")
+    ('muller-gross', 'lukasiewicz', 'sorensen', 'yildiz')
+    """
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFC", text).casefold().translate(_LETTERS))
+    return "".join(c for c in plain if not unicodedata.combining(c)).translate(_LETTERS)
+
+
+def skeleton(word: str) -> str:
+    """Return what all spellings of a name have in common: ue is ü is u, ss is ß is s, aa is å is a.
+
+    Examples
+    --------
+    >>> {skeleton(word) for word in ("Müller", "MUELLER", "Muller")}, skeleton("Groß") == skeleton("GROSS")
+    ({'muller'}, True)
+    """
+    return _PAIRS.sub("", fold(word))
+
+
+def spellings(word: str) -> set[str]:
+    """Return the folded spellings of a word under which it is searched.
+
+    Examples
+    --------
+    >>> sorted(spellings("Böe"))
+    ['boe', 'boee']
+    >>> sorted(spellings("Østby"))
+    ['oestby', 'ostby']
+    """
+    lower = unicodedata.normalize("NFC", word).casefold()
+    found = {fold(lower), fold(lower.translate(_UMLAUTS)), skeleton(lower)}
+    return {one for one in found if len(one) >= 3}
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text, without digits."""
+    return _WORDS.findall(unicodedata.normalize("NFC", text))
+
+
+def signs_of(text: str) -> set[str]:
+    """Return names of two signs or more in a text of scripts without blanks: each part, and all parts in a row.
+
+    Examples
+    --------
+    >>> sorted(signs_of("王^小明")), signs_of("王"), signs_of("Wang^Xiaoming")
+    (['小明', '小明王', '王小明'], set(), set())
+    """
+    found = set()
+    for group in text.split("="):
+        parts = ["".join(_SIGNS.findall(part)) for part in re.split(r"[\W_]+", group)]
+        found |= {*parts, "".join(parts), "".join(parts[::-1])}
+    return {fold(one) for one in found if len(one) >= 2}
+
+
+def decodings(value: bytes) -> set[str]:
+    """Return the texts that bytes outside ASCII may be, in the character sets that scanners and archives use.
+
+    Examples
+    --------
+    >>> "Müller" in decodings("Müller".encode("latin-1")), "王" in decodings("王".encode("gb18030")), decodings(b"Smith")
+    (True, True, set())
+    """
+    if value.isascii() and b"\x1b" not in value:
+        return set()
+    found = set()
+    for encoding in _BYTES:
+        try:
+            found.add(value.decode(encoding).strip(" \0"))
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return found
