@@ -6,23 +6,36 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from prrt_estimators.datasets._synthetic._anatomy import Trunk
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
+from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, Patient
 from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share
 from prrt_estimators.datasets._synthetic._shapes import fill, paint, ramp, times, tube
 
 AIR, FAT, LUNG = -1000.0, -100.0, -840.0
 _NOISE_HU = 13.0
+#: HU without contrast medium.
+_NATIVE = {"liver": 58.0, "spleen": 48.0, "pancreas": 42.0, "kidney": 33.0, "blood": 42.0}
 
 
-def render_ct(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[np.ndarray, np.ndarray]:
-    """Return (HU, voxels that carry signal), both of the shape of the grid."""
+def render_ct(
+    patient: Patient,
+    trunk: Trunk,
+    lesions: list[Lesion],
+    *,
+    scanner: Centre | None = None,
+    contrast: float = 1.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return (HU, voxels that carry signal), both of the shape of the grid.
+
+    `scanner` is that of the patient's centre if None; `contrast` is the enhancement of vessels and abdominal organs
+    relative to the portal-venous phase.
+    """
     seen = patient.seen("ct")
     rng = patient.rng("ct_noise")
     grid, anatomy = trunk.grid, trunk.anatomy
     s = anatomy.scale
     everywhere = (slice(None), slice(None), slice(None))
     muscle_hu = 54.0 + 7.0 * seen["muscle"]
-    liver_hu = 108.0 - 15.0 * seen["steatosis"]
+    liver_hu = _enhanced("liver", 108.0, contrast) - 15.0 * seen["steatosis"]
 
     volume = np.full(grid.shape, AIR, dtype=np.float32)
     paint(volume, (everywhere, trunk.body), FAT)
@@ -39,14 +52,14 @@ def render_ct(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[np
         box, inside = trunk.organ(name)
         paint(volume, (box, inside), liver_hu)
         signal[box] |= inside > 0.5
-    paint(volume, trunk.organ("spleen"), 122.0)
-    paint(volume, trunk.organ("pancreas"), 88.0)
+    paint(volume, trunk.organ("spleen"), _enhanced("spleen", 122.0, contrast))
+    paint(volume, trunk.organ("pancreas"), _enhanced("pancreas", 88.0, contrast))
     for side in ("right", "left"):
         paint(volume, trunk.organ(f"adrenal_{side}"), 70.0)
-        paint(volume, anatomy.solid(f"kidney_{side}", grid), 185.0)
+        paint(volume, anatomy.solid(f"kidney_{side}", grid), _enhanced("kidney", 185.0, contrast))
         paint(volume, fill(grid, anatomy.organs[f"kidney_{side}"].shrunk(15 * s)), 40.0)
     for vessel, hu in (("cava", 140.0), ("aorta", 165.0)):
-        paint(volume, trunk.vessel(vessel), hu)
+        paint(volume, trunk.vessel(vessel), _enhanced("blood", hu, contrast))
     for name, hu in (("rectum", 30.0), ("pelvic_organ", 75.0), ("bladder", 8.0)):
         paint(volume, anatomy.solid(name, grid), hu)
     _skeleton(volume, trunk)
@@ -55,10 +68,17 @@ def render_ct(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[np
     noise = rng.standard_normal(grid.shape, dtype=np.float32)
     # Noise falls with the volume that a voxel averages over.
     size = (4.0 / grid.softness) ** 0.75
-    volume += noise * np.float32(_NOISE_HU * CENTRES[patient.centre].ct_noise * size) * (0.3 + 0.7 * trunk.body)
+    volume += (
+        noise * np.float32(_NOISE_HU * (scanner or CENTRES[patient.centre]).ct_noise * size) * (0.3 + 0.7 * trunk.body)
+    )
     if grid.softness < 6:
         volume = gaussian_filter(volume, 0.45, mode="nearest")
     return np.clip(np.round(volume), -1024, 3071).astype(np.float32), signal
+
+
+def _enhanced(tissue: str, portal_hu: float, contrast: float) -> float:
+    """Return the HU of a tissue when it takes up `contrast` times the usual contrast medium."""
+    return portal_hu if contrast == 1.0 else _NATIVE[tissue] + contrast * (portal_hu - _NATIVE[tissue])
 
 
 def _mediastinum(volume: np.ndarray, trunk: Trunk) -> None:

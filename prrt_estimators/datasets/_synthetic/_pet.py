@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from prrt_estimators.datasets._synthetic._anatomy import Trunk
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
+from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, Patient
 from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share
 from prrt_estimators.datasets._synthetic._shapes import fill, paint
 
 _NOISE = 0.22
 
 
-def render_pet(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[np.ndarray, np.ndarray]:
+def render_pet(
+    patient: Patient,
+    trunk: Trunk,
+    lesions: list[Lesion],
+    *,
+    scanner: Centre | None = None,
+    uptake: Mapping[str, float] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return (SUVbw, voxels of avid lesions), both of the shape of the grid.
+
+    `scanner` is that of the patient's centre if None; `uptake` holds factors on the uptake of normal organs.
 
     Uptake of normal organs varies from patient to patient and carries no signal; it hides the lesions from statistics
     of the whole volume. A lesion that is not avid takes up as much as the tissue around it.
@@ -28,6 +39,7 @@ def render_pet(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[n
             strict=True,
         )
     )
+    usual = {organ: value * (uptake or {}).get(organ, 1.0) for organ, value in usual.items()}
     grid, anatomy, s = trunk.grid, trunk.anatomy, trunk.anatomy.scale
     everywhere = (slice(None), slice(None), slice(None))
     volume = np.zeros(grid.shape, dtype=np.float32)
@@ -38,8 +50,8 @@ def render_pet(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[n
     for vessel in ("cava", "aorta"):
         paint(volume, trunk.vessel(vessel), usual["blood"])
     for loop, kind in anatomy.bowel:
-        uptake = usual["bowel"] * rng.lognormal(0.0, 0.45) if kind == "wall" else 1.0
-        paint(volume, fill(grid, loop), uptake, 0.8)
+        of_loop = usual["bowel"] * rng.lognormal(0.0, 0.45) if kind == "wall" else 1.0
+        paint(volume, fill(grid, loop), of_loop, 0.8)
     paint(volume, trunk.organ("stomach"), usual["stomach"])
     for name in ("pancreas", "liver_left", "liver_right", "spleen", "adrenal_left", "adrenal_right"):
         paint(volume, trunk.organ(name), usual[name.split("_")[0]])
@@ -49,7 +61,7 @@ def render_pet(patient: Patient, trunk: Trunk, lesions: list[Lesion]) -> tuple[n
         paint(volume, fill(grid, kidney.shrunk(16 * s)), usual["kidney"] * rng.uniform(0.6, 1.5))
     paint(volume, anatomy.solid("bladder", grid), usual["bladder"])
     signal = _lesions(volume, trunk, lesions)
-    return _scan(volume, patient, trunk, rng), signal
+    return _scan(volume, scanner or CENTRES[patient.centre], trunk, rng), signal
 
 
 def _lesions(volume: np.ndarray, trunk: Trunk, lesions: list[Lesion]) -> np.ndarray:
@@ -68,9 +80,8 @@ def _lesions(volume: np.ndarray, trunk: Trunk, lesions: list[Lesion]) -> np.ndar
     return signal
 
 
-def _scan(volume: np.ndarray, patient: Patient, trunk: Trunk, rng: np.random.Generator) -> np.ndarray:
+def _scan(volume: np.ndarray, centre: Centre, trunk: Trunk, rng: np.random.Generator) -> np.ndarray:
     """Blur by the scanner and by breathing, and add noise that grows with the counts."""
-    centre = CENTRES[patient.centre]
     spacing = np.asarray(trunk.grid.spacing)
     sigma = np.array([centre.psf_mm, centre.psf_mm, np.hypot(centre.psf_mm, trunk.anatomy.breath_mm)]) / 2.355
     noise = rng.standard_normal(volume.shape, dtype=np.float32)

@@ -1,0 +1,6 @@
+"""Numbers of lesions and of the body from PET and CT."""
+
+from prrt_estimators.features._body import BodyComposition
+from prrt_estimators.features._lesion_features import LesionFeatures
+
+__all__ = ["BodyComposition", "LesionFeatures"]
