@@ -31,7 +31,7 @@ def write_manifest(folder: Path, files: dict[str, Sequence[str]], made_by: str) 
     ----------
     folder : Path
     files : dict
-        Names of the weight files of "pet_ct" and "ct".
+        Names of the weight files of "pet_ct", "ct" and, where others see patients without CT, "pet".
     made_by : str
         What made the weights.
     """
@@ -40,7 +40,8 @@ def write_manifest(folder: Path, files: dict[str, Sequence[str]], made_by: str) 
     }
     networks = {name: tuple(_network(name, folder, entry) for entry in ones) for name, ones in entries.items()}
     flat = {"pet": (0.0, 1.0, 0.0), "ct": (0.0, 1.0, 0.0)}
-    weights = FinderWeights(networks["pet_ct"], networks["ct"], {}, flat, "")
+    both = networks["pet_ct"]
+    weights = FinderWeights(both, networks["ct"], networks.get("pet", both), {}, flat, "")
     rows, lesions = [], {"pet": [], "ct": []}
     for number in range(PHANTOMS):
         patient = draw_patient(ENTROPY, number, len(CENTRES))

@@ -21,6 +21,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import torch
+from _finder_reference import write_manifest
 from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
@@ -151,24 +152,27 @@ def ct_loss(network: nn.Module, phantoms: Phantoms, step: int, _progress: float)
     return 10 * cross.sum() + 0.5 * tissue, [*cross.tolist(), float(tissue.detach())]
 
 
-def train(name: str, phantoms: Phantoms, out: Path) -> None:
-    """Train one network; resumes from its checkpoint."""
+def train(name: str, phantoms: Phantoms, out: Path, end: int | None = None) -> None:
+    """Train one network, up to step `end` (None: all); resumes from its checkpoint."""
     make: Callable[[], nn.Module] = {"pet_ct": pet_ct_network, "ct": ct_network}[name]
     loss_of = {"pet_ct": pet_ct_loss, "ct": ct_loss}[name]
     torch.manual_seed(0)
     network = make().to(memory_format=torch.channels_last_3d)
     optimizer = torch.optim.AdamW(network.parameters(), 5e-3, weight_decay=1e-4)
     checkpoint, step, steps = out / f"{name}.checkpoint", 0, STEPS[name]
+    end = steps if end is None else min(end, steps)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
         step = int(saved["step"])
     parts, begun = [], time.process_time()
-    while step < steps:
+    while step < end:
         progress = step / steps
-        rate = 5e-3 * min(progress / 0.05, 1) * 0.5 * (1 + np.cos(np.pi * progress)) + 1e-5
-        optimizer.param_groups[0]["lr"] = float(rate)
+        rate = min(progress / 0.05, 1) * 0.5 * (1 + np.cos(np.pi * progress))
+        # A shorter training lets the rate fall to nothing in its last fifth.
+        rate = min(rate, (end - step) / (0.2 * end))
+        optimizer.param_groups[0]["lr"] = float(5e-3 * rate + 1e-5)
         loss, part = loss_of(network, phantoms, step, progress)
         optimizer.zero_grad()
         loss.backward()
@@ -176,7 +180,7 @@ def train(name: str, phantoms: Phantoms, out: Path) -> None:
         optimizer.step()
         step += 1
         parts.append(part)
-        if step % 100 == 0 or step == steps:
+        if step % 100 == 0 or step == end:
             seconds = time.process_time() - begun
             print(name, step, f"{seconds:.0f} s", np.round(1000 * np.mean(parts, 0), 2), flush=True)
             parts = []
@@ -193,6 +197,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results-finder"))
     parser.add_argument("--part", choices=["all", "phantoms", "pet_ct", "ct"], default="all")
+    parser.add_argument("--steps", type=int, default=None, help="fewer steps than the whole training, with --part")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -202,7 +207,11 @@ def main() -> None:
     joblib.Parallel(n_jobs=options.jobs)(joblib.delayed(render_shard)(folder, k) for k in shards)
     names = [name for name in STEPS if options.part in ("all", name)]
     for name in names:
-        train(name, Phantoms(folder), options.out)
+        train(name, Phantoms(folder), options.out, options.steps)
+    if all((options.out / f"{name}.safetensors").exists() for name in STEPS):
+        made_by = f"benchmarks/train_lesion_finder.py, {PHANTOMS} phantoms"
+        digest = write_manifest(options.out, {name: [f"{name}.safetensors"] for name in STEPS}, made_by)
+        print(f"{options.out / 'finder.json'}: SHA-256 {digest}")
 
 
 if __name__ == "__main__":

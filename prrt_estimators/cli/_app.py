@@ -15,6 +15,7 @@ from prrt_estimators.cli import (
     _explain,
     _fit,
     _ingest,
+    _lesions,
     _make_cohort,
     _predict,
     _pretrain,
@@ -36,6 +37,7 @@ app.command("check")(_check.check)
 app.command("fit")(_fit.fit)
 app.command("predict")(_predict.predict)
 app.command("explain")(_explain.explain)
+app.command("lesions")(_lesions.lesions)
 app.command("make-cohort")(_make_cohort.make_cohort)
 app.command("pretrain")(_pretrain.pretrain)
 app.add_typer(_weights.app, name="weights")

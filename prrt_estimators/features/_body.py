@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from scipy import ndimage
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import delineate
+from prrt_estimators.features._field import label_lesions
 from prrt_estimators.features._finder import Findings, find
 from prrt_estimators.features._images import read_image, scan_key
 from prrt_estimators.features._networks import ORGANS
@@ -179,7 +179,7 @@ def body_numbers(findings: Findings) -> dict[str, float]:
     touches = liver[..., [0, -1]].sum() * ml > 5.0
     if liver.sum() * ml >= _MIN_LIVER_ML and not touches:
         numbers["liver_ml"] = float(liver.sum() * ml)
-    kidney = findings.tissue[ORGANS.index("kidney")] > 0.5
+    kidney = _largest_parts(findings.tissue[ORGANS.index("kidney")] > 0.5, ml)
     if kidney.sum() * ml < _MIN_KIDNEY_ML:
         return numbers
     height = findings.box.spacing[2]
@@ -194,13 +194,18 @@ def body_numbers(findings: Findings) -> dict[str, float]:
     ct = findings.ct[slab]
     pixel_cm2 = findings.box.spacing[0] * findings.box.spacing[1] / 100.0
     muscle = findings.tissue[ORGANS.index("muscle")][slab] * ((ct >= _MUSCLE_HU[0]) & (ct <= _MUSCLE_HU[1]))
-    inside = ndimage.binary_opening(findings.ct > -250)[slab]
-    fat = (ct >= _FAT_HU[0]) & (ct <= _FAT_HU[1]) & inside
+    fat = (ct >= _FAT_HU[0]) & (ct <= _FAT_HU[1])
     numbers["muscle_area_cm2"] = float(muscle.sum() * pixel_cm2 / (2 * half))
     numbers["fat_area_cm2"] = float(fat.sum() * pixel_cm2 / (2 * half))
     if numbers["fat_area_cm2"] > 0:
         numbers["muscle_to_fat"] = numbers["muscle_area_cm2"] / numbers["fat_area_cm2"]
     return numbers
+
+
+def _largest_parts(kidney: np.ndarray, voxel_ml: float) -> np.ndarray:
+    """Return the two largest connected parts, without those that are too small to be a kidney."""
+    labels = label_lesions(kidney, voxel_ml, _MIN_KIDNEY_ML / 2)
+    return (labels > 0) & (labels <= 2)
 
 
 def _with_tumour(findings: Findings) -> np.ndarray:

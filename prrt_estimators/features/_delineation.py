@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of
+from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, numbers_in
 from prrt_estimators.features._finder import Findings
 from prrt_estimators.features._images import Image, from_box, mask_onto_box, onto_grid_of
 from prrt_estimators.features._networks import ORGANS, SITES
@@ -75,7 +75,7 @@ def delineate(
     if lesions == "phantom":
         return _found(pet, ct, findings, confidence)
     if lesions == "mask":
-        pet_mask, ct_mask = (
+        pet_labels, ct_labels = (
             None if scan is None or mask is None else onto_grid_of(mask, scan)
             for scan, mask in ((pet, (masks or {}).get("pet")), (ct, (masks or {}).get("ct")))
         )
@@ -83,13 +83,15 @@ def delineate(
             None if mask is None else mask_onto_box(mask, findings.box)
             for mask in ((masks or {}).get("pet"), (masks or {}).get("ct"))
         ]
-        return _given(pet, ct, findings, pet_mask, ct_mask, shares, 0.0)
-    pet_mask = None if pet is None else _above(lesions, pet, findings)
-    if pet is None or pet_mask is None:
-        return _given(pet, ct, findings, None, None, [None, None], MIN_LESION_ML)
-    ct_mask = None if ct is None else onto_grid_of(Image(pet_mask.astype(np.float32), pet.affine), ct)
-    share = mask_onto_box(Image(pet_mask.astype(np.float32), pet.affine), findings.box)
-    return _given(pet, ct, findings, pet_mask, ct_mask, [share, share if ct is not None else None], MIN_LESION_ML)
+        return _given(pet, ct, findings, pet_labels, ct_labels, shares)
+    above = None if pet is None else _above(lesions, pet, findings)
+    if pet is None or above is None:
+        return _given(pet, ct, findings, None, None, [None, None])
+    pet_labels = label_lesions(above, pet.voxel_ml, MIN_LESION_ML)
+    kept = Image(pet_labels.astype(np.float32), pet.affine)
+    ct_labels = None if ct is None else onto_grid_of(kept, ct)
+    share = mask_onto_box(kept, findings.box)
+    return _given(pet, ct, findings, pet_labels, ct_labels, [share, share if ct is not None else None])
 
 
 def _found(
@@ -126,10 +128,9 @@ def _given(
     pet: Image | None,
     ct: Image | None,
     findings: Findings,
-    pet_mask: np.ndarray | None,
-    ct_mask: np.ndarray | None,
+    pet_labels: np.ndarray | None,
+    ct_labels: np.ndarray | None,
     shares: list[np.ndarray | None],
-    min_ml: float,
 ) -> Delineation:
     places = _site_map(findings)
     site_of = [None if share is None else places * share for share in shares]
@@ -150,11 +151,10 @@ def _given(
         findings.voxel_ml,
     )
     results: list[tuple[np.ndarray | None, list[Lesion]]] = []
-    for scan, image, mask in (("pet", pet, pet_mask), ("ct", ct, ct_mask)):
-        if image is None or mask is None:
+    for scan, image, labels in (("pet", pet, pet_labels), ("ct", ct, ct_labels)):
+        if image is None or labels is None:
             results.append((None, []))
             continue
-        labels = label_lesions(mask, image.voxel_ml, min_ml)
         site = _by_site(labels, from_box(places, findings.box, image))
         results.append((labels, _lesions(labels, image, site, scan, ct, None)))
     return Delineation(tumour, results[0][0], results[1][0], results[0][1], results[1][1])
@@ -184,10 +184,9 @@ def _at(source: Image, image: Image, outside: float) -> np.ndarray:
 
 def _by_site(labels: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return the site of each lesion: the one that most of its share has."""
-    n = int(labels.max(initial=0))
-    if not n:
+    index = numbers_in(labels)
+    if not len(index):
         return np.zeros(0, dtype=int)
-    index = np.arange(1, n + 1)
     return np.argmax([ndimage.sum(part, labels, index) for part in share], axis=0)
 
 
@@ -212,10 +211,9 @@ def _site_map(findings: Findings) -> np.ndarray:
 
 
 def _confidence(labels: np.ndarray, share: np.ndarray, voxel_ml: float, fit: tuple[float, ...]) -> np.ndarray:
-    n = int(labels.max(initial=0))
-    if not n:
+    index = numbers_in(labels)
+    if not len(index):
         return np.zeros(0)
-    index = np.arange(1, n + 1)
     top = np.clip(np.array(ndimage.maximum(share, labels, index)), 1e-3, 1 - 1e-3)
     volume = np.array(ndimage.sum(share, labels, index)) * voxel_ml
     z = fit[0] + fit[1] * np.log(top / (1 - top)) + fit[2] * np.log(volume + 0.1)

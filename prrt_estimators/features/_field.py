@@ -80,6 +80,12 @@ def label_lesions(mask: np.ndarray, voxel_ml: float, min_ml: float = 0.0) -> np.
     return rank[labels]
 
 
+def numbers_in(labels: np.ndarray) -> np.ndarray:
+    """Return the numbers of the lesions of a label volume; one may be missing that lies outside this grid."""
+    values = np.unique(labels)
+    return values[values > 0]
+
+
 def peak_map(image: Image, around: np.ndarray) -> np.ndarray:
     """Return the mean SUV in a sphere of 1 mL about each voxel, right where `around` is True.
 
@@ -129,18 +135,18 @@ def lesions_of(
     image : Image
         The grid that the labels lie on.
     site : ndarray of int
-        Index into `SITES` of each lesion.
+        Index into `SITES` of each lesion, in the order of their numbers.
     pet, hu : ndarray of shape (d, h, w) or None
         SUVbw and HU on that grid.
     confidence : ndarray of float, default=None
     """
-    n = int(labels.max(initial=0))
+    index = numbers_in(labels)
+    n = len(index)
     if not n:
         return []
-    index = np.arange(1, n + 1)
     centres = np.array(ndimage.center_of_mass(np.ones(labels.shape, np.uint8), labels, index)).reshape(n, 3)
     world = centres @ image.affine[:3, :3].T + image.affine[:3, 3]
-    volume = np.bincount(labels.ravel(), minlength=n + 1)[1:] * image.voxel_ml
+    volume = np.bincount(labels.ravel())[index] * image.voxel_ml
     missing = np.full(n, np.nan)
     if pet is None:
         top = peak = mean = missing
@@ -153,7 +159,7 @@ def lesions_of(
     sure = missing if confidence is None else confidence
     return [
         Lesion(
-            k + 1,
+            int(index[k]),
             SITES[int(site[k])],
             tuple(np.round(world[k], 2).tolist()),  # type: ignore[arg-type]
             float(volume[k]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,8 @@ from scipy import ndimage
 
 from prrt_estimators._io import file_digest
 from prrt_estimators.cohort import Cohort, Volumes
-from prrt_estimators.exceptions import CohortError, Problem
+from prrt_estimators.contours import Mask, read_mask
+from prrt_estimators.exceptions import CohortError, ContourError, Problem
 from prrt_estimators.features._networks import SPACING_MM
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box
 from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
@@ -119,7 +121,8 @@ def mask_key(volumes: Volumes, row: int) -> Any:
     if volumes.array is not None:
         data = np.ascontiguousarray(volumes.array[row])
         return [hashlib.sha256(data.tobytes()).hexdigest(), list(data.shape)]
-    return file_digest(volumes.paths[row])  # type: ignore[index]
+    path = volumes.paths[row]  # type: ignore[index]
+    return file_digest(path) if os.path.isfile(path) else str(path)
 
 
 def working_box(image: Image) -> Box:
@@ -167,14 +170,15 @@ def from_box(values: np.ndarray, box: Box, image: Image) -> np.ndarray:
     )
 
 
-def onto_grid_of(mask: Image, image: Image) -> np.ndarray:
-    """Return a mask at the voxels of a scan, nearest neighbour."""
-    if mask.data.shape == image.data.shape and np.allclose(mask.affine, image.affine, atol=2e-3):
-        return mask.data > 0.5
-    step = np.linalg.inv(mask.affine) @ image.affine
+def onto_grid_of(labels: Image, image: Image) -> np.ndarray:
+    """Return labels at the voxels of a scan, nearest neighbour."""
+    values = np.rint(labels.data).astype(np.int16)
+    if values.shape == image.data.shape and np.allclose(labels.affine, image.affine, atol=2e-3):
+        return values
+    step = np.linalg.inv(labels.affine) @ image.affine
     return ndimage.affine_transform(
-        (mask.data > 0.5).astype(np.uint8), step[:3, :3], offset=step[:3, 3], output_shape=image.data.shape, order=0
-    ).astype(bool)
+        values, step[:3, :3], offset=step[:3, 3], output_shape=image.data.shape, order=0, mode="constant"
+    )
 
 
 def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, str]:
@@ -219,32 +223,27 @@ def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, 
     return chosen
 
 
-def read_mask(X: Cohort, row: int, name: str, like: Image | None, spacing: Any = None) -> Image | None:
-    """Return a mask of one patient; None if the patient has none. An array lies on the grid of `like`."""
+def read_lesions(X: Cohort, row: int, name: str, like: Image | None, spacing: Any = None) -> Image | None:
+    """Return a patient's mask as lesions numbered from 1; None if the patient has none.
+
+    Several labels are several lesions; one label alone is split into parts that touch. An array lies on the grid of
+    `like`.
+    """
     volumes = X.masks[name]
     if not volumes.present[row]:
         return None
     if volumes.array is None:
-        import nibabel
-
         path = str(volumes.paths[row])  # type: ignore[index]
         try:
-            image: Any = nibabel.load(path)
-            data = np.asanyarray(image.dataobj, dtype=np.float32)
-        except (OSError, nibabel.filebasedimages.ImageFileError, ValueError) as error:
-            raise CohortError(
-                [
-                    Problem(
-                        f"the mask cannot be read ({str(error).splitlines()[0][:120]})",
-                        "export it again as .nii.gz",
-                        patient=str(X.ids[row]),
-                        column=name,
-                        file=path,
-                    )
-                ]
-            ) from error
-        return Image(data.reshape(data.shape[:3]), np.asarray(image.affine, dtype=float))
-    data = volumes.array[row, 0]
-    if volumes.spacing is None and like is not None and data.shape == like.data.shape:
-        return Image(data, like.affine)
-    return Image(data, array_affine(volumes, row, name, spacing))
+            mask = read_mask(path)
+        except ContourError as error:
+            problem = Problem(error.what, error.remedy, patient=str(X.ids[row]), column=name, file=path)
+            raise CohortError([problem]) from error
+    else:
+        data = volumes.array[row, 0]
+        known = volumes.spacing is None and like is not None and data.shape == like.data.shape
+        affine = like.affine if known else array_affine(volumes, row, name, spacing)  # type: ignore[union-attr]
+        whole = np.rint(data)
+        labels = whole if np.abs(data - whole).max(initial=0) < 1e-3 else data >= 0.5
+        mask = Mask(labels.astype(np.uint16), affine)
+    return Image(mask.lesions().astype(np.float32), mask.affine)

@@ -18,7 +18,7 @@ from prrt_estimators.exceptions import CohortError, MissingModalityError, Proble
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
 from prrt_estimators.features._field import FIELD, field_numbers
 from prrt_estimators.features._finder import find
-from prrt_estimators.features._images import Image, mask_key, masks_by_scan, read_image, read_mask, scan_key
+from prrt_estimators.features._images import Image, mask_key, masks_by_scan, read_image, read_lesions, scan_key
 from prrt_estimators.features._prognostic import PROGNOSTIC, prognostic_numbers
 from prrt_estimators.features._weights import FinderWeights, load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache
@@ -231,7 +231,8 @@ def lesions_of_patient(
     weights = load_finder() if weights is None else weights
     pet, ct = (read_image(X, row, scan, spacing) for scan in _SCANS)
     given = {
-        scan: read_mask(X, row, name, pet if pet is not None else ct, spacing) for scan, name in (masks or {}).items()
+        scan: read_lesions(X, row, name, pet if pet is not None else ct, spacing)
+        for scan, name in (masks or {}).items()
     }
     findings = find(pet, ct, weights)
     return pet, ct, delineate(lesions, pet, ct, findings, weights.confidence, given)

@@ -24,7 +24,7 @@ MANIFEST = "finder.json"
 PACKAGED = Path(__file__).parent / "weights"
 PACKAGED_DIGEST = "aef5fc99fc071112bcc4a47161a817a563069bde8ee737859506b087967ba64b"
 
-_NETWORKS: Mapping[str, Callable[[], LesionUNet]] = {"pet_ct": pet_ct_network, "ct": ct_network}
+_NETWORKS: Mapping[str, Callable[[], LesionUNet]] = {"pet_ct": pet_ct_network, "ct": ct_network, "pet": pet_ct_network}
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class FinderWeights:
 
     Parameters
     ----------
-    pet_ct, ct : tuple of Module
-        Networks whose answers are averaged: of PET and CT, and of CT alone.
+    pet_ct, ct, pet : tuple of Module
+        Networks whose answers are averaged: of PET and CT, of CT alone, and of PET and CT for a patient without CT.
     reference : mapping of str to pair of floats
         Mean and standard deviation of numbers over phantoms, which z-scores are taken from.
     confidence : mapping of str to triple of floats
@@ -45,6 +45,7 @@ class FinderWeights:
 
     pet_ct: tuple[nn.Module, ...]
     ct: tuple[nn.Module, ...]
+    pet: tuple[nn.Module, ...]
     reference: Mapping[str, tuple[float, float]]
     confidence: Mapping[str, tuple[float, ...]]
     digest: str
@@ -95,12 +96,14 @@ def _load(place: Path, digest: str) -> FinderWeights:
         raise PretrainedWeightsError(f"`weights`: {place / MANIFEST} changed while it was read. Try again.")
     try:
         manifest: dict[str, Any] = json.loads(content)
-        networks = {
-            name: tuple(_network(name, place, entry) for entry in manifest["files"][name]) for name in _NETWORKS
-        }
+        files = manifest["files"]
+        # One network may do for patients with and without CT.
+        files = {**files, "pet": files.get("pet", files["pet_ct"])}
+        networks = {name: tuple(_network(name, place, entry) for entry in files[name]) for name in _NETWORKS}
         return FinderWeights(
             networks["pet_ct"],
             networks["ct"],
+            networks["pet"],
             {name: (float(mean), float(sd)) for name, (mean, sd) in manifest["reference"].items()},
             {scan: tuple(map(float, values)) for scan, values in manifest["confidence"].items()},
             digest,

@@ -43,6 +43,16 @@ def test_two_cubes_give_the_numbers_worked_by_hand():
     assert lesions[1].centre_mm == pytest.approx((18.0, 18.0, 18.0))
 
 
+def test_a_lesion_beyond_the_grid_is_no_lesion_of_this_scan():
+    pet, mask = two_lesions()
+    labels = 2 * label_lesions(mask, pet.voxel_ml)  # 2 and 4
+    lesions = lesions_of(labels, pet, np.array([0, 1]), pet=pet.data, hu=None)
+    assert [(lesion.number, lesion.site, lesion.suv_mean) for lesion in lesions] == [
+        (2, "liver", 4.0),
+        (4, "bone", 10.0),
+    ]
+
+
 def test_no_lesion_is_no_volume_and_no_uptake_but_no_suv():
     pet, mask = two_lesions()
     numbers = field_numbers(label_lesions(mask & False, 1.0), [], pet, np.zeros(0))

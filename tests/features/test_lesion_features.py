@@ -137,6 +137,24 @@ def test_a_mask_for_each_scan_and_labels_of_any_number(cohort):
     np.testing.assert_allclose(named["log_avid_volume"], expected, rtol=1e-5)
 
 
+def test_a_mask_in_a_file_has_one_lesion_per_label(cohort, tmp_path):
+    affine = cohort.affines[0]
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[10:12, 10:12, 20:22], labels[12:14, 10:12, 20:22] = 3, 5  # they touch
+    X = Cohort(
+        {"pet": [written(tmp_path, cohort.X["pet"].array[0, 0], affine, "pet.nii.gz")]},
+        masks={"lesion": [written(tmp_path, labels, affine, "mask.nii.gz")]},
+    )
+    table = LesionFeatures(lesions="mask", numbers="field").fit_transform(X)
+    assert table.loc[0, "n_lesions"] == 2
+    assert table.loc[0, "dmax_mm"] == pytest.approx(2 * affine[0, 0])
+    assert table.loc[0, "lesion_volume_ml"] == pytest.approx(16 * np.prod(cohort.spacing[0]) / 1000)
+    broken = Cohort({"pet": X["pet"]}, masks={"lesion": [str(tmp_path / "absent.nii.gz")]})
+    with pytest.raises(CohortError) as caught:
+        LesionFeatures(lesions="mask").transform(broken)
+    assert caught.value.problems[0].column == "lesion"
+
+
 def test_a_mask_without_a_lesion_is_a_patient_without_lesions(cohort):
     nothing = np.zeros_like(cohort.X.masks["lesion"].array)
     nothing[1] = np.nan  # no mask
