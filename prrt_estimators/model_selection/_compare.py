@@ -18,7 +18,7 @@ from prrt_estimators._classes import check_same_order
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
-from prrt_estimators.model_selection._execute import run_tasks
+from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
 from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_seed
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._old_runs import modern_record
@@ -48,6 +48,8 @@ def compare_models(
     groups: Any = None,
     sample_weight: Any = None,
     n_jobs: int | None = None,
+    threads: int | None = None,
+    client: Any = None,
     random_state: int | None = 0,
     out: str | os.PathLike[str] | None = None,
     cohort_warnings: Sequence[str] = (),
@@ -77,7 +79,13 @@ def compare_models(
     sample_weight : array-like of shape (n,), default=None
         Weights in fitting and, for scorers that take them, in scoring.
     n_jobs : int, default=None
-        Folds that run at once, each with ``max(1, cpu_count // n_jobs)`` threads.
+        Folds that run at once. Ignored with `client`.
+    threads : int, default=None
+        Threads of each fold. If None ``max(1, cpu_count // n_jobs)``, not more than the environment variable
+        ``OMP_NUM_THREADS``, and 1 with `client`. Another number changes the last bits of networks.
+    client : distributed.Client, default=None
+        Runs the folds on a Dask cluster (extra ``dask``) after checking that every worker has the same versions, one
+        thread, and the same scans under the same paths. Workers may join and leave.
     random_state : int or None, default=0
         Every ``random_state`` that a model leaves None is derived from this, the model's name and the split. None
         draws a seed, which `out` remembers.
@@ -102,6 +110,8 @@ def compare_models(
         If `out` holds a comparison on other data.
     RunInProgressError
         If another process is writing to `out`.
+    ClusterError
+        If a worker of `client` is not fit for the comparison.
 
     Warns
     -----
@@ -139,6 +149,7 @@ def compare_models(
     scorers = check_scoring(scoring, weight is not None)
     if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
         raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
+    jobs, threads = jobs_and_threads(n_jobs, threads, client)
     store = None if out is None else RunStore(out)
     with contextlib.nullcontext() if store is None else store.locked():
         data, missing = data_digest(X, y, ids, weight)
@@ -148,7 +159,9 @@ def compare_models(
         seed = _seed(random_state, before)
         cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if cv is None else cv
         splits, cv_name = choose_splits(cv, y, groups, store)
-        run = new_run(X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, n_jobs=n_jobs)
+        run = new_run(
+            X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, jobs=jobs, threads=threads
+        )
         run["data"]["warnings"] = [private_text(str(text), X) for text in cohort_warnings]
         run["warnings"] = [] if before is None else before.get("warnings", [])
         tasks, records = _plan(_estimators(models), splits, run, scorers, store)
@@ -166,7 +179,7 @@ def compare_models(
         keep("running")
         try:
             with progress:
-                _run(models, X, tasks, records, (X, y, weight, scorers), run, progress)
+                _run(models, X, tasks, records, (X, y, weight, scorers), run, progress, client)
         except KeyboardInterrupt:
             keep("interrupted")
             if store is not None:
@@ -226,6 +239,7 @@ def _run(
     data: tuple[Any, ...],
     run: dict[str, Any],
     progress: ComparisonProgress,
+    client: Any,
 ) -> None:
     """Check the scans, then run what is open; append to the records of each model."""
     counts = Counter(task.model for task in tasks)
@@ -247,7 +261,7 @@ def _run(
     progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"])
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
-        for record in run_tasks((task for task in tasks if task.model in counts), data, run["n_jobs"]):
+        for record in run_tasks((task for task in tasks if task.model in counts), data, run["n_jobs"], client):
             name = record["model"]
             records[name].append(record)
             progress.fold(name, record["fit_seconds"] + record["score_seconds"] if record["status"] == "ok" else None)

@@ -90,10 +90,10 @@ def new_run(
     cv: str,
     splits: Sequence[Any],
     scorers: Mapping[str, Any],
-    n_jobs: int | None,
+    jobs: int,
+    threads: int,
 ) -> dict[str, Any]:
     """Content of run.json before the first fold."""
-    workers = joblib.effective_n_jobs(n_jobs)
     table = X["lab"] if isinstance(X, Cohort) and "lab" in X else X
     return {
         "format": FORMAT,
@@ -102,8 +102,8 @@ def new_run(
         "finished": None,
         "versions": versions(),
         "hardware": hardware(),
-        "n_jobs": workers,
-        "threads_per_fold": max(1, joblib.cpu_count() // workers),
+        "n_jobs": jobs,
+        "threads_per_fold": threads,
         "random_state": seed,
         "data": {
             "digest": data,

@@ -10,8 +10,17 @@ from collections.abc import Iterable, Iterator
 from pickle import PicklingError
 from typing import Any
 
-from joblib import Parallel, delayed
+import numpy as np
+from joblib import Parallel, cpu_count, delayed, effective_n_jobs
+from joblib.parallel import (
+    LokyBackend,
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 
+from prrt_estimators.model_selection._dask import n_workers, run_on_dask
 from prrt_estimators.model_selection._fold import Task, run_fold
 
 try:
@@ -21,16 +30,42 @@ except ImportError:  # a joblib that no longer carries its own copy
     from loky import BrokenProcessPool, ProcessPoolExecutor  # type: ignore[no-redef]
     from loky.process_executor import TerminatedWorkerError  # type: ignore[no-redef]
 
+#: Backends whose processes, if any, are children of this one.
+_OURS = (LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend)
+
 _DIED = (
     "the process that trained this model ended without an answer, most often because memory ran out. Use fewer "
     "jobs, a smaller box or a smaller batch."
 )
 
 
-def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iterator[dict[str, Any]]:
+def jobs_and_threads(n_jobs: int | None, threads: int | None, client: Any = None) -> tuple[int, int]:
+    """Return how many folds run at once, and with how many threads each.
+
+    Raises
+    ------
+    ValueError
+        If `threads` is not a whole number of at least 1.
+    """
+    jobs = effective_n_jobs(n_jobs) if client is None else n_workers(client)
+    if threads is not None:
+        if isinstance(threads, bool) or not isinstance(threads, (int, np.integer)) or threads < 1:
+            raise ValueError(f"`threads` must be a whole number of at least 1; got {threads!r}.")
+        return jobs, int(threads)
+    if client is not None:
+        return jobs, 1
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    most = int(named) if named.isdecimal() and int(named) else cpu_count()
+    return jobs, max(1, min(cpu_count() // jobs, most))
+
+
+def run_tasks(
+    tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int, client: Any = None
+) -> Iterator[dict[str, Any]]:
     """Yield the record of each task as it finishes.
 
-    Once a model has failed on one fold, its other folds are not begun.
+    Once a model has failed on one fold, its other folds are not begun (except under a joblib backend that answers only
+    when all folds are done).
 
     Parameters
     ----------
@@ -39,7 +74,16 @@ def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iter
         The further arguments of `run_fold`.
     n_jobs : int
         Worker processes; 1 works in this one.
+    client : distributed.Client, default=None
+        Runs the folds on a Dask cluster.
     """
+    if client is not None:
+        yield from run_on_dask(tasks, data, client)
+        return
+    backend = get_active_backend()[0]
+    if not isinstance(backend, _OURS):
+        yield from _run_elsewhere(tasks, data, n_jobs, backend)
+        return
     open_tasks = {(task.model, task.split.number): task for task in tasks}
     given_up: set[str] = set()
 
@@ -73,6 +117,19 @@ def run_tasks(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int) -> Iter
         pool.shutdown(wait=False, kill_workers=True)
 
 
+def _run_elsewhere(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int, backend: Any) -> Iterator[dict[str, Any]]:
+    """Run folds on the workers of a backend that the caller chose (Dask, Ray, ...), whose processes are not ours to end."""
+    calls = (delayed(_run)(task, data) for task in tasks)
+    if getattr(backend, "supports_return_generator", False):
+        yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls)
+    else:
+        yield from Parallel(n_jobs=n_jobs)(calls)
+
+
+def _run(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
+    return run_fold(task, *data)
+
+
 def _numbered(task: Task, data: tuple[Any, ...], parent: int) -> tuple[int, dict[str, Any]]:
     if os.getpid() != parent and os.name == "posix":
         _end_with(parent)
@@ -100,7 +157,4 @@ def _run_alone(pool: ProcessPoolExecutor, task: Task, data: tuple[Any, ...]) -> 
         # The cause is the text of a traceback in quotation marks; its last line says what it was.
         said = str(error.__cause__ or error).strip('\n"').splitlines()
         reason = f"the model cannot be sent to a worker process ({said[-1] if said else error}). Use one job."
-    return {
-        "key": task.key, "model": task.model, "repeat": task.split.repeat, "fold": task.split.fold,
-        "seed": task.seed, "threads": task.threads, "status": "failed", "reason": reason, "warnings": [],
-    }  # fmt: skip
+    return task.failed(reason)

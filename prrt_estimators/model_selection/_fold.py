@@ -56,6 +56,13 @@ class Task:
     threads: int
     target: Path | None
 
+    def failed(self, reason: str) -> dict[str, Any]:
+        """Return the record of this fold where the process that ran it gave no answer."""
+        return {
+            "key": self.key, "model": self.model, "repeat": self.split.repeat, "fold": self.split.fold,
+            "seed": self.seed, "threads": self.threads, "status": "failed", "reason": reason, "warnings": [],
+        }  # fmt: skip
+
 
 def fold_seed(random_state: int, model: str, split: int) -> int:
     """Seed of one fold, independent of every other fold and of the order in which they run."""
