@@ -9,18 +9,16 @@ import threading
 import time
 from pathlib import Path
 
-import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.ensemble import RandomForestClassifier
+from dask_helpers import Waiting
 from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators import Cohort
-from prrt_estimators.model_selection import compare_models
 from prrt_estimators.model_selection import _dask as ours
+from prrt_estimators.model_selection import compare_models
 
 distributed = pytest.importorskip("distributed")
 pytestmark = [
@@ -28,28 +26,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning"),
 ]
-cloudpickle.register_pickle_by_value(sys.modules[__name__])
-
-
-class Waiting(ClassifierMixin, BaseEstimator):
-    """A forest that reports which process fits it, and waits on the first worker until it is told to go on."""
-
-    def __init__(self, folder="", random_state=None):
-        self.folder = folder
-        self.random_state = random_state
-
-    def fit(self, X, y):
-        self.classes_ = np.unique(y)
-        self.forest_ = RandomForestClassifier(5, random_state=self.random_state).fit(X, y)
-        folder = Path(self.folder)
-        if folder.name and not (folder / "go").exists():
-            (folder / f"started-{os.getpid()}").touch()
-            while not (folder / "go").exists():
-                time.sleep(0.05)
-        return self
-
-    def predict_proba(self, X):
-        return self.forest_.predict_proba(X)
+#: Workers import the models of the tests from there.
+HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 
 
 class Cluster:
@@ -65,10 +43,19 @@ class Cluster:
     def _start(self, *words: str) -> subprocess.Popen:
         command = [sys.executable, "-m", "dask", *words, "--scheduler-file", str(self.file)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(command, cwd=self.folder, **quiet)
+        return subprocess.Popen(command, cwd=self.folder, env=os.environ | {"PYTHONPATH": str(HELPERS)}, **quiet)
 
     def add(self, name: str, threads: int = 1) -> None:
-        options = ["--nthreads", str(threads), "--no-nanny", "--no-dashboard", "--name", name, "--local-directory", name]
+        options = [
+            "--nthreads",
+            str(threads),
+            "--no-nanny",
+            "--no-dashboard",
+            "--name",
+            name,
+            "--local-directory",
+            name,
+        ]
         self.workers[name] = self._start("worker", *options)
 
     def connect(self, n: int):
@@ -107,11 +94,12 @@ def data():
 def test_a_worker_dies_another_joins_and_the_numbers_are_those_of_one_machine(cluster, data, tmp_path):
     (tmp_path / "marks").mkdir()
     there = {"waiting": Waiting(str(tmp_path / "marks"))}
-    held = {}
+    held, finished = {}, threading.Event()
 
     def watch():
         while not (started := list((tmp_path / "marks").glob("started-*"))):
-            time.sleep(0.05)
+            if finished.wait(0.05):
+                return
         pid = int(started[0].name.partition("-")[2])
         name = next(name for name, process in cluster.workers.items() if process.pid == pid)
         cluster.workers.pop(name).kill()
@@ -122,6 +110,7 @@ def test_a_worker_dies_another_joins_and_the_numbers_are_those_of_one_machine(cl
     thread = threading.Thread(target=watch)
     thread.start()
     found = compare_models(there, *data, cv=3, client=cluster.client, out=tmp_path / "on_dask", verbose=0)
+    finished.set()
     thread.join()
     assert held["killed"]
     local = compare_models({"waiting": Waiting()}, *data, cv=3, threads=1, verbose=0)
