@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from prrt_estimators.model_selection._fold import Task, read_record, run_fold, w
 
 #: Bytes of voxels in memory above which a cohort is not sent to workers; files travel as paths.
 MAX_SENT = 256 * 2**20
+
+#: Times that a fold is sent anew after the workers that held its patients have gone.
+MAX_TRIES = 3
 
 _DIED = (
     "the workers that trained this model ended without an answer, most often because memory ran out. Give each worker "
@@ -88,21 +92,34 @@ def run_on_dask(tasks: Iterable[Task], data: tuple[Any, ...], client: Any) -> It
     distributed = _distributed()
     _check_size(data[0])
     shared = check_workers(client, data[0], _folder(tasks))
-    [patients] = client.scatter([data], broadcast=True, hash=False)
+    futures: dict[Any, Task] = {}
+    tries: Counter[str] = Counter()
+    given_up: set[str] = set()
+    waiting = distributed.as_completed()
     # Another comparison on the same cluster must not be handed the results of this one.
     run = secrets.token_hex(4)
-    futures = {}
-    for task in tasks:
+    patients = _send(client, data)
+
+    def submit(task: Task) -> None:
         sent = task if shared else replace(task, target=None)
-        name = f"prrt-fold-{run}-{task.model}-{task.split.number}"
-        futures[client.submit(_run_once, sent, patients, key=name, pure=False)] = task
-    given_up: set[str] = set()
-    waiting = distributed.as_completed(list(futures))
+        name = f"prrt-fold-{run}-{task.key}-{tries[task.key]}"
+        future = client.submit(_run_once, sent, patients, key=name, pure=False)
+        futures[future] = task
+        waiting.add(future)
+
     try:
+        for task in tasks:
+            submit(task)
         for future in waiting:
             task = futures[future]
-            if future.status == "cancelled" or task.model in given_up:
+            if task.model in given_up:
                 continue
+            if future.status == "cancelled":  # the workers that held the patients are gone
+                tries[task.key] += 1
+                if tries[task.key] <= MAX_TRIES:
+                    patients = _send(client, data)
+                    submit(task)
+                    continue
             record = _record(future, task)
             if not shared and task.target is not None and record["status"] == "ok":
                 write_record(task.target, record)
@@ -112,6 +129,12 @@ def run_on_dask(tasks: Iterable[Task], data: tuple[Any, ...], client: Any) -> It
             yield record
     finally:
         client.cancel(list(futures))
+
+
+def _send(client: Any, data: tuple[Any, ...]) -> Any:
+    """Return the patients on every worker that is there now; workers that join later copy them from those."""
+    client.wait_for_workers(1)
+    return client.scatter([data], broadcast=True, hash=False)[0]
 
 
 def _run_once(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
@@ -125,6 +148,8 @@ def _run_once(task: Task, data: tuple[Any, ...]) -> dict[str, Any]:
 def _record(future: Any, task: Task) -> dict[str, Any]:
     if future.status == "finished":
         return future.result()
+    if future.status == "cancelled":
+        return task.failed(_DIED)
     error = future.exception()
     died = type(error).__name__ == "KilledWorker"
     reason = _DIED if died else f"the fold could not be run on a worker ({type(error).__name__}: {error})."
