@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,19 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help="Run one part of the folds, e.g. 3/8; the last part to finish writes the results.", show_default=False
+        ),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Write the results of parts that have all finished (--part).")
+    ] = False,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Dask scheduler: a file, an address such as tcp://host:8786, or local.", show_default=False),
+    ] = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -54,6 +68,7 @@ def compare(
     from prrt_estimators.datasets import load_cohort
 
     chosen = _chosen(models)
+    pieces = _part(part, merge, scheduler, out)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
     with noted_warnings() as warned:
         data = load_cohort(cohort, verbose=not quiet, **table)
@@ -71,7 +86,26 @@ def compare(
         explained=explain_model,
         verbose=not quiet,
         cohort_warnings=warned,
+        part=pieces,
+        scheduler=scheduler,
     )
+
+
+def _part(part: str | None, merge: bool, scheduler: str | None, out: Path) -> tuple[int, int] | None:
+    """Read `--part`; refuse what cannot go together, and to merge before all parts have finished."""
+    if (part is not None) + merge + (scheduler is not None) > 1:
+        raise typer.BadParameter("use only one of --part, --merge and --scheduler.", param_hint="--part")
+    if merge:
+        from prrt_estimators.model_selection import missing_parts
+
+        if left := missing_parts(out):
+            raise typer.BadParameter(f"parts {', '.join(map(str, left))} have not finished.", param_hint="--merge")
+    if part is None:
+        return None
+    number, _, of = part.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise typer.BadParameter(f"must be NUMBER/OF, e.g. 3/8; got {part}.", param_hint="--part")
+    return int(number), int(of)
 
 
 def _chosen(models: str) -> list[str]:
@@ -121,28 +155,34 @@ def run_comparison(
     explained: str | None = None,
     cohort_warnings: Sequence[str] = (),
     notice: str | None = None,
+    part: tuple[int, int] | None = None,
+    scheduler: str | None = None,
 ) -> int:
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     from prrt_estimators.metrics import SCORES
-    from prrt_estimators.model_selection import compare_models, format_summary
+    from prrt_estimators.model_selection import compare_models, compare_part, format_summary, missing_parts
+    from prrt_estimators.model_selection._dask import connect
     from prrt_estimators.model_selection._models import make_models, named_specs
 
     if data.y is None:
         raise ValueError("the table has no outcome to compare models by; name its columns with --time and --event.")
-    comparison = compare_models(
-        make_models(named_specs(models), **model_options),
-        data.X,
-        data.y,
-        cv=RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed),
-        sample_weight=data.sample_weight,
-        n_jobs=_default_jobs(model_options["device"]) if jobs is None else jobs,
-        random_state=seed,
-        out=out,
-        cohort_warnings=cohort_warnings,
-        verbose=int(verbose),
-    )
+    estimators = make_models(named_specs(models), **model_options)
+    options: dict[str, Any] = {
+        "cv": RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed),
+        "sample_weight": data.sample_weight,
+        "n_jobs": _default_jobs(model_options["device"]) if jobs is None else jobs,
+        "random_state": seed,
+        "out": out,
+        "cohort_warnings": cohort_warnings,
+        "verbose": int(verbose),
+    }
+    if part is not None and not compare_part(estimators, data.X, data.y, part=part, **options):
+        say(f"Part {part[0]} of {part[1]} has finished; not yet: {', '.join(map(str, missing_parts(out)))}.")
+        return OK
+    with contextlib.nullcontext() if scheduler is None else connect(scheduler) as client:
+        comparison = compare_models(estimators, data.X, data.y, client=client, **options)
     print_table(
         comparison.summary().pipe(format_summary),
         title="Mean and standard deviation over repeats",

@@ -4,6 +4,7 @@ from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.model_selection._bootstrap import bootstrap_difference, bootstrap_interval
 from prrt_estimators.model_selection._cohort_table import cohort_table, format_cohort_table
 from prrt_estimators.model_selection._compare import compare_models
+from prrt_estimators.model_selection._dask import ClusterError
 from prrt_estimators.model_selection._models import (
     BASELINES,
     CONFIGURATIONS,
@@ -12,6 +13,7 @@ from prrt_estimators.model_selection._models import (
     paper_models,
     recommended_models,
 )
+from prrt_estimators.model_selection._part import compare_part, missing_parts
 from prrt_estimators.model_selection._result import ModelComparison, load_comparison
 from prrt_estimators.model_selection._run_store import RunInProgressError
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
@@ -22,6 +24,7 @@ __all__ = [
     "CONFIGURATIONS",
     "MODELS",
     "MODEL_NAMES",
+    "ClusterError",
     "ModelComparison",
     "ModelSpec",
     "RunInProgressError",
@@ -30,11 +33,13 @@ __all__ = [
     "bootstrap_interval",
     "cohort_table",
     "compare_models",
+    "compare_part",
     "corrected_t_test",
     "format_cohort_table",
     "format_summary",
     "holm",
     "load_comparison",
+    "missing_parts",
     "paper_models",
     "pool_repeats",
     "recommended_models",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import os
 import secrets
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -138,61 +139,100 @@ def compare_models(
     linear        ok        3
     imaging  skipped        0
     """
-    if isinstance(X, Mapping) and not isinstance(X, Cohort):
-        X = Cohort(X)
-    models = check_models(models)
-    check_same_order(X, y, ("X", "y"))
-    check_same_order(X, sample_weight, ("X", "sample_weight"))
-    y = check_binary_target(y, len(X))
-    ids = patient_ids(X, len(X))
-    weight = check_weight(sample_weight, len(y))
-    scorers = check_scoring(scoring, weight is not None)
-    if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
-        raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
-    jobs, threads = jobs_and_threads(n_jobs, threads, client)
-    store = None if out is None else RunStore(out)
-    with contextlib.nullcontext() if store is None else store.locked():
-        data, missing = data_digest(X, y, ids, weight)
+    run = Run(
+        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, n_jobs=n_jobs, threads=threads,
+        client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
+    )  # fmt: skip
+    with contextlib.nullcontext() if run.store is None else run.store.locked():
+        run.open()
+        return run.finish()
+
+
+class Run:
+    """A comparison from its checked inputs to its results; the parameters are those of `compare_models`."""
+
+    def __init__(
+        self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, n_jobs: Any,
+        threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
+    ):  # fmt: skip
+        self.X = Cohort(X) if isinstance(X, Mapping) and not isinstance(X, Cohort) else X
+        self.models = check_models(models)
+        check_same_order(self.X, y, ("X", "y"))
+        check_same_order(self.X, sample_weight, ("X", "sample_weight"))
+        self.y = check_binary_target(y, len(self.X))
+        self.ids = patient_ids(self.X, len(self.X))
+        self.weight = check_weight(sample_weight, len(self.y))
+        self.scorers = check_scoring(scoring, self.weight is not None)
+        if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
+            raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
+        self.random_state, self.cv, self.groups, self.client = random_state, cv, groups, client
+        self.jobs, self.threads = jobs_and_threads(n_jobs, threads, client)
+        self.cohort_warnings = cohort_warnings
+        self.progress = ComparisonProgress(verbose)
+        self.store = None if out is None else RunStore(out)
+        self.before: dict[str, Any] | None = None
+        self.splits: list[Split] = []
+        self.run: dict[str, Any] = {}
+        self.records: dict[str, list[dict[str, Any]]] = {}
+
+    def open(self) -> None:
+        """Draw the splits or read those of the folder, which must hold a comparison on the same data or none."""
+        data, missing = data_digest(self.X, self.y, self.ids, self.weight)
         if missing:  # said better by the models than as a change of the data
-            prepare_models(_estimators(models), X)
-        before = None if store is None else store.read_run(data)
-        seed = _seed(random_state, before)
-        cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if cv is None else cv
-        splits, cv_name = choose_splits(cv, y, groups, store)
-        run = new_run(
-            X, y, weight, data=data, seed=seed, cv=cv_name, splits=splits, scorers=scorers, jobs=jobs, threads=threads
-        )
-        run["data"]["warnings"] = [private_text(str(text), X) for text in cohort_warnings]
-        run["warnings"] = [] if before is None else before.get("warnings", [])
-        tasks, records = _plan(_estimators(models), splits, run, scorers, store)
-        warn_of_other_machine(records, before, run)
-        progress = ComparisonProgress(verbose)
+            prepare_models(_estimators(self.models), self.X)
+        self.before = before = None if self.store is None else self.store.read_run(data)
+        seed = _seed(self.random_state, before)
+        cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if self.cv is None else self.cv
+        self.splits, cv_name = choose_splits(cv, self.y, self.groups, self.store)
+        self.run = new_run(
+            self.X, self.y, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
+            jobs=self.jobs, threads=self.threads,
+        )  # fmt: skip
+        self.run["data"]["warnings"] = [private_text(str(text), self.X) for text in self.cohort_warnings]
+        self.run["warnings"] = [] if before is None else before.get("warnings", [])
+        self.records = {name: [] for name in self.models}
 
-        def keep(status: str) -> None:
-            run["status"] = status
-            run["models"] = {
-                name: model_entry(model, records.get(name, []), len(splits)) for name, model in models.items()
-            }
-            if store is not None and status != "finished":
-                store.write_run(run)
+    def keep(self, status: str) -> None:
+        """Note how far the run has come, in the folder too while it is open."""
+        self.run["status"] = status
+        self.run["models"] = {
+            name: model_entry(model, self.records.get(name, []), len(self.splits))
+            for name, model in self.models.items()
+        }
+        if self.store is not None and status != "finished":
+            self.store.write_run(self.run)
 
-        keep("running")
+    def plan(self, mine: Callable[[int], bool] = lambda _: True) -> list[Task]:
+        """Return the folds that are not finished, of those whose place in the list of all folds is `mine`."""
+        tasks, self.records = _plan(_estimators(self.models), self.splits, self.run, self.scorers, self.store, mine)
+        warn_of_other_machine(self.records, self.before, self.run)
+        return tasks
+
+    def work(self, tasks: list[Task]) -> None:
+        """Run folds; their records join those that were there."""
+        data = (self.X, self.y, self.weight, self.scorers)
+        with self.progress:
+            _run(self.models, self.X, tasks, self.records, data, self.run, self.progress, self.client)
+
+    def finish(self) -> ModelComparison:
+        """Run what is open and write the results."""
+        tasks = self.plan()
+        self.keep("running")
         try:
-            with progress:
-                _run(models, X, tasks, records, (X, y, weight, scorers), run, progress, client)
+            self.work(tasks)
         except KeyboardInterrupt:
-            keep("interrupted")
-            if store is not None:
-                kept = sum(entry["n_finished"] for entry in run["models"].values())
-                progress.line(
-                    f"Interrupted. {counted(kept, 'fold')} kept in {store.folder}; the same call goes on from there."
+            self.keep("interrupted")
+            if self.store is not None:
+                kept = sum(entry["n_finished"] for entry in self.run["models"].values())
+                self.progress.line(
+                    f"Interrupted. {counted(kept, 'fold')} kept in {self.store.folder}; repeat the call to resume."
                 )
             raise
-        run["finished"] = now()
-        keep("finished")
-        comparison = collect(run, records, splits, ids, X, y, weight)
-        if store is not None:
-            comparison.folder = store.folder
+        self.run["finished"] = now()
+        self.keep("finished")
+        comparison = collect(self.run, self.records, self.splits, self.ids, self.X, self.y, self.weight)
+        if self.store is not None:
+            comparison.folder = self.store.folder
             comparison.write()
         return comparison
 
@@ -213,12 +253,16 @@ def _plan(
     run: dict[str, Any],
     scorers: dict[str, Any],
     store: RunStore | None,
+    mine: Callable[[int], bool],
 ) -> tuple[list[Task], dict[str, list[dict[str, Any]]]]:
     """Return what is to be run, and the records of what is finished."""
     tasks: list[Task] = []
+    place = itertools.count()
     records: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
     for name, model in models.items():
         for split in splits:
+            if not mine(next(place)):
+                continue
             seed = fold_seed(run["random_state"], name, split.number)
             key = fold_key(run["data"]["digest"], model, split, seed, scorers)
             old_key = functools.partial(fold_key, run["data"]["digest"], model, split, seed, scorers, old=True)

@@ -54,24 +54,50 @@ class RunStore:
         self.folder = Path(absolute(folder))
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; the operating system lets go when the process ends in any way."""
+    def locked(self, *, wait: float = 0, part: tuple[int, int] | None = None) -> Iterator[None]:
+        """Hold the folder, or one part of its folds, for this process.
+
+        The operating system lets go when the process ends in any way.
+
+        Parameters
+        ----------
+        wait : float, default=0
+            Seconds to wait for another process.
+        part : tuple of int, default=None
+            Number of the part and of parts: others may hold other parts.
+        """
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"the results folder {self.folder} is a file; name another one.")
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock", timeout=0)
+        name = ".lock" if part is None else f".lock-part-{part[0]}-of-{part[1]}"
+        lock = FileLock(self.folder / name, timeout=wait)
         try:
             lock.acquire()
         except Timeout:
+            held = self.folder if part is None else f"part {part[0]} of {part[1]} in {self.folder}"
             raise RunInProgressError(
-                f"another process is writing to {self.folder}. Wait until it has finished, stop it, or give this "
+                f"another process is writing to {held}. Wait until it has finished, stop it, or give this "
                 "run a folder of its own."
             ) from None
         try:
-            self._sweep()
+            if part is None and not self.parts_at_work():
+                self._sweep()
             yield
         finally:
             lock.release()
+
+    def parts_at_work(self) -> list[str]:
+        """Return the parts that other processes hold now, such as "2 of 8"."""
+        held = []
+        for path in sorted(self.folder.glob(".lock-part-*-of-*")):
+            lock = FileLock(path, timeout=0)
+            try:
+                lock.acquire()
+            except Timeout:
+                held.append(path.name.removeprefix(".lock-part-").replace("-of-", " of "))
+            else:
+                lock.release()
+        return held
 
     def _sweep(self) -> None:
         """Remove the unfinished files of a run that was killed."""
