@@ -34,7 +34,8 @@ def _results(tasks: list[Task], identity: Identity, n_jobs: int) -> Iterator[Con
 
     try:
         # Few in flight: each may hold a whole scan.
-        run = Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch=n_jobs, batch_size=1)
+        # Whatever joblib context is active: names and dates of birth stay on this machine.
+        run = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator", pre_dispatch=n_jobs, batch_size=1)
         yield from run(delayed(convert)(task, identity) for task in with_images)
     except TerminatedWorkerError:
         raise MemoryError(

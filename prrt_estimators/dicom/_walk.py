@@ -222,7 +222,10 @@ def _read_all(root: str, paths: list[str], n_jobs: int) -> Iterator[tuple[str, H
     else:
         from joblib import Parallel, delayed
 
-        answers = Parallel(n_jobs=n_jobs, return_as="generator")(delayed(_read_batch)(root, b) for b in batches)
+        # Whatever joblib context is active: names and dates of birth stay on this machine.
+        answers = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")(
+            delayed(_read_batch)(root, b) for b in batches
+        )
     for batch, read in zip(batches, answers, strict=True):
         yield from zip(batch, read, strict=True)
 

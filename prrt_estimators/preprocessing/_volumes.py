@@ -230,7 +230,7 @@ def prepare_volumes(
     if not names:
         return
     reader = BoxReader(X, size=size, spacing=spacing, cache_dir=cache_dir)
-    found = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
+    found = Parallel(n_jobs=n_jobs, backend="threading", return_as="generator")(
         delayed(reader.check)(row, names, beside) for row in range(len(X))
     )
     problems: list[Problem] = []
