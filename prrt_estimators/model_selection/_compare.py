@@ -165,7 +165,8 @@ class Run:
         self.scorers = check_scoring(scoring, self.weight is not None)
         if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
             raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
-        self.random_state, self.cv, self.groups, self.client = random_state, cv, groups, client
+        self.random_state = None if random_state is None else int(random_state)
+        self.cv, self.groups, self.client = cv, groups, client
         self.jobs, self.threads = jobs_and_threads(n_jobs, threads, client)
         self.cohort_warnings = cohort_warnings
         self.progress = ComparisonProgress(verbose)
