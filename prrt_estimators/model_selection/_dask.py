@@ -31,9 +31,9 @@ _DIED = (
 class ClusterError(RuntimeError):
     """A Dask cluster is not fit for a comparison; nothing was run.
 
-    Attributes
+    Parameters
     ----------
-    problems : tuple of str
+    problems : iterable of str
         What is wrong, one entry per worker and kind.
     """
 
