@@ -124,7 +124,22 @@ def compare_part(
 
 
 def missing_parts(folder: str | os.PathLike[str]) -> list[int]:
-    """Return the parts of a run in parts that have not finished; none if the folder holds no run in parts."""
+    """Return the parts of a run in parts that have not finished; none if the folder holds no run in parts.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the run.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> missing_parts("no such folder")
+    []
+    """
     done = _finished(Path(folder))
     return [] if not done else sorted(set(range(1, done[0][1] + 1)) - {number for number, _ in done})
 
