@@ -32,6 +32,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, load_cohort, make_prrt_cohort
+from prrt_estimators._targets import ClassTarget
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.estimators._base import class_weights
 from prrt_estimators.modules import WeightedBCE
@@ -115,8 +116,7 @@ def by_hand(case: Case) -> list[float]:
     inputs, y, clf = case.read(), case.y, clone(case.estimator)
     n = len(y)
     weights = class_weights("balanced", y, np.unique(y))
-    target = torch.from_numpy(np.column_stack([y, weights]).astype(np.float32))
-    target[:, 1] /= float(target[:, 1].numpy().mean())
+    target = {name: torch.from_numpy(column) for name, column in ClassTarget().columns(y, weights).items()}
     # The network is the estimator's own; only the training is written anew.
     clf.modalities_, clf.branches_ = tuple(inputs), {}
     shapes = {name: tuple(values.shape[1:]) for name, values in inputs.items() if name != "lab"}
@@ -138,7 +138,7 @@ def by_hand(case: Case) -> list[float]:
             rows = order[start:stop]
             optimizer.zero_grad()
             logits = module(present[rows], **{name: values[rows] for name, values in inputs.items()})
-            loss = criterion(logits, target[rows])
+            loss = criterion(logits, {name: column[rows] for name, column in target.items()})
             loss.backward()
             optimizer.step()
             total += loss.item() * len(rows)

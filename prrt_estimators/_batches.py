@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,13 +14,26 @@ from torch.utils.data import Dataset
 HELD_IN_MEMORY = 2 * 1024**3
 
 
+class ImagingInput(Protocol):
+    """What a network takes of one imaging modality of a cohort: volumes, or what was computed from them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one patient: (1, D, H, W) for volumes."""
+        ...
+
+    def load(self, row: int) -> np.ndarray:
+        """Return the input of one patient who has the modality; broadcasts to `shape`."""
+        ...
+
+
 class PatientDataset(Dataset):
     """Patients as network inputs, gathered a batch at a time.
 
     Parameters
     ----------
-    volumes : mapping of str to callable
-        For each imaging modality a function row -> array that broadcasts to its shape.
+    volumes : mapping of str to ImagingInput
+        Of each imaging modality that some patient may have.
     table : ndarray of float32, shape (n, k), or None
         Prepared laboratory values.
     present : ndarray of bool, shape (n, M)
@@ -28,56 +41,56 @@ class PatientDataset(Dataset):
         In the order of the columns of `present`.
     shapes : mapping of str to tuple of ints
         Of one patient: (1, D, H, W) for volumes, another for what was computed from them.
-    target : ndarray of float32, shape (n, 2), or None
-        Class and weight.
+    target : mapping of str to ndarray of float32, shape (n,), default=None
+        Named columns of what is learnt, see `Target`.
     hold : bool, default=False
         Read all volumes at once into memory, if they fit in `HELD_IN_MEMORY`.
     """
 
     def __init__(
         self,
-        volumes: Mapping[str, Callable[[int], np.ndarray]],
+        volumes: Mapping[str, ImagingInput],
         table: np.ndarray | None,
         present: np.ndarray,
         modalities: Sequence[str],
         shapes: Mapping[str, tuple[int, ...]],
-        target: np.ndarray | None = None,
+        target: Mapping[str, np.ndarray] | None = None,
         *,
         hold: bool = False,
     ):
-        self.read = dict(volumes)
+        self.volumes = dict(volumes)
         self.shapes = dict(shapes)
         self.modalities = tuple(modalities)
         self.present = torch.from_numpy(np.ascontiguousarray(present))
         self.table = None if table is None else torch.from_numpy(np.ascontiguousarray(table, dtype=np.float32))
-        self.target = torch.zeros(len(present), 2) if target is None else torch.from_numpy(target)
+        self.target = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in (target or {}).items()}
         size = sum(4 * math.prod(shape) * len(present) for shape in self.shapes.values())
         self.held: dict[str, torch.Tensor] = {}
         if hold and size <= HELD_IN_MEMORY:
             everyone = list(range(len(present)))
-            self.held = {name: self._gather(name, everyone) for name in self.read}
+            self.held = {name: self._gather(name, everyone) for name in self.shapes}
 
     def __len__(self) -> int:
         return len(self.present)
 
-    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def __getitem__(self, row: int) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         return self.__getitems__([row])
 
-    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def __getitems__(self, rows: list[int]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """Return the inputs and targets of a whole batch: torch's loader asks for all its rows at once."""
         inputs: dict[str, torch.Tensor] = {"present": self.present[rows]}
-        for name in self.read:
+        for name in self.shapes:
             inputs[name] = self.held[name][rows] if name in self.held else self._gather(name, rows)
         if self.table is not None:
             inputs["lab"] = self.table[rows]
-        return inputs, self.target[rows]
+        return inputs, {name: column[rows] for name, column in self.target.items()}
 
     def _gather(self, name: str, rows: Sequence[int]) -> torch.Tensor:
         k = self.modalities.index(name)
         batch = torch.zeros(len(rows), *self.shapes[name])
         for place, row in enumerate(rows):
             if self.present[row, k]:
-                batch[place] = torch.from_numpy(np.array(self.read[name](row), dtype=np.float32))
+                batch[place] = torch.from_numpy(np.array(self.volumes[name].load(row), dtype=np.float32))
         return batch
 
 

@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
 from prrt_estimators._device import autocast_on
 from prrt_estimators._memory import out_of_memory, patients_at_once
-from prrt_estimators.modules import FusionNet, WeightedBCE
+from prrt_estimators.modules import FusionNet
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,
@@ -72,29 +72,32 @@ class PFSNet(NeuralNet):
         Losses are means over patients, so the parts' gradients, weighted by their patients, add up to the batch's.
         """
         inputs, target = batch
+        n = len(inputs["present"])
         while True:
-            at_once = len(target) if self.at_once is None else self.at_once
+            at_once = n if self.at_once is None else self.at_once
             try:
-                if at_once >= len(target):
+                if at_once >= n:
                     return super().train_step_single(batch, **fit_params)
                 return self._in_parts(inputs, target, at_once, fit_params)
             except RuntimeError as error:
-                if not out_of_memory(error) or min(at_once, len(target)) == 1 or not self.divisible:
+                if not out_of_memory(error) or min(at_once, n) == 1 or not self.divisible:
                     raise
             # Outside the handler, whose traceback would hold on to the tensors.
             self.optimizer_.zero_grad()
-            self.at_once = max(1, min(at_once, len(target)) // 2)
+            self.at_once = max(1, min(at_once, n) // 2)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
 
-    def _in_parts(self, inputs: Mapping[str, Any], target: Any, at_once: int, fit_params: Any) -> dict[str, Any]:
+    def _in_parts(
+        self, inputs: Mapping[str, Any], target: Mapping[str, Any], at_once: int, fit_params: Any
+    ) -> dict[str, Any]:
         self._set_training(True)
-        total, predictions = 0.0, []
-        for start in range(0, len(target), at_once):
+        total, predictions, n = 0.0, [], len(inputs["present"])
+        for start in range(0, n, at_once):
             part = slice(start, start + at_once)
             predicted = self.infer({name: value[part] for name, value in inputs.items()}, **fit_params)
-            share = len(target[part]) / len(target)
-            loss = self.get_loss(predicted, target[part], X=None, training=True) * share
+            columns = {name: column[part] for name, column in target.items()}
+            loss = self.get_loss(predicted, columns, X=None, training=True) * (len(predicted) / n)
             loss.backward()
             total += float(loss.detach())
             predictions.append(predicted.detach())
@@ -168,7 +171,7 @@ def train(
     module: Any,
     dataset: PatientDataset,
     *,
-    criterion: type[nn.Module] = WeightedBCE,
+    criterion: Any,
     criterion_options: Mapping[str, Any] | None = None,
     max_epochs: int,
     lr: float,
@@ -191,8 +194,8 @@ def train(
         Trained in place; a module of the caller's own, not shared.
     dataset : PatientDataset
         Training patients with targets.
-    criterion : Module class, default=WeightedBCE
-        Loss of what the module gives and the targets.
+    criterion : Module class
+        Loss of what the module gives and the columns of the target; with ``per_patient`` if it is a mean over patients.
     criterion_options : mapping, default=None
         Its arguments.
     slower : mapping of str to float
@@ -238,9 +241,8 @@ def train(
         verbose=int(verbose > 1),
         device=str(device),
         autocast=autocast,
-        # Patients of a contrast are compared within their batch, which can then not be cut.
-        at_once=patients_at_once(module, dataset.shapes, batch_size, device) if criterion is WeightedBCE else None,
-        divisible=criterion is WeightedBCE,
+        at_once=patients_at_once(module, dataset.shapes, batch_size, device) if criterion.per_patient else None,
+        divisible=criterion.per_patient,
         **options,
     )
     try:
@@ -262,9 +264,9 @@ def train(
     return net
 
 
-def wrap(module: FusionNet, *, batch_size: int) -> PFSNet:
+def wrap(module: FusionNet, *, criterion: Any, batch_size: int) -> PFSNet:
     """Return the net of a module that is trained already."""
-    net = PFSNet(module, criterion=WeightedBCE, batch_size=batch_size, train_split=None, verbose=0, device="cpu")
+    net = PFSNet(module, criterion=criterion, batch_size=batch_size, train_split=None, verbose=0, device="cpu")
     net.initialize()
     net.optimizer_ = None
     return net

@@ -15,7 +15,7 @@ from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
 #: Parameters that name a folder, and those that name a file of weights unless they are a name of published ones.
-_FOLDERS, _FILES = ("cache_dir",), ("weights", "pet_weights", "ct_weights")
+_FOLDERS, _FILES = ("cache_dir",), ("weights",)
 
 
 class KeepsPaths:

@@ -169,7 +169,7 @@ def batch(n=8):
     present = torch.ones(n, 2, dtype=torch.bool)
     present[3, 0] = present[6, 1] = False
     inputs = {"present": present, "ct": torch.rand(n, 1, 8, 8, 8), "lab": torch.randn(n, 3)}
-    return inputs, torch.stack([torch.arange(n) % 2, torch.linspace(0.2, 3, n)], dim=1).float()
+    return inputs, {"class": (torch.arange(n) % 2).float(), "weight": torch.linspace(0.2, 3, n)}
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3, 6])

@@ -31,12 +31,15 @@ def test_volumes_are_the_same_whether_held_or_read_by_batch(monkeypatch):
     present = np.array([[1], [1], [0], [1], [1]], dtype=bool)
     calls = []
 
-    def read(row):
-        calls.append(row)
-        return data[row]
+    class Read:
+        shape = (3, 3, 3)
+
+        def load(self, row):
+            calls.append(row)
+            return data[row]
 
     def dataset():
-        return PatientDataset({"pet": read}, None, present, ["pet"], {"pet": (3, 3, 3)}, hold=True)
+        return PatientDataset({"pet": Read()}, None, present, ["pet"], {"pet": (3, 3, 3)}, hold=True)
 
     held = dataset()
     assert sorted(calls) == [0, 1, 3, 4]

@@ -9,17 +9,11 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import _safe_indexing
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import (
-    _check_sample_weight,
-    assert_all_finite,
-    check_consistent_length,
-    check_is_fitted,
-    column_or_1d,
-)
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from prrt_estimators._classes import check_same_order, positive_label
 from prrt_estimators._frames import as_frame
+from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
@@ -52,33 +46,13 @@ class KnowsLongClass:
         return self._ordered(self.classes_[None])[0]
 
 
-class BasePFSClassifier(KnowsLongClass, KeepsPaths, ClassifierMixin, BaseEstimator):
-    """Binary classifier of long against short PFS."""
+class BasePFSEstimator(KeepsPaths, BaseEstimator):
+    """What all estimators share: which modality an array stands for, the table, weights of patients, the target."""
 
     #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.
     _image: ClassVar[str | None] = None
     _takes_table: ClassVar[bool] = True
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the more probable class of each patient.
-
-        Parameters
-        ----------
-        X : Cohort, mapping or array
-            As for `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            The label of long PFS where its probability is at least 0.5.
-        """
-        check_is_fitted(self)
-        long = int(np.flatnonzero(self.classes_ == self.positive_class_)[0])
-        return self.classes_[np.where(self.predict_proba(X)[:, long] >= 0.5, long, 1 - long)]
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities of shape (n, 2), columns in the order of `classes_`."""
-        raise NotImplementedError  # pragma: no cover - every estimator defines it
+    _target: ClassVar[Target]
 
     def _cohort(self, X: Any) -> Cohort | None:
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
@@ -104,31 +78,12 @@ class BasePFSClassifier(KnowsLongClass, KeepsPaths, ClassifierMixin, BaseEstimat
             )
         return cohort["lab"]
 
-    def _encode_target(self, X: Any, y: Any) -> np.ndarray:
-        """Check y, store `classes_` and return 0 and 1."""
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        if getattr(getattr(y, "dtype", None), "names", None):
-            raise TypeError(
-                "y holds survival times; classifiers need a class: 1 for PFS longer than the horizon, else 0. "
-                "load_cohort(..., horizon=12) makes it and leaves out patients censored earlier."
-            )
-        y = column_or_1d(y, warn=True)
-        assert_all_finite(y, input_name="y")
-        check_classification_targets(y)
-        check_consistent_length(X, y)
-        kind = type_of_target(y, input_name="y")
-        self.classes_, encoded = np.unique(y, return_inverse=True)
-        if len(self.classes_) > 2:
-            raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}; use short (0) and long "
-                "(1) PFS."
-            )
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class only ({self.classes_[0]!r}); {type(self).__name__} needs patients of both classes."
-            )
-        return self._encode_classes(encoded)
+    def _check_target(self, X: Any, y: Any) -> np.ndarray:
+        """Check y, store what is learnt from it alone (`classes_`), and return what the model learns."""
+        checked = self._target.check(y, X=X, estimator=type(self).__name__)
+        for name, value in checked.learnt.items():
+            setattr(self, name, value)
+        return checked.values
 
     def _note_columns(self, source: Any) -> None:
         """Keep what scikit-learn wants to know of the columns of the table, as `source` has it."""
@@ -161,12 +116,46 @@ class BasePFSClassifier(KnowsLongClass, KeepsPaths, ClassifierMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
         tags.input_tags.two_d_array = self._takes_table
         tags.input_tags.dict = True
         tags.input_tags.allow_nan = True
         tags.input_tags.string = self._takes_table
         tags.input_tags.categorical = self._takes_table
+        return tags
+
+
+class BasePFSClassifier(KnowsLongClass, ClassifierMixin, BasePFSEstimator):
+    """Binary classifier of long against short PFS."""
+
+    _target: ClassVar[Target] = ClassTarget()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the more probable class of each patient.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            The label of long PFS where its probability is at least 0.5.
+        """
+        check_is_fitted(self)
+        long = int(np.flatnonzero(self.classes_ == self.positive_class_)[0])
+        return self.classes_[np.where(self.predict_proba(X)[:, long] >= 0.5, long, 1 - long)]
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities of shape (n, 2), columns in the order of `classes_`."""
+        raise NotImplementedError  # pragma: no cover - every estimator defines it
+
+    def _check_target(self, X: Any, y: Any) -> np.ndarray:
+        return self._encode_classes(super()._check_target(X, y))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
         return tags
 
 

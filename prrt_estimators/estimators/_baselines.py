@@ -98,7 +98,7 @@ class LabBaselineClassifier(BasePFSClassifier):
                 )
         self.preprocessor_ = LabPreprocessor(log=self.markers_ or "auto")
         prepared = self.preprocessor_.fit_transform(self._used(table))
-        encoded = self._encode_target(prepared, y)
+        encoded = self._check_target(prepared, y)
         # Of the columns given, not of the markers made from them.
         self._note_columns(self.finder_ if self.markers_ else self.preprocessor_)
         self.model_ = LogisticRegression(
@@ -210,7 +210,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         self._validate_params()
         X, y, weights = self._with_weight(X, y, sample_weight)
         features = self._features(X)
-        encoded = self._encode_target(features, y)
+        encoded = self._check_target(features, y)
         self.model_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
             StandardScaler(),

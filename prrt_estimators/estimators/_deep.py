@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
-from functools import partial
-from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,14 +11,13 @@ import torch
 from sklearn.base import TransformerMixin
 from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import _batches, _device, _net
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators._base import BasePFSClassifier, class_weights
+from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import (
     BranchSettings,
@@ -32,38 +29,11 @@ from prrt_estimators.estimators._pretrained import find_branch, prepare_scans, p
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
-from prrt_estimators.preprocessing._volumes import BoxReader
-
-#: Shared by the signatures of the estimators with a network.
-NET_CONSTRAINTS: dict[str, Any] = {
-    "size": ["array-like", Integral],
-    "spacing": ["array-like", Real],
-    "augment": [StrOptions(set(AUGMENTATIONS)), None],
-    "embedding": [Interval(Integral, 1, None, closed="left")],
-    "hidden": [Interval(Integral, 1, None, closed="left")],
-    "dropout": [Interval(Real, 0, 1, closed="left")],
-    "max_epochs": [Interval(Integral, 1, None, closed="left")],
-    "lr": [Interval(Real, 0, None, closed="neither")],
-    "pretrained_lr_factor": [Interval(Real, 0, None, closed="neither")],
-    "batch_size": [Interval(Integral, 1, None, closed="left")],
-    "optimizer": [StrOptions(set(_net.OPTIMIZERS))],
-    "weight_decay": [Interval(Real, 0, None, closed="left")],
-    "lr_schedule": [StrOptions({"cosine"}), None],
-    "class_weight": [StrOptions({"balanced"}), dict, None],
-    "pos_label": "no_validation",
-    "early_stopping": ["boolean"],
-    "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-    "patience": [Interval(Integral, 1, None, closed="left")],
-    "device": [str],
-    "precision": [StrOptions({"auto", "float32", "bfloat16"})],
-    "cache_dir": [str, os.PathLike, None],
-    "verbose": ["verbose"],
-    "random_state": ["random_state"],
-}
+from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
 
 
-class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
-    """Base of the estimators that train a `FusionNet`; not to be used itself.
+class DeepPFSEstimator(ByModalityMixin, TransformerMixin, BasePFSEstimator):
+    """Base of the estimators that train a `FusionNet`, whatever their target; not to be used itself.
 
     Subclasses say which modalities they use, and have the parameters of `BRANCH_CONSTRAINTS`.
     """
@@ -110,26 +80,28 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
             self.preprocessor_ = LabPreprocessor(log=getattr(self, "log", "auto"))
             table = self.preprocessor_.fit_transform(raw)
             self._note_columns(self.preprocessor_)
-        encoded = self._encode_target(X if cohort is None else cohort, y)
-        weights = class_weights(self.class_weight, encoded, self._inside_classes()) * (
-            1.0 if weights is None else weights
-        )
+        values = self._check_target(X if cohort is None else cohort, y)
+        weights = self._patient_weights(values) * (1.0 if weights is None else weights)
         rng = check_random_state(self.random_state)
-        self.branches_: dict[str, PretrainedBranch] = {}
         self.pretrainers_: dict[str, Any] = {}
+        self.branches_: dict[str, PretrainedBranch] = {}
+        inputs: dict[str, _batches.ImagingInput] = {}
         if cohort is not None:
-            self.branches_ = self._find_branches(cohort, names, rng)
+            self.pretrainers_ = self._fit_pretrainers(cohort, names, rng)
+            self.branches_ = self._find_branches(names, self.pretrainers_)
             self._prepare(cohort, names, self.branches_, tell_padding=False)
-        validation = self._validation_rows(encoded, rng)
+            inputs = self._inputs(cohort)
+        self.shapes_ = {name: tuple(one.shape) for name, one in inputs.items()}
+        validation = self._validation_rows(values, rng)
         device = _device.resolve_device(self.device)
-        dataset = self._dataset(cohort, table, target=(encoded, weights), hold=True)
-        self.shapes_ = dict(dataset.shapes)
+        dataset = self._dataset(cohort, table, self._target.columns(values, weights), hold=True)
         with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
             torch.manual_seed(int(rng.randint(2**31 - 1)))
             module = self._build(self.shapes_, 0 if table is None else table.shape[1], self._columns(dataset))
             self.net_ = _net.train(
                 module,
                 dataset,
+                criterion=self._target.criterion,
                 max_epochs=self.max_epochs,
                 lr=self.lr,
                 batch_size=self.batch_size,
@@ -151,23 +123,6 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
         self._n_features_out = module.fused_features
         return self
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return class probabilities.
-
-        Parameters
-        ----------
-        X : Cohort, mapping or array
-            As for `fit`; a patient may lack any of the modalities.
-
-        Returns
-        -------
-        ndarray of shape (n, 2)
-            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
-        """
-        logits = self._run(X, "forward")
-        # The two are computed alike, so that swapping the labels swaps the columns to the last bit.
-        return self._ordered(np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))]))
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the fused features that the fully connected layers see.
@@ -216,7 +171,7 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         check_by_modality(self.get_params(deep=False), type(self).__name__)
         if cohort is not None:
             names = check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
-            branches = self._find_branches(cohort, names, None)
+            branches = self._find_branches(names)
             self._prepare(cohort, names, branches, progress=progress, n_jobs=n_jobs)
         return self
 
@@ -226,20 +181,26 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         """Return what the parameters say of an imaging modality."""
         return branch_settings(self.get_params(deep=False), name)
 
-    def _find_branches(self, cohort: Cohort, names: tuple[str, ...], rng: Any) -> dict[str, PretrainedBranch]:
-        """Return the branches with pretrained weights; a pretrainer is fitted on these patients if `rng` is given."""
+    def _fit_pretrainers(self, cohort: Cohort, names: tuple[str, ...], rng: Any) -> dict[str, Any]:
+        """Fit the pretrainers among the weights on these patients."""
+        given = {name: self._branch(name).weights for name in names if name in IMAGING}
+        return {
+            name: pretrained_on(weights, cohort, name, rng, self.cache_dir, self.device)
+            for name, weights in given.items()
+            if hasattr(weights, "fit")
+        }
+
+    def _find_branches(
+        self, names: tuple[str, ...], pretrainers: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, PretrainedBranch]:
+        """Return the branches with pretrained weights; one that waits for a pretrainer to be fitted is left out."""
         branches = {}
-        for name in names:
-            settings = self._branch(name) if name in IMAGING else None
-            if settings is None or settings.weights is None:
-                continue
-            if hasattr(settings.weights, "fit"):
-                if rng is None:
-                    continue
-                fitted = pretrained_on(settings.weights, cohort, name, rng, self.cache_dir, self.device)
-                self.pretrainers_[name] = fitted
-                settings = settings._replace(weights=fitted.weights_)
-            branches[name] = find_branch(name, settings, self.size, self.spacing, self.cache_dir, self.precision)
+        for name in (one for one in names if one in IMAGING):
+            settings = self._branch(name)
+            if name in pretrainers:
+                settings = settings._replace(weights=pretrainers[name].weights_)
+            if settings.weights is not None and not hasattr(settings.weights, "fit"):
+                branches[name] = find_branch(name, settings, self.size, self.spacing, self.cache_dir, self.precision)
         return branches
 
     def _prepare(
@@ -257,34 +218,43 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
             **options,
         )
 
+    def _inputs(self, cohort: Cohort) -> dict[str, _batches.ImagingInput]:
+        """Return what the network takes of each scan that the cohort has."""
+        reader = BoxReader(cohort, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
+        return {
+            name: self.branches_[name].reader(cohort, self.cache_dir)
+            if name in self.branches_
+            else BoxInput(reader, name)
+            for name in self.modalities_
+            if name in IMAGING and name in cohort
+        }
+
+    def _present(self, cohort: Cohort, name: str) -> np.ndarray:
+        """Return which patients have a modality."""
+        if name not in cohort:
+            return np.zeros(len(cohort), dtype=bool)
+        if name in IMAGING:
+            return cohort[name].present
+        if len(self.modalities_) == 1:
+            return np.ones(len(cohort), dtype=bool)  # a table alone is imputed, whatever it lacks
+        return ~cohort[name].isna().all(axis=1).to_numpy()
+
     def _dataset(
-        self, cohort: Cohort | None, table: np.ndarray | None, *, target: Any = None, hold: bool = False
+        self,
+        cohort: Cohort | None,
+        table: np.ndarray | None,
+        target: Mapping[str, np.ndarray] | None = None,
+        *,
+        hold: bool = False,
     ) -> _batches.PatientDataset:
-        n = len(table) if cohort is None else len(cohort)  # type: ignore[arg-type]
-        present = np.ones((n, len(self.modalities_)), dtype=bool)
-        volumes: dict[str, Any] = {}
-        shapes: dict[str, tuple[int, ...]] = {}
-        if cohort is not None:
-            reader = BoxReader(cohort, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
-            for k, name in enumerate(self.modalities_):
-                if name not in cohort:
-                    present[:, k] = False
-                    if name in IMAGING:
-                        volumes[name], shapes[name] = None, self.shapes_[name]
-                elif name in IMAGING:
-                    present[:, k] = cohort[name].present
-                    volumes[name] = partial(reader.load, modality=name)
-                    shapes[name] = (1, *reader.shape(name))
-                    if name in self.branches_:
-                        own = self.branches_[name].reader(cohort, self.cache_dir)
-                        volumes[name] = own.load
-                        shapes[name] = own.shape if target is not None else self.shapes_[name]
-                elif len(self.modalities_) > 1:
-                    present[:, k] = ~cohort["lab"].isna().all(axis=1).to_numpy()
-        goal = None if target is None else np.column_stack(target).astype(np.float32)
-        if goal is not None:
-            goal[:, 1] /= goal[:, 1].mean()
-        return _batches.PatientDataset(volumes, table, present, self.modalities_, shapes, goal, hold=hold)
+        """Return patients as inputs of the network, in the shapes that it was fitted on."""
+        if cohort is None:
+            assert table is not None
+            present = np.ones((len(table), 1), dtype=bool)
+            return _batches.PatientDataset({}, table, present, self.modalities_, {}, target, hold=hold)
+        present = np.column_stack([self._present(cohort, name) for name in self.modalities_])
+        inputs = self._inputs(cohort)
+        return _batches.PatientDataset(inputs, table, present, self.modalities_, self.shapes_, target, hold=hold)
 
     def _columns(self, dataset: _batches.PatientDataset) -> dict[str, np.ndarray]:
         """Return the vectors of the training patients of each frozen branch."""
@@ -300,7 +270,7 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
         table = len(self.preprocessor_.get_feature_names_out()) if "lab" in self.modalities_ else 0
         module = self._build(self.shapes_, table, {}, blank=True)
         module.load_state_dict(state)
-        self.net_ = _net.wrap(module, batch_size=self.batch_size)
+        self.net_ = _net.wrap(module, criterion=self._target.criterion, batch_size=self.batch_size)
 
     def _build(
         self,
@@ -380,9 +350,14 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
                     f"{of}{self.shapes_[name][1:]}; bring them to one grid."
                 )
 
-    def _validation_rows(self, encoded: np.ndarray, rng: Any) -> np.ndarray | None:
+    def _patient_weights(self, values: np.ndarray) -> np.ndarray:
+        """Return the weights of patients that follow from the target itself."""
+        return np.ones(len(values))
+
+    def _validation_rows(self, values: np.ndarray, rng: Any) -> np.ndarray | None:
         if not self.early_stopping:
             return None
+        encoded = self._target.strata(values)
         held = max(2, round(self.validation_fraction * len(encoded)))
         if np.bincount(encoded).min() < 2 or len(encoded) - held < 2:
             raise ValueError(
@@ -391,3 +366,25 @@ class DeepPFSClassifier(ByModalityMixin, TransformerMixin, BasePFSClassifier):
             )
         splitter = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=rng.randint(2**31 - 1))
         return next(splitter.split(encoded, encoded))[1]
+
+
+class DeepPFSClassifier(DeepPFSEstimator, BasePFSClassifier):
+    """Base of the classifiers that train a `FusionNet`; not to be used itself."""
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : Cohort, mapping or array
+            As for `fit`; a patient may lack any of the modalities.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
+        """
+        return self._ordered(self._target.output(self._run(X, "forward")))
+
+    def _patient_weights(self, values: np.ndarray) -> np.ndarray:
+        return class_weights(self.class_weight, values, self._inside_classes())  # type: ignore[attr-defined]

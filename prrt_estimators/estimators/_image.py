@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
-from prrt_estimators.estimators._deep import NET_CONSTRAINTS, DeepPFSClassifier
+from prrt_estimators.estimators._constraints import NET_CONSTRAINTS
+from prrt_estimators.estimators._deep import DeepPFSClassifier
 
 
 class _ImagePFSClassifier(DeepPFSClassifier):

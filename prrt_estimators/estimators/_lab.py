@@ -140,7 +140,7 @@ class LabPFSClassifier(BasePFSClassifier):
         table = self._table(X, self._cohort(X))
         self.preprocessor_ = LabPreprocessor(log=self.log)
         prepared = self.preprocessor_.fit_transform(table)
-        encoded = self._encode_target(prepared, y)
+        encoded = self._check_target(prepared, y)
         self._note_columns(self.preprocessor_)
         class_weight = encoded_class_weight(self.class_weight, self._inside_classes())
         if self.model == "logistic":

@@ -30,7 +30,7 @@ from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import ENCODERS, build_encoder
 from prrt_estimators.modules._contrast import ContrastNet, PairLoss
 from prrt_estimators.modules._weights import NOTE
-from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters
+from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader, box_parameters
 from prrt_estimators.preprocessing._windows import check_window
 
 
@@ -210,7 +210,7 @@ class CTPretrainer(KeepsPaths, TransformerMixin, BaseEstimator):
         reader = BoxReader(cohort, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
         shape = reader.shape(self._modality)
         dataset = _batches.PatientDataset(
-            {self._modality: lambda row: reader.load(row, self._modality)},
+            {self._modality: BoxInput(reader, self._modality)},
             None,
             np.ones((len(cohort), 1), dtype=bool),
             (self._modality,),

@@ -16,6 +16,7 @@ import numpy as np
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators._classes import check_same_order
+from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
@@ -24,7 +25,6 @@ from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_se
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._old_runs import modern_record
 from prrt_estimators.model_selection._preflight import (
-    check_binary_target,
     check_models,
     check_scoring,
     check_weight,
@@ -159,7 +159,7 @@ class Run:
         self.models = check_models(models)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))
-        self.y = check_binary_target(y, len(self.X))
+        self.y = ClassTarget().check_coded(y, len(self.X))
         self.ids = patient_ids(self.X, len(self.X))
         self.weight = check_weight(sample_weight, len(self.y))
         self.scorers = check_scoring(scoring, self.weight is not None)

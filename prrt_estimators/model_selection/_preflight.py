@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
-from prrt_estimators._classes import as_target
 from prrt_estimators.exceptions import (
     CohortError,
     MissingDependencyError,
@@ -22,35 +21,6 @@ from prrt_estimators.exceptions import (
 from prrt_estimators.metrics import prrt_scorers
 from prrt_estimators.model_selection._fold import takes_weight
 from prrt_estimators.model_selection._models import Skipped
-
-
-def check_binary_target(y: Any, n_patients: int) -> np.ndarray:
-    """Return y as integers 0 and 1, one a patient.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    values = as_target(y)
-    if values.dtype.names is not None:
-        raise ValueError(
-            "y holds times; the models predict classes. Pass 1 for long PFS and 0 for short, e.g. from "
-            "load_cohort(..., horizon=12)."
-        )
-    if values.ndim != 1 or len(values) != n_patients:
-        raise ValueError(f"y must have one value a patient, shape ({n_patients},); got shape {values.shape}.")
-    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
-        found = np.unique(values.astype(str))[:5].tolist()
-        raise ValueError(f"y must be 1 (long PFS) or 0 (short PFS) for every patient; got {found}.")
-    values = values.astype(np.int64)
-    if len(np.unique(values)) < 2:
-        only = "long" if values.size and values[0] == 1 else "short"
-        raise ValueError(
-            f"all {n_patients} patients have {only} PFS; a comparison needs both classes. Change the horizon, or "
-            "check the column of times."
-        )
-    return values
 
 
 def parts_that_prepare(estimator: Any) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from monai.losses import ContrastiveLoss
 from torch import nn
@@ -72,10 +74,13 @@ class PairLoss(nn.Module):
     by MONAI.
     """
 
+    #: Patients are compared within their batch, which can then not be cut.
+    per_patient = False
+
     def __init__(self, temperature: float = 0.2):
         super().__init__()
         self.loss = ContrastiveLoss(temperature=temperature)
 
-    def forward(self, views: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def forward(self, views: torch.Tensor, target: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the mean loss of projections of shape (n, 2, projection); the target is not used."""
         return self.loss(views[:, 0].float(), views[:, 1].float())

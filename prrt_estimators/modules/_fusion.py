@@ -160,14 +160,17 @@ class FusionNet(nn.Module):
 class WeightedBCE(nn.Module):
     """Binary cross-entropy of logits, each patient with a weight."""
 
-    def forward(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    #: Whether the loss is a mean over patients, so that a batch may go through in parts.
+    per_patient = True
+
+    def forward(self, logits: torch.Tensor, target: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """Return the weighted mean loss.
 
         Parameters
         ----------
         logits : tensor of shape (n,)
-        target : tensor of shape (n, 2)
-            Class (0 or 1) and weight.
+        target : mapping of str to tensor of shape (n,)
+            ``class`` (0 or 1) and ``weight``.
         """
-        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target[:, 0], reduction="none")
-        return (loss * target[:, 1]).mean()
+        loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), target["class"], reduction="none")
+        return (loss * target["weight"]).mean()

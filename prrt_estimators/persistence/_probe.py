@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,19 @@ def _table(preprocessor: Any) -> Any:
     return pd.DataFrame(columns)[list(preprocessor.feature_names_in_)]
 
 
+@dataclass(frozen=True)
+class _Waves:
+    """Scans of made-up patients: a wave over the window, of another length for each of them."""
+
+    shape: tuple[int, ...]
+    window: tuple[float, float]
+
+    def load(self, row: int) -> np.ndarray:
+        low, high = self.window
+        phase = 0.37 * np.arange(math.prod(self.shape)) * (row + 1)
+        return (low + (high - low) * (0.5 + 0.5 * np.sin(phase))).reshape(self.shape).astype(np.float32)
+
+
 def _network(estimator: DeepPFSClassifier) -> np.ndarray | None:
     """Return logits; the network takes what its branches would have computed."""
     module = estimator.net_.module_
@@ -122,11 +136,6 @@ def _network(estimator: DeepPFSClassifier) -> np.ndarray | None:
     if "lab" in names:
         table = estimator.preprocessor_.transform(_table(estimator.preprocessor_))
 
-    def wave(row: int, name: str) -> np.ndarray:
-        low, high = module.windows.get(name) or (-1.0, 1.0)
-        phase = 0.37 * np.arange(math.prod(shapes[name])) * (row + 1)
-        return (low + (high - low) * (0.5 + 0.5 * np.sin(phase))).reshape(shapes[name]).astype(np.float32)
-
-    volumes = {name: (lambda row, name=name: wave(row, name)) for name in shapes}
+    volumes = {name: _Waves(shape, module.windows.get(name) or (-1.0, 1.0)) for name, shape in shapes.items()}
     dataset = _batches.PatientDataset(volumes, table, present, names, shapes)
     return _net.infer(estimator.net_, dataset, "forward", batch_size=_ROWS, device=torch.device("cpu"), autocast=False)

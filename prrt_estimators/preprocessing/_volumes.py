@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,23 @@ class BoxReader:
                     )
                 )
         return problems
+
+
+@dataclass(frozen=True)
+class BoxInput:
+    """The boxes of one modality as inputs of a network."""
+
+    reader: BoxReader
+    modality: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one patient."""
+        return (1, *self.reader.shape(self.modality))
+
+    def load(self, row: int) -> np.ndarray:
+        """Return one present patient's box."""
+        return self.reader.load(row, self.modality)
 
 
 def check_array(voxels: np.ndarray, modality: str) -> None:

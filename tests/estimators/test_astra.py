@@ -96,7 +96,7 @@ def test_features_of_a_real_ct_are_those_of_a_plain_network(sts):
     X = Cohort({"ct": [str(scan)]})
     model = CTPFSClassifier(weights="astra", device="cpu")
     model.prepare(X)
-    reader = model._find_branches(X, ("ct",), None)["ct"].reader(X)
+    reader = model._find_branches(("ct",))["ct"].reader(X)
     found = np.array(reader.load(0))
     assert found.shape == (2048,)
     assert found.std() > 0.01

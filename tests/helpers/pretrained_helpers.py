@@ -122,7 +122,7 @@ def fusion(**options: Any) -> FusionPFSClassifier:
 
 def vectors(model: Any, X: Cohort) -> np.ndarray:
     """Return what an estimator's pretrained branch takes of patients."""
-    reader = model._find_branches(X, ("ct",), None)["ct"].reader(X, model.cache_dir)
+    reader = model._find_branches(("ct",))["ct"].reader(X, model.cache_dir)
     return np.stack([reader.load(row) for row in range(len(X))])
 
 

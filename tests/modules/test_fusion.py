@@ -94,6 +94,6 @@ def test_shift_by_hand():
 def test_weighted_loss_agrees_with_torch():
     torch.manual_seed(0)
     logits, y, w = torch.randn(8), torch.randint(0, 2, (8,)).float(), torch.rand(8)
-    ours = WeightedBCE()(logits, torch.stack([y, w], dim=1))
+    ours = WeightedBCE()(logits, {"class": y, "weight": w})
     theirs = torch.nn.functional.binary_cross_entropy_with_logits(logits, y, weight=w)
     torch.testing.assert_close(ours, theirs)

@@ -1,0 +1,174 @@
+"""What a model learns: how y is checked, its columns in training, the loss, and what a network's output means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
+
+from prrt_estimators._classes import as_target
+
+
+@dataclass(frozen=True)
+class CheckedTarget:
+    """A target that can be learnt from.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        0 and 1 for classes; a structured array for times.
+    learnt : dict of str to object, default={}
+        Attributes that the estimator takes over, such as ``classes_``.
+    """
+
+    values: np.ndarray
+    learnt: dict[str, Any] = field(default_factory=dict)
+
+
+class Target(Protocol):
+    """What every kind of target answers; estimators and comparisons ask it and never look into y themselves."""
+
+    name: str
+
+    @property
+    def criterion(self) -> Any:
+        """Module class of the loss of logits and the columns of a batch."""
+        ...
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores of such a target."""
+        ...
+
+    def check(self, y: Any, *, X: Any = None, estimator: str = "the estimator") -> CheckedTarget:
+        """Check y and return what is learnt from."""
+        ...
+
+    def columns(self, values: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the named columns of the dataset that the criterion takes."""
+        ...
+
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """Return whole numbers whose shares a split keeps, shape (n,)."""
+        ...
+
+    def output(self, logits: np.ndarray) -> np.ndarray:
+        """Return what the estimator predicts from a network's output."""
+        ...
+
+
+class ClassTarget:
+    """Long (1) against short (0) PFS; the greater of two labels is the positive class.
+
+    Examples
+    --------
+    >>> target = ClassTarget()
+    >>> checked = target.check(["short", "long", "short", "short"])
+    >>> checked.values.tolist(), checked.learnt["classes_"].tolist()
+    ([1, 0, 1, 1], ['long', 'short'])
+    >>> target.columns(checked.values, np.array([1.0, 3.0, 1.0, 1.0]))["weight"].round(2).tolist()
+    [0.67, 2.0, 0.67, 0.67]
+    """
+
+    name = "class"
+
+    @property
+    def criterion(self) -> Any:
+        """`WeightedBCE`."""
+        from prrt_estimators.modules import WeightedBCE
+
+        return WeightedBCE
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores of classes."""
+        from prrt_estimators.metrics import prrt_scorers
+
+        return tuple(prrt_scorers())
+
+    def check(self, y: Any, *, X: Any = None, estimator: str = "the estimator") -> CheckedTarget:
+        """Check the labels of patients.
+
+        Parameters
+        ----------
+        y : array of shape (n,)
+            Any two labels.
+        X : object, default=None
+            The patients; must be as many.
+        estimator : str, default="the estimator"
+            Name for messages.
+
+        Raises
+        ------
+        TypeError
+            If y holds survival times.
+        ValueError
+            If it holds other than two labels, a missing value, or is of another length than X.
+        """
+        if y is None:
+            raise ValueError(f"{estimator} requires y to be passed, but the target y is None")
+        if getattr(getattr(y, "dtype", None), "names", None):
+            raise TypeError(
+                "y holds survival times; classifiers need a class: 1 for PFS longer than the horizon, else 0. "
+                "load_cohort(..., horizon=12) makes it and leaves out patients censored earlier."
+            )
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y, input_name="y")
+        check_classification_targets(y)
+        if X is not None:
+            check_consistent_length(X, y)
+        kind = type_of_target(y, input_name="y")
+        classes, encoded = np.unique(y, return_inverse=True)
+        if len(classes) > 2:
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {kind}; use short (0) and long "
+                "(1) PFS."
+            )
+        if len(classes) < 2:
+            raise ValueError(f"y holds one class only ({classes[0]!r}); {estimator} needs patients of both classes.")
+        return CheckedTarget(encoded, {"classes_": classes})
+
+    def check_coded(self, y: Any, n_patients: int) -> np.ndarray:
+        """Return y as integers 0 and 1, one per patient, where labels of other kinds would leave open which is long.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        values = as_target(y)
+        if values.dtype.names is not None:
+            raise ValueError(
+                "y holds times; the models predict classes. Pass 1 for long PFS and 0 for short, e.g. from "
+                "load_cohort(..., horizon=12)."
+            )
+        if values.ndim != 1 or len(values) != n_patients:
+            raise ValueError(f"y must have one value a patient, shape ({n_patients},); got shape {values.shape}.")
+        if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+            found = np.unique(values.astype(str))[:5].tolist()
+            raise ValueError(f"y must be 1 (long PFS) or 0 (short PFS) for every patient; got {found}.")
+        values = values.astype(np.int64)
+        if len(np.unique(values)) < 2:
+            only = "long" if values.size and values[0] == 1 else "short"
+            raise ValueError(
+                f"all {n_patients} patients have {only} PFS; a comparison needs both classes. Change the horizon, or "
+                "check the column of times."
+            )
+        return values
+
+    def columns(self, values: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``class`` and ``weight`` of mean 1, as float32."""
+        scaled = weight.astype(np.float32)
+        return {"class": values.astype(np.float32), "weight": scaled / scaled.mean()}
+
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """Return the classes."""
+        return values
+
+    def output(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities of shape (n, 2) from logits of long PFS."""
+        # The two are computed alike, so that swapping the labels swaps the columns to the last bit.
+        return np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))])
