@@ -16,6 +16,7 @@ from prrt_estimators._frames import as_frame
 from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
+from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 
 
@@ -46,7 +47,7 @@ class KnowsLongClass:
         return self._ordered(self.classes_[None])[0]
 
 
-class BasePFSEstimator(KeepsPaths, BaseEstimator):
+class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
     """What all estimators share: which modality an array stands for, the table, weights of patients, the target."""
 
     #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.

@@ -23,6 +23,7 @@ from prrt_estimators.estimators._ridge_evidence import (
     Posterior,
     average_by_evidence,
 )
+from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.estimators._survival_input import check_survival
 from prrt_estimators.exceptions import FewEventsWarning
 from prrt_estimators.preprocessing._clipped import ClippedScaler
@@ -41,7 +42,7 @@ _DIRECTION_STRENGTH, _ODDS_AGAINST = 0.1, 3.0
 _MIN_EVENTS = 10
 
 
-class CoxPFSClassifier(KnowsLongClass, ClassifierMixin, BaseEstimator):
+class CoxPFSClassifier(SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEstimator):
     r"""Predict long PFS from a table of numbers by ridge Cox regression, averaged over strengths by evidence.
 
     Where `fit` is given times, the hazard is :math:`h(t \mid x) = h_0(t) \exp(-w^\top z)` with standardised columns

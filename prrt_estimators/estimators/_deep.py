@@ -26,13 +26,14 @@ from prrt_estimators.estimators._by_modality import (
     check_by_modality,
 )
 from prrt_estimators.estimators._pretrained import find_branch, prepare_scans, pretrained_on, tell_of_overlap
+from prrt_estimators.estimators._saved_network import SavesNetworkMixin
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
 
 
-class DeepPFSEstimator(ByModalityMixin, TransformerMixin, BasePFSEstimator):
+class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, BasePFSEstimator):
     """Base of the estimators that train a `FusionNet`, whatever their target; not to be used itself.
 
     Subclasses say which modalities they use, and have the parameters of `BRANCH_CONSTRAINTS`.
@@ -265,9 +266,8 @@ class DeepPFSEstimator(ByModalityMixin, TransformerMixin, BasePFSEstimator):
                 columns[name] = dataset.__getitems__(rows.tolist())[0][name].numpy()
         return columns
 
-    def _restore(self, state: Mapping[str, torch.Tensor]) -> None:
+    def _fill(self, table: int, state: Mapping[str, torch.Tensor]) -> None:
         """Build the network anew and fill in trained weights."""
-        table = len(self.preprocessor_.get_feature_names_out()) if "lab" in self.modalities_ else 0
         module = self._build(self.shapes_, table, {}, blank=True)
         module.load_state_dict(state)
         self.net_ = _net.wrap(module, criterion=self._target.criterion, batch_size=self.batch_size)

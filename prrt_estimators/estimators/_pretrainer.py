@@ -26,6 +26,7 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import BranchReader, PretrainedBranch, scan_digest
 from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.estimators._pretrained import find_branch, prepare_scans
+from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.modules import ENCODERS, build_encoder
 from prrt_estimators.modules._contrast import ContrastNet, PairLoss
@@ -33,8 +34,10 @@ from prrt_estimators.modules._weights import NOTE
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader, box_parameters
 from prrt_estimators.preprocessing._windows import check_window
 
+_WEIGHTS = "pretrained.safetensors"
 
-class CTPretrainer(KeepsPaths, TransformerMixin, BaseEstimator):
+
+class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator):
     r"""Pretrain a CT encoder on scans without outcomes.
 
     Two views of each patient (shifted, turned, zoomed, noised, with blocks blanked out) pass the encoder and a small
@@ -117,6 +120,7 @@ class CTPretrainer(KeepsPaths, TransformerMixin, BaseEstimator):
     """
 
     _modality: ClassVar[str] = "ct"
+    _saved_apart: ClassVar[tuple[str, ...]] = ("weights_",)  # a file
     _parameter_constraints: ClassVar[dict] = {
         "encoder": [StrOptions(set(ENCODERS))],
         "encoder_params": [dict, None],
@@ -319,6 +323,21 @@ class CTPretrainer(KeepsPaths, TransformerMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         # Written last: a fit that was interrupted has losses but no weights.
         return hasattr(self, "weights_")
+
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        return (self._modality,)
+
+    def _saved_state(self) -> SavedState:
+        state = super()._saved_state()
+        state.files[_WEIGHTS] = Path(self.weights_).read_bytes()
+        return state
+
+    def _restore(self, state: SavedState) -> None:
+        super()._restore(state)
+        self.weights_ = str(
+            keep_by_digest(state.files[_WEIGHTS], default_cache_dir() / "weights", "pretrained", ".safetensors")
+        )
 
     def _scans(self, X: Any) -> Cohort:
         cohort = as_cohort(X, image=self._modality)

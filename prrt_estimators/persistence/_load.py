@@ -9,16 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors.torch import load as load_tensors
 from sklearn.exceptions import InconsistentVersionWarning
 from torch import nn
 
 from prrt_estimators import estimators
 from prrt_estimators._former import present_parameters
-from prrt_estimators._io import default_cache_dir, keep_by_digest
-from prrt_estimators.estimators._saved_branches import restore_branch
+from prrt_estimators.estimators._saved_state import SavedState
 from prrt_estimators.exceptions import (
     MissingDependencyError,
     PretrainedWeightsError,
@@ -29,7 +25,6 @@ from prrt_estimators.persistence._configuration import from_data
 from prrt_estimators.persistence._container import unpack
 from prrt_estimators.persistence._parts import load_part
 from prrt_estimators.persistence._probe import TOLERANCE, probe_difference
-from prrt_estimators.persistence._save import FITTED, PARTS
 from prrt_estimators.persistence._versions import others, remedy
 
 
@@ -126,45 +121,13 @@ def _restored(
 ) -> Any:
     params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
     estimator = getattr(estimators, config["class"])(**params)
-    for key in FITTED:
-        if key in config["fitted"]:
-            value = config["fitted"][key]
-            setattr(estimator, key, tuple(value) if key == "modalities_" else value)
-    if "classes" in config:
-        estimator.classes_ = np.array(config["classes"]["values"], dtype=config["classes"]["dtype"])
-    if "feature_names_in" in config:
-        estimator.feature_names_in_ = np.array(config["feature_names_in"], dtype=object)
-    for attribute in PARTS:
-        if f"{attribute}.skops" in parts:
-            setattr(estimator, attribute, load_part(parts[f"{attribute}.skops"], name))
-    if "weights.safetensors" in parts:
-        estimator.shapes_ = {key: tuple(shape) for key, shape in config["shapes"].items()}
-        estimator.pretrainers_ = {}
-        estimator.branches_ = {
-            key: restore_branch(key, entry, parts.get(f"branch_{key}.safetensors"), encoders, name)
-            for key, entry in config["branches"].items()
-        }
-        tensors = load_tensors(parts["weights.safetensors"])
-        _check_network(estimator, tensors, name)
-        estimator._restore(tensors)
-    if "pretrained.safetensors" in parts:
-        folder = default_cache_dir() / "weights"
-        estimator.weights_ = str(keep_by_digest(parts["pretrained.safetensors"], folder, "pretrained", ".safetensors"))
+    objects = {
+        part.removesuffix(".skops"): load_part(content, name)
+        for part, content in parts.items()
+        if part.endswith(".skops")
+    }
+    estimator._restore(SavedState(dict(config), objects, dict(parts), encoders, name))
     return estimator
-
-
-def _check_network(estimator: Any, tensors: Mapping[str, torch.Tensor], name: str) -> None:
-    """Refuse settings that ask for another network than the weights are of, before it takes any memory."""
-    encoders = [estimator._branch(key).encoder for key in estimator.shapes_]
-    encoders += [branch.source.encoder for branch in estimator.branches_.values()]
-    if not all(isinstance(encoder, str) for encoder in encoders):
-        return  # an encoder of the caller's own need not work without memory
-    table = len(estimator.preprocessor_.get_feature_names_out()) if "lab" in estimator.modalities_ else 0
-    with torch.device("meta"):
-        module = estimator._build(estimator.shapes_, table, {}, blank=True)
-    expected = {key: tuple(value.shape) for key, value in module.state_dict().items()}
-    if expected != {key: tuple(value.shape) for key, value in tensors.items()}:
-        raise SavedModelError(f"{name} holds weights of another network than it says; do not trust where it is from.")
 
 
 def _unless_ours(error: BaseException, text: str) -> SavedModelError:

@@ -14,6 +14,7 @@ _TRUSTED = (
     "numpy.dtype",
     "sklearn.compose._column_transformer._RemainderColsList",  # a list, of scikit-learn 1.6
     "sklearn.tree._tree.Tree",
+    "prrt_estimators.preprocessing._clipped.ClippedScaler",
     "prrt_estimators.preprocessing._labs.LabPreprocessor",
     "prrt_estimators.preprocessing._labs.PositiveLog",
     "prrt_estimators.preprocessing._markers.LiteratureMarkers",

@@ -8,14 +8,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save as save_tensors
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import estimators
 from prrt_estimators._io import absolute, atomic_write
-from prrt_estimators.estimators import CTPretrainer
-from prrt_estimators.estimators._deep import DeepPFSClassifier
-from prrt_estimators.estimators._saved_branches import describe_branch, embedded_weights, needs_own_file
 from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._configuration import parameters_as_data
@@ -24,23 +20,6 @@ from prrt_estimators.persistence._parts import dump_part
 from prrt_estimators.persistence._performance import describe_performance
 from prrt_estimators.persistence._probe import predict_probe
 from prrt_estimators.persistence._versions import versions_here
-
-#: What fit learnt that is plain data.
-FITTED = (
-    "modalities_",
-    "n_features_in_",
-    "n_epochs_",
-    "loss_curve_",
-    "_n_features_out",
-    "markers_",
-    "n_patients_",
-    "_class_of_one",
-)
-PARTS = ("preprocessor_", "model_", "finder_")
-
-
-#: Inputs of estimators that do not list them themselves; all others take the table alone.
-_MODALITIES = {"PETBaselineClassifier": ("pet",), "CTPretrainer": ("ct",)}
 
 
 def save_model(
@@ -82,7 +61,8 @@ def save_model(
     Raises
     ------
     TypeError
-        If the estimator is not one of this library, or holds a parameter that is not data.
+        If the estimator is not one of this library, or holds a parameter that is not data, or something learnt that
+        cannot be written.
     sklearn.exceptions.NotFittedError
         If it is not fitted.
     ValueError
@@ -126,11 +106,19 @@ def save_model(
         raise TypeError(f"save_model takes a fitted estimator of prrt_estimators; got {name}. Use joblib for others.")
     check_is_fitted(estimator)
     target = Path(absolute(path))
-    cohort = describe_cohort(X, y, getattr(estimator, "modalities_", _MODALITIES.get(name, ("lab",))))
+    cohort = describe_cohort(X, y, estimator._reads)
     performance = describe_performance(estimator, comparison, model, X)
-    config = _configuration(estimator)
+    state = estimator._saved_state()
+    config = {
+        "class": name,
+        "params": parameters_as_data(estimator),
+        "versions": versions_here(),
+        "probe": predict_probe(estimator),
+        **state.data,
+    }
     card = model_card(estimator, config, file=target.name, cohort=cohort, performance=performance, horizon=horizon)
-    content = pack({"model.json": _json(config), "card.md": card.encode(), **_parts(estimator)})
+    objects = {f"{attribute}.skops": dump_part(fitted) for attribute, fitted in state.objects.items()}
+    content = pack({"model.json": _json(config), "card.md": card.encode(), **objects, **state.files})
     with atomic_write(target.with_name(target.name + ".md")) as beside, atomic_write(target) as temporary:
         # On the card beside it only: a file cannot hold its own digest.
         beside.write_text(
@@ -138,43 +126,6 @@ def save_model(
         )
         temporary.write_bytes(content)
     return target
-
-
-def _configuration(estimator: Any) -> dict[str, Any]:
-    """Return all of an estimator that is plain data."""
-    config: dict[str, Any] = {
-        "class": type(estimator).__name__,
-        "params": parameters_as_data(estimator),
-        "fitted": {key: getattr(estimator, key) for key in FITTED if hasattr(estimator, key)},
-        "versions": versions_here(),
-        "probe": predict_probe(estimator),
-    }
-    if hasattr(estimator, "classes_"):
-        config["classes"] = {"dtype": estimator.classes_.dtype.str, "values": estimator.classes_.tolist()}
-    if hasattr(estimator, "feature_names_in_"):
-        config["feature_names_in"] = [str(column) for column in estimator.feature_names_in_]
-    if isinstance(estimator, DeepPFSClassifier):
-        config["shapes"] = {key: list(shape) for key, shape in estimator.shapes_.items()}
-        config["branches"] = {key: describe_branch(branch) for key, branch in estimator.branches_.items()}
-    return config
-
-
-def _parts(estimator: Any) -> dict[str, bytes]:
-    """Return all of an estimator that is not."""
-    parts = {
-        f"{attribute}.skops": dump_part(getattr(estimator, attribute))
-        for attribute in PARTS
-        if hasattr(estimator, attribute)
-    }
-    if isinstance(estimator, DeepPFSClassifier):
-        state = estimator.net_.module_.state_dict()
-        parts["weights.safetensors"] = save_tensors({key: value.contiguous() for key, value in state.items()})
-        for key, branch in estimator.branches_.items():
-            if needs_own_file(branch):
-                parts[f"branch_{key}.safetensors"] = embedded_weights(branch)
-    if isinstance(estimator, CTPretrainer):
-        parts["pretrained.safetensors"] = Path(estimator.weights_).read_bytes()
-    return parts
 
 
 def _json(data: Any) -> bytes:

@@ -1,0 +1,143 @@
+"""What an estimator keeps in a file: every attribute that `fit` learnt, and none that it does not know how to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from prrt_estimators.exceptions import SavedModelError
+
+#: Names that end in an underscore, and what is learnt for the inside alone.
+_LEARNT = re.compile(r"[a-z][a-z0-9_]*[a-z0-9]_|_n_features_out|_class_of_one")
+#: Kinds of numpy arrays that are written: truth values, whole numbers, floats, texts.
+_KINDS = "biufUO"
+
+
+@dataclass
+class SavedState:
+    """The learnt part of an estimator.
+
+    Parameters
+    ----------
+    data : dict, default={}
+        What JSON can hold; becomes part of ``model.json``.
+    objects : dict of str to estimator, default={}
+        Fitted scikit-learn objects by attribute.
+    files : dict of str to bytes, default={}
+        Further parts by name.
+    encoders : mapping of str to Module class, default={}
+        Of the caller's own, in reading.
+    name : str, default=""
+        Of the file that is read, for messages.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    encoders: Mapping[str, type] = field(default_factory=dict)
+    name: str = ""
+
+
+def learnt_attributes(estimator: Any) -> dict[str, Any]:
+    """Return what `fit` left on an estimator, by scikit-learn's rule: names that end in an underscore."""
+    return {name: value for name, value in vars(estimator).items() if _LEARNT.fullmatch(name)}
+
+
+class SavesStateMixin:
+    """Gives an estimator its saved state; one with a network or files of its own adds to it."""
+
+    #: Attributes that a subclass writes itself.
+    _saved_apart: tuple[str, ...] = ()
+
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        """The modalities that a fitted estimator looks at."""
+        own = getattr(self, "_image", None)
+        return tuple(getattr(self, "modalities_", (own,) if own else ("lab",)))
+
+    def _saved_state(self) -> SavedState:
+        """Return everything learnt.
+
+        Raises
+        ------
+        TypeError
+            If an attribute is of a kind that cannot be written.
+        """
+        state = SavedState(data={"fitted": {}})
+        for name, value in learnt_attributes(self).items():
+            if name in self._saved_apart:
+                continue
+            if name == "classes_":
+                state.data["classes"] = {"dtype": value.dtype.str, "values": value.tolist()}
+            elif name == "feature_names_in_":
+                state.data["feature_names_in"] = [str(column) for column in value]
+            elif name == "modalities_":
+                state.data["fitted"][name] = list(value)
+            elif isinstance(value, BaseEstimator):
+                state.objects[name] = value
+            else:
+                state.data["fitted"][name] = _as_data(name, value)
+        return state
+
+    def _restore(self, state: SavedState) -> None:
+        """Take over what `_saved_state` returned."""
+        learnt = {name: _from_data(value) for name, value in state.data["fitted"].items()} | state.objects
+        for name, value in learnt.items():
+            if not _LEARNT.fullmatch(name):
+                raise SavedModelError(
+                    f"{state.name} holds {name!r}, which no fit learns; do not trust where it is from."
+                )
+            setattr(self, name, tuple(value) if name == "modalities_" else value)
+        if "classes" in state.data:
+            classes = state.data["classes"]
+            self.classes_ = np.array(classes["values"], dtype=classes["dtype"])
+        if "feature_names_in" in state.data:
+            self.feature_names_in_ = np.array(state.data["feature_names_in"], dtype=object)
+
+
+def _as_data(name: str, value: Any) -> Any:
+    """Return a learnt value as JSON data, with a mark for what JSON has no word for."""
+    if isinstance(value, (np.integer, np.floating, np.bool_)):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in _KINDS:
+        return {"__array__": {"dtype": value.dtype.str, "values": _as_data(name, value.tolist())}}
+    if isinstance(value, pd.DataFrame):
+        columns = [
+            [str(column), value[column].dtype.str, _as_data(name, value[column].tolist())] for column in value.columns
+        ]
+        return {"__table__": columns}
+    if isinstance(value, tuple):
+        return {"__tuple__": [_as_data(name, item) for item in value]}
+    if isinstance(value, list):
+        return [_as_data(name, item) for item in value]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {"__dict__": [[key, _as_data(name, item)] for key, item in value.items()]}
+    raise TypeError(
+        f"what was learnt as {name!r} holds a {type(value).__name__}, which cannot be saved as data. joblib writes such a "
+        "model for your own use."
+    )
+
+
+def _from_data(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_data(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if "__array__" in value:
+        array = value["__array__"]
+        return np.array(_from_data(array["values"]), dtype=array["dtype"])
+    if "__table__" in value:
+        return pd.DataFrame(
+            {name: pd.Series(_from_data(items), dtype=np.dtype(dtype)) for name, dtype, items in value["__table__"]}
+        )
+    if "__tuple__" in value:
+        return tuple(_from_data(item) for item in value["__tuple__"])
+    return {key: _from_data(item) for key, item in value["__dict__"]}
