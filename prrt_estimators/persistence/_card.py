@@ -67,8 +67,8 @@ def model_card(
     horizon : float or None
         Months beyond which PFS was called long.
     """
-    modalities = config["fitted"].get("modalities_")
-    what = _TITLES.get(config["class"]) or " + ".join("labs" if name == "lab" else name.upper() for name in modalities)
+    reads = [MODALITIES[name] for name in estimator._reads]
+    what = _TITLES.get(config["class"]) or " + ".join(one.title if one.scan else one.title.lower() for one in reads)
     versions = config["versions"]
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     sections: dict[str, Sequence[str]] = {
