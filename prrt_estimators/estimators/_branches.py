@@ -256,6 +256,22 @@ class BranchReader:
         return file
 
 
+@dataclass(frozen=True)
+class BranchVolumes:
+    """The volumes that the encoder of a branch takes, where all of it is to be run."""
+
+    reader: BranchReader
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one patient."""
+        return (1, *self.reader.volume_shape)
+
+    def load(self, row: int) -> np.ndarray:
+        """Return one present patient's voxels, before windowing."""
+        return self.reader.volume(row)
+
+
 def scan_digest(reader: BoxReader, row: int, modality: str) -> str | None:
     """Return the SHA-256 of one patient's scan, of its file or of its voxels; None for a file not opened yet."""
     volumes = reader.X[modality]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import load as load_tensors
@@ -25,7 +25,7 @@ class SavesNetworkMixin(SavesStateMixin):
     """Saved state of an estimator that trains a `FusionNet`."""
 
     # A fitted pretrainer has done its work: what it made lies in the branch.
-    _saved_apart = ("net_", "shapes_", "branches_", "pretrainers_")
+    _saved_apart: ClassVar[tuple[str, ...]] = ("net_", "shapes_", "branches_", "pretrainers_")
 
     def _saved_state(self) -> SavedState:
         """Return everything learnt."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,7 @@ class SavesStateMixin:
     """Gives an estimator its saved state; one with a network or files of its own adds to it."""
 
     #: Attributes that a subclass writes itself.
-    _saved_apart: tuple[str, ...] = ()
+    _saved_apart: ClassVar[tuple[str, ...]] = ()
 
     @property
     def _reads(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ def _as_data(name: str, value: Any) -> Any:
         return {"__array__": {"dtype": value.dtype.str, "values": _as_data(name, value.tolist())}}
     if isinstance(value, pd.DataFrame):
         columns = [
-            [str(column), value[column].dtype.str, _as_data(name, value[column].tolist())] for column in value.columns
+            [str(column), str(value[column].dtype), _as_data(name, value[column].tolist())] for column in value.columns
         ]
         return {"__table__": columns}
     if isinstance(value, tuple):

@@ -19,6 +19,7 @@ from prrt_estimators._memory import volumes_at_once
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import check_one_is_long
+from prrt_estimators.estimators._branches import BranchVolumes
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
 from prrt_estimators.modules import Encoder, Features, LastStage
@@ -171,13 +172,13 @@ def _join(
     """Put a whole branch where the network takes what was computed before; return how many volumes it takes at once."""
     branch = estimator.branches_[name]
     reader = branch.reader(cohort, estimator.cache_dir)
-    shape = (1, *reader.volume_shape)
+    shape = BranchVolumes(reader).shape
     encoder = shared_encoder(branch.source, reader.volume_shape).to(device).requires_grad_(False)
     at_once = volumes_at_once({name: encoder}, {name: shape}, int(estimator.batch_size), device)
     module.encoders[name] = JoinedBranch(encoder, module.encoders[name])
     module.volumes = (*module.volumes, name)
     module.windows[name] = branch.source.window
-    dataset.read[name], dataset.shapes[name] = reader.volume, shape
+    dataset.volumes[name], dataset.shapes[name] = BranchVolumes(reader), shape
     return at_once
 
 
