@@ -21,6 +21,7 @@ from prrt_estimators.dicom._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
 from prrt_estimators.dicom._sheet import read_sheet
+from prrt_estimators.dicom._two_sources import Told, told_of_persons
 from prrt_estimators.dicom._units import derive, output_name, read_analyte, take_unit_row
 from prrt_estimators.exceptions import CohortError, Problem
 
@@ -41,6 +42,8 @@ class Clinical:
         What was recognised as what: column, role, unit, passed_on_as, filled, limits, why.
     therapy : dict of str to date
         Start of therapy; never passed on.
+    persons : Told
+        Sex, age and year of birth; to be compared with the images.
     therapy_unread : set of str
         Whose start of therapy is written and not understood.
     weight : dict of str to float
@@ -64,6 +67,7 @@ class Clinical:
     frame: pd.DataFrame
     columns: pd.DataFrame
     therapy: dict[str, datetime.date] = field(default_factory=dict)
+    persons: Told = field(default_factory=Told)
     therapy_unread: set[str] = field(default_factory=set)
     weight: dict[str, float] = field(default_factory=dict)
     pseudonyms: dict[str, Any] = field(default_factory=dict)
@@ -130,6 +134,7 @@ def read_clinical(
     found = Clinical(pd.DataFrame(), pd.DataFrame(), id_column=identifier)
     found.identity = _identifying(frame, columns)
     frame = _one_row_a_patient(frame, identifier, found)
+    found.persons = told_of_persons(frame, identifier)
     report: list[dict[str, object]] = []
     _fill(frame, columns, panel, found, report)
     _read_dates(frame, columns, found, report)

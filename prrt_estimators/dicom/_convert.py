@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -27,6 +28,8 @@ from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 RECORD, STRIP = "record.json", "quality.png"
 SCANS = {"pet": "pet.nii.gz", "ct": "ct.nii.gz"}
 _DIFFERENT_WEIGHT = 0.15
+#: A disk that is full, or the user's share of it: no fault of one patient's files.
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,14 @@ def convert(task: Task, identity: Identity) -> Converted:
             result = Converted(task.patient, stage=error.stage, reason=identity.clean(error.reason))
         except MissingDependencyError as error:
             result = Converted(task.patient, stage="reading", reason=identity.clean(str(error)))
+        except OSError as error:
+            if error.errno in _FULL:
+                raise OSError(
+                    error.errno,
+                    f"no space is left in {Path(task.folder).parent}. Free some and run the same again; finished "
+                    "patients are kept",
+                ) from None
+            result = Converted(task.patient, stage="reading", reason=f"unexpected {type(error).__name__}")
         except Exception as error:
             # An unforeseen fault of one patient's files must not cost the others, and its words may quote a name.
             result = Converted(task.patient, stage="reading", reason=f"unexpected {type(error).__name__}")

@@ -70,6 +70,19 @@ def quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+@contextmanager
+def whole_series(what: str, error: type[ScannerFileError] = ScannerFileError) -> Iterator[None]:
+    """Turn whatever a damaged file makes of a parser or decoder into an error by name."""
+    try:
+        yield
+    except (ScannerFileError, MissingDependencyError, Warning):
+        raise
+    except MemoryError:
+        raise error(f"{what} needs more memory than there is. Read it on a larger machine.") from None
+    except Exception as fault:
+        raise error(f"{what} cannot be read ({type(fault).__name__}). Export or copy it again.") from None
+
+
 def label(keyword: str) -> str:
     """Return keyword and tag, as in ``PatientWeight (0010,1030)``."""
     return f"{keyword} {TAGS[keyword]}" if keyword in TAGS else keyword
@@ -136,7 +149,8 @@ def number(header: Any, keyword: str, error: type[ScannerFileError] = ScannerFil
     """Return an element of one number, None where it is missing or empty."""
     try:
         return as_number(header.get(keyword))
-    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+    except Exception:
+        # Whatever an odd element makes of the parser, it is no number.
         raise error(
             f"{label(keyword)} of {instance(header)} is not {'one' if _several(header, keyword) else 'a'} number. Correct the header."
         ) from None
@@ -151,7 +165,7 @@ def numbers(header: Any, keyword: str, count: int) -> list[float]:
     try:
         value = header.get(keyword)
         found = None if value is None or len(value) == 0 else [float(part) for part in value]
-    except (ValueError, TypeError, ArithmeticError, NotImplementedError):
+    except Exception:
         found = []
     if found is None:
         raise ScannerFileError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prrt_estimators.dicom._elements import instance, label, number, numbers, quiet, text
+from prrt_estimators.dicom._elements import instance, label, number, numbers, quiet, text, whole_series
 from prrt_estimators.dicom._frames import frames_of
 from prrt_estimators.exceptions import ScannerFileError
 
@@ -108,7 +108,7 @@ def sort_slices(headers: Sequence[Dataset]) -> Geometry:
     >>> geometry.order, geometry.spacing
     (array([1, 2, 0]), (2.0, 2.0, 3.0))
     """
-    with quiet():
+    with quiet(), whole_series("the series"):
         slices = [frame for header in headers for frame in frames_of(header)]
         if not slices:
             raise ScannerFileError("no header was given. Pass one dataset a slice.")

@@ -16,6 +16,7 @@ from prrt_estimators.dicom._columns import DATE_ROLES
 from prrt_estimators.dicom._convert import Converted
 from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._elements import import_pydicom
+from prrt_estimators.dicom._export import REMEDY, check_export, what_it_is
 from prrt_estimators.dicom._flow import FlowRow, flow_counts, flow_table
 from prrt_estimators.dicom._limits import read_limits
 from prrt_estimators.dicom._outputs import check_key, held, remove_stale, write_tables
@@ -187,6 +188,7 @@ def ingest(
         key = load_key(key_file, place)
         check_key(place, key)
         found = walk(root, id_from=id_from, n_jobs=jobs, skip=place, progress=bars.headers)
+        check_export(found)
         people, nameless = people_of(found)
         table = read_clinical(
             clinical, people, panel=panel, id_column=id_column, named=named, keep=keep, derived=derived, sheet=sheet
@@ -228,6 +230,8 @@ def _check(
     tracers: Sequence[str],
 ) -> tuple[float, float, float]:
     """Check arguments; return the spacing as three numbers."""
+    if root.is_file() and what_it_is(root):
+        raise ValueError(f"{root.name} is {what_it_is(root)}. {REMEDY}")
     if not root.is_dir():
         raise FileNotFoundError(f"the folder of DICOM files {root} does not exist. Correct the path.")
     if root.resolve() == out.resolve() or root.resolve().is_relative_to(out.resolve()):
@@ -288,7 +292,9 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
         if kind in kinds:
             rows.append(FlowRow("", "images", f"{kinds.count(kind)} {words}, of no patient that can be told"))
     if found.n_other:
-        rows.append(FlowRow("", "images", f"{found.n_other} file(s) that are no DICOM"))
+        packed = sum("archive" in what_it_is(os.path.join(found.root, path)) for path in found.others)
+        told = f", {packed} archive(s) among them that are not opened" if packed else ""
+        rows.append(FlowRow("", "images", f"{found.n_other} file(s) that are no DICOM{told}"))
     if nameless is not None and nameless.series:
         files = sum(len(series.files) for series in nameless.series)
         rows.append(FlowRow("", "identity", f"{files} image(s) without a patient identifier"))

@@ -18,6 +18,7 @@ from prrt_estimators.dicom._foresight import trouble
 from prrt_estimators.dicom._people import contradiction
 from prrt_estimators.dicom._privacy import Identity
 from prrt_estimators.dicom._pseudonyms import keyed_digest
+from prrt_estimators.dicom._two_sources import contradictions
 from prrt_estimators.dicom._walk import Inventory, Person, Series
 
 #: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
@@ -89,6 +90,10 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
         differs = contradiction(person.people)
         if differs:
             return "identity", f"two persons under one identifier: {differs}"
+        differs, doubt = contradictions(person, key, table.persons)
+        if differs:
+            return "identity", f"two persons under one identifier: {differs}"
+        notes += [doubt] if doubt else []
     if key in table.wrong:
         return "table", table.wrong[key]
     if person is None or not any(series.modality in ("PT", "CT") for series in person.series):

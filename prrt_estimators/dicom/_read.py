@@ -10,10 +10,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
-from prrt_estimators.dicom._elements import instance, label, number, quiet, text
+from prrt_estimators.dicom._elements import instance, label, number, quiet, text, whole_series
 from prrt_estimators.dicom._geometry import Geometry, sort_slices
 from prrt_estimators.dicom._series import Frame, Source, is_lossy, open_series, pixels, rescale
-from prrt_estimators.dicom._suv import compute_factors, warn_of
+from prrt_estimators.dicom._suv import check_given, compute_factors, warn_of
 from prrt_estimators.exceptions import CohortWarning, ScannerFileError
 
 #: HU of air, and of everything outside the field that was measured.
@@ -72,10 +72,12 @@ def read_pet(
     >>> image.extra["suv"].uptake_minutes  # doctest: +SKIP
     62.5
     """
-    frames, geometry = _open(path, "PT")
-    factors = compute_factors(
-        [frame.header for frame in frames], weight_kg=weight_kg, dose_bq=dose_bq, half_life_s=half_life_s
-    )
+    check_given(weight_kg=weight_kg, dose_bq=dose_bq, half_life_s=half_life_s)
+    with whole_series("the PET series"):
+        frames, geometry = _open(path, "PT")
+        factors = compute_factors(
+            [frame.header for frame in frames], weight_kg=weight_kg, dose_bq=dose_bq, half_life_s=half_life_s
+        )
     warn_of(factors, stacklevel=3)
 
     def to_suv(values: np.ndarray, index: int) -> np.ndarray:
@@ -86,7 +88,8 @@ def read_pet(
         return suv
 
     _check_count(frames, geometry)
-    image = _volume(frames, geometry, to_suv, np.float32)
+    with whole_series("the PET series"):
+        image = _volume(frames, geometry, to_suv, np.float32)
     image.header["descrip"] = f"SUVbw in g/mL, from {factors.kind}"
     image.extra.update(suv=factors, geometry=geometry)
     return image
@@ -131,7 +134,8 @@ def read_ct(path: Source) -> nib.Nifti1Image:
     >>> read_ct("exports/anna/CT").get_data_dtype()  # doctest: +SKIP
     dtype('int16')
     """
-    frames, geometry = _open(path, "CT")
+    with whole_series("the CT series"):
+        frames, geometry = _open(path, "CT")
     for frame in frames:
         unit = text(frame.header, "RescaleType").upper()
         if unit not in ("", "HU", "HU_MOD", "US"):
@@ -148,7 +152,8 @@ def read_ct(path: Source) -> nib.Nifti1Image:
         hu[_padding(values, header)] = AIR
         return np.clip(hu, AIR, np.iinfo(np.int16).max)
 
-    image = _volume(frames, geometry, to_hu, np.int16)
+    with whole_series("the CT series"):
+        image = _volume(frames, geometry, to_hu, np.int16)
     image.header["descrip"] = "CT in HU"
     image.extra.update(geometry=geometry)
     return image

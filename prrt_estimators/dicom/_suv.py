@@ -19,7 +19,7 @@ from prrt_estimators.dicom._body import (
     surface_area,
 )
 from prrt_estimators.dicom._decay import Moment, NegativeUptake, acquired, average_moment, injection, scan_start
-from prrt_estimators.dicom._elements import label, quiet
+from prrt_estimators.dicom._elements import label, quiet, whole_series
 from prrt_estimators.dicom._frames import frames_of
 from prrt_estimators.dicom._pet_headers import PETHeaders
 from prrt_estimators.exceptions import SUVError, SUVWarning
@@ -161,14 +161,19 @@ def suv_factors(
 
 def compute_factors(headers: Sequence[Dataset], **given: float | None) -> SUVFactors:
     """Return what `suv_factors` returns, and leave the warnings to the caller."""
-    for name, value in given.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise ValueError(f"`{name}` must be a positive number; got {value}.")
-    with quiet():
+    check_given(**given)
+    with quiet(), whole_series("the header of the PET series", SUVError):
         slices = [frame for header in headers for frame in frames_of(header)]
         if not slices:
             raise SUVError("no header was given. Pass one dataset a slice.")
         return _factors(PETHeaders(slices, {name: value for name, value in given.items() if value is not None}))
+
+
+def check_given(**given: float | None) -> None:
+    """Refuse an argument that is no positive number."""
+    for name, value in given.items():
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ValueError(f"`{name}` must be a positive number; got {value}.")
 
 
 def warn_of(result: SUVFactors, stacklevel: int) -> None:

@@ -16,6 +16,7 @@ from prrt_estimators.dicom._headers import Header, floats, quiet, read_header
 from prrt_estimators.dicom._tracers import Tracer
 
 _BATCH = 64
+_MAX_OTHERS = 1000
 #: Below this many files, starting processes costs more than they save.
 _FEWEST_FOR_PROCESSES = 1000
 _IDENTIFYING = (
@@ -131,6 +132,8 @@ class Inventory:
         By identifier as written; ``""`` holds images without one.
     n_files, n_other : int
         Files seen, and those among them that are no DICOM.
+    others : list of str
+        The first of those, to say what an export is that holds nothing else.
     loose : list of (kind, path)
         Damaged or unreadable files and folders that belong to no patient that could be told.
     """
@@ -139,6 +142,7 @@ class Inventory:
     patients: dict[str, Person] = field(default_factory=dict)
     n_files: int = 0
     n_other: int = 0
+    others: list[str] = field(default_factory=list)
     loose: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -184,6 +188,8 @@ def walk(
             directories.append(path)
         elif read == "other" or (read == "empty" and not _looks_like_image(path)):
             found.n_other += 1
+            if len(found.others) < _MAX_OTHERS:
+                found.others.append(path)
         else:
             bad.append((read, path))
         if progress is not None and (done % _BATCH == 0 or done == len(paths)):
