@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from prrt_estimators._text import plain_cell
+from prrt_estimators._text import plain_cell, quoted_cell, unquoted_cell
 
 
 def as_frame(table: Any) -> Any:
@@ -50,3 +50,35 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
         return frame
     columns = [changed.get(k, frame.iloc[:, k]) for k in range(frame.shape[1])]
     return pd.concat(columns, axis=1).set_axis(frame.columns, axis=1)
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose texts no spreadsheet program takes for formulas; `from_spreadsheets` undoes it.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"patient_id": ["=1+1", "P2"], "p": [-0.5, 1.0]})
+    >>> for_spreadsheets(table)["patient_id"].tolist(), from_spreadsheets(for_spreadsheets(table)).equals(table)
+    (["'=1+1", 'P2'], True)
+    """
+    return _mapped(table, quoted_cell)
+
+
+def from_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that `for_spreadsheets` quoted as it was."""
+    return _mapped(table, unquoted_cell)
+
+
+def _mapped(table: pd.DataFrame, change: Any) -> pd.DataFrame:
+    names = [change(name) for name in table.columns]
+    texts = [
+        k
+        for k, kind in enumerate(table.dtypes)
+        if pd.api.types.is_object_dtype(kind) or isinstance(kind, (pd.StringDtype, pd.CategoricalDtype))
+    ]
+    changed = {k: table.iloc[:, k].astype(object).map(change) for k in texts}
+    changed = {k: new for k, new in changed.items() if not new.equals(table.iloc[:, k].astype(object))}
+    if not changed and names == list(table.columns):
+        return table
+    columns = [changed.get(k, table.iloc[:, k]) for k in range(table.shape[1])]
+    return pd.concat(columns, axis=1).set_axis(names, axis=1)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort, Volumes
@@ -61,6 +62,7 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
     TypeError
         If X is none of these.
     """
+    X = as_frame(X)
     if isinstance(X, Cohort):
         return X
     if isinstance(X, pd.DataFrame):

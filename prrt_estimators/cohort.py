@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._classes import check_same_order
+from prrt_estimators._events import as_events
 from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute, existing_spelling
 from prrt_estimators._modalities import IMAGING, MODALITIES
@@ -175,7 +177,7 @@ class Cohort(Mapping):
     masks : mapping of str to paths or arrays, default=None
         Tumour or organ masks on any grid, for regional questions; never seen by a model.
     survival : structured array of shape (n,), default=None
-        Fields ``event`` (bool, progression seen) and ``time`` (months); for Kaplan-Meier curves, never an input.
+        Fields ``event`` (progression seen: bool, 0/1 or yes/no) and ``time`` (months); for Kaplan-Meier curves, never an input.
 
     Raises
     ------
@@ -239,6 +241,8 @@ class Cohort(Mapping):
             lengths["survival"] = len(self.survival)
         if len(set(lengths.values())) > 1:
             raise ValueError(f"every part of a Cohort needs one row a patient; got lengths {lengths}.")
+        if ids is not None and "lab" in self._data:
+            check_same_order(pd.Series(self.ids, self.ids), self._data["lab"], ("ids", "'lab'"))
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -339,5 +343,5 @@ def _as_survival(values: np.ndarray) -> np.ndarray:
     if values.dtype.names is None or not {"event", "time"} <= set(values.dtype.names):
         raise TypeError("survival must be a structured array with fields 'event' (bool) and 'time' (months).")
     result = np.empty(len(values), dtype=[("event", bool), ("time", np.float64)])
-    result["event"], result["time"] = values["event"], values["time"]
+    result["event"], result["time"] = as_events(values["event"], "survival['event']"), values["time"]
     return result

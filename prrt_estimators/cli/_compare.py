@@ -210,6 +210,7 @@ def _default_jobs(device: str) -> int:
 
 
 def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> None:
+    from prrt_estimators._frames import for_spreadsheets
     from prrt_estimators._io import atomic_write
     from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
@@ -218,7 +219,7 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> N
     comparison.save_figures(figures=figures)
     described = cohort_table(data.X, data.y)
     with atomic_write(out / "cohort_table.csv") as temporary:
-        described.to_csv(temporary, index=False, lineterminator="\n")
+        for_spreadsheets(described).to_csv(temporary, index=False, lineterminator="\n")
     write_report(
         comparison,
         out,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prrt_estimators._text import shown_text
 from prrt_estimators.cli._messages import in_options, speak_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ OK, MODEL_FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 def say(text: str = "") -> None:
     """Print a line for people on stderr, so that stdout holds results only."""
-    print(text, file=sys.stderr, flush=True)
+    print(shown_text(text), file=sys.stderr, flush=True)
 
 
 def change_signature(
@@ -112,16 +113,16 @@ def print_table(table: pd.DataFrame, title: str = "", minor: Sequence[str] = ())
 
     console = Console()
     if not console.is_terminal:
-        print("\t".join(table.columns))
+        print("\t".join(shown_text(str(name)) for name in table.columns))
         for row in table.itertuples(index=False):
-            print("\t".join(" ".join(str(cell).split()) for cell in row))
+            print("\t".join(" ".join(shown_text(str(cell)).split()) for cell in row))
         return
     if console.width < 110 and minor:
         table = table[[name for name in table.columns if not name.startswith(tuple(minor))]]
     ruled = Table(title=title or None, title_justify="left")
     for position, name in enumerate(table.columns):
         numbers = position > 0 and table[name].astype(str).str.match(r"^[\d.<-]").mean() > 0.5
-        ruled.add_column(escape(str(name)), justify="right" if numbers else "left", overflow="fold")
+        ruled.add_column(escape(shown_text(str(name))), justify="right" if numbers else "left", overflow="fold")
     for row in table.itertuples(index=False):
-        ruled.add_row(*(escape(str(cell)) for cell in row))
+        ruled.add_row(*(escape(shown_text(str(cell))) for cell in row))
     console.print(ruled)

@@ -35,6 +35,7 @@ def predict(
     import pandas as pd
 
     from prrt_estimators._classes import probability_of_long
+    from prrt_estimators._frames import for_spreadsheets
     from prrt_estimators._io import atomic_write
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model
@@ -70,7 +71,7 @@ def predict(
         print_table(table.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
         return None
     with atomic_write(out) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
     if not quiet:
         say(f"{len(table)} predictions are in {out}.")
     return None

@@ -13,7 +13,7 @@ from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.datasets._words import NUMERIC
 from prrt_estimators.exceptions import Problem
 
-_FEWEST_LEVELS = 5  # fewer patients than this may well all differ
+MIN_LEVELS = 5  # fewer patients than this may well all differ
 
 
 @dataclass
@@ -145,7 +145,7 @@ def _word_problem(
         return Problem(what, "write plain numbers, with the unit in the header", patient=ids[first], column=name)
     filled = values[~empty]
     levels = len(set(filled))
-    if training and levels == len(filled) >= _FEWEST_LEVELS:
+    if training and levels == len(filled) >= MIN_LEVELS:
         if named:
             what = f"has as many values as patients ({levels}), like an identifier"
             return Problem(what, "group the values into a few, or leave it out of lab=", column=name)

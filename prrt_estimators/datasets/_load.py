@@ -25,6 +25,7 @@ from prrt_estimators.datasets._checks import (
 )
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
+from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles
 from prrt_estimators.datasets._tables import read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
@@ -251,7 +252,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     roles.log |= reading.lab.log
     roles.notices += implausible_labs(reading.lab.frame, ids)
     if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
-        roles.notices += implausible_times(outcome.time, reading.ids, roles.time or "", roles.time_unit or "months")
+        roles.notices += implausible_times(outcome, reading.ids, roles.time or "", roles.time_unit or "months")
 
     columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
     folder = options.folder or table.folder
@@ -279,6 +280,7 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
     }
     if reading.lab.frame.shape[1]:
         data["lab"] = reading.lab.frame
+        data["lab"].attrs |= LOADED
     time = None if outcome.time is None else outcome.time[kept]
     event = None if outcome.event is None else outcome.event[kept]
     survival = None

@@ -10,12 +10,37 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from prrt_estimators.exceptions import Problem
 
 AUTO = "auto"
 
 #: Months in one unit of time; a year has 365.25 days and 12 months.
 MONTHS = {"days": 12 / 365.25, "weeks": 84 / 365.25, "months": 1.0, "years": 12.0}
+
+
+#: Days and weeks of a year without a leap day.
+_YEAR = {"days": 365.0, "weeks": 52.0}
+_ROUNDING = 0.01  # months: what two decimals and a year of 365 days take away from whole months
+
+
+def to_months(time: np.ndarray, unit: str) -> np.ndarray:
+    """Return times in months; 365 days, 52 weeks and 11.99 months, a year from date to date, are 12.
+
+    Examples
+    --------
+    >>> to_months(np.array([365.0, 366.0, 182.0, 364.0]), "days").round(2), to_months(np.array([52.0, 26.0]), "weeks")
+    (array([12.  , 12.02,  6.  , 11.96]), array([12.,  6.]))
+    """
+    months = np.asarray(time, dtype=np.float64) * MONTHS[unit]
+    whole = np.ceil(months)
+    if unit in _YEAR:
+        least = whole * _YEAR[unit] / 12
+        reached = time >= (np.floor(least) if unit == "days" else least)
+    else:
+        reached = months >= whole - _ROUNDING
+    return np.where(reached & (whole > months), whole, months)
 
 
 @dataclass(frozen=True)

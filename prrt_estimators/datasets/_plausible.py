@@ -9,7 +9,7 @@ import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators.datasets._codings import without_coding
-from prrt_estimators.datasets._options import MONTHS
+from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.datasets._words import guess_name
 
 _LONGEST = 360.0  # months
@@ -60,15 +60,17 @@ def implausible_labs(lab: pd.DataFrame, ids: np.ndarray) -> list[str]:
     return told
 
 
-def implausible_times(time: np.ndarray, ids: np.ndarray, column: str, unit: str) -> list[str]:
-    """Return a sentence if times, in months, are longer than any follow-up; it tells them in the unit of the cells."""
+def implausible_times(outcome: Outcome, ids: np.ndarray, column: str, unit: str) -> list[str]:
+    """Return a sentence if times are longer than any follow-up; it tells them in the unit of the cells."""
+    time, written = outcome.time, outcome.written
+    if time is None or written is None:
+        return []
     odd = np.flatnonzero((time > _LONGEST) & np.isfinite(time))
     expected = f"at most {_LONGEST:g} months"
-    return [_sentence(column, time / MONTHS[unit], odd, ids, expected, f" {unit}")] if len(odd) else []
+    return [_sentence(column, written, odd, ids, expected, f" {unit}")] if len(odd) else []
 
 
 def _sentence(column: str, values: np.ndarray, odd: np.ndarray, ids: np.ndarray, expected: str, unit: str = "") -> str:
-    # Ten digits, so that a time turned into months and back is the cell's own.
     named = ", ".join(f"{values[k]:.10g}{unit} (patient {ids[k]})" for k in odd[:_NAMED])
     more = f" and {len(odd) - _NAMED} more patients" if len(odd) > _NAMED else ""
     return f"column {column!r} holds {named}{more}, expected {expected}: correct what is a slip; nothing was changed."

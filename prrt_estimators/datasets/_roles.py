@@ -90,6 +90,11 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     return roles
 
 
+def guess_role(name: str, values: pd.Series) -> str:
+    """Return the role that a column looks like by its cells and its name."""
+    return _guess(name, values).role
+
+
 def _guess(name: str, values: pd.Series) -> Guess:
     empty = empty_cells(values)
     cells = values[~empty].iloc[:_SCANNED]

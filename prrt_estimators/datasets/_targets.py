@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._events import NO, YES
+from prrt_estimators._text import plain_text
 from prrt_estimators._values import read_numbers
 from prrt_estimators.datasets._cells import number_problems, quote
-from prrt_estimators.datasets._options import MONTHS, Options
+from prrt_estimators.datasets._options import Options, to_months
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.datasets._words import class_of_one
 from prrt_estimators.exceptions import Problem
 
-_YES = frozenset(["1", "yes", "y", "ja", "j", "true", "event", "progression", "progress", "progressed", "pd"])
-_NO = frozenset(["0", "no", "n", "nein", "false", "censored", "zensiert", "none", "progression-free"])
 _LONG, _SHORT = frozenset(["long", "lang"]), frozenset(["short", "kurz"])
 _SLIPS = 10  # more bad cells than this are another coding, not slips of the pen
 _LONGEST_MEDIAN = 120.0  # months; a cohort's median PFS beyond ten years is a time in another unit
@@ -44,6 +44,7 @@ class Outcome:
     weight: np.ndarray | None
     reasons: np.ndarray
     n_censored: int = 0
+    written: np.ndarray | None = None  # the times in the unit of the table
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -137,7 +138,7 @@ def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
     cells = frame[column]
     read = read_numbers(cells, roles.commas)
     outcome.problems += number_problems(read, cells, ids, column)
-    time = read.values * MONTHS[roles.time_unit or "months"]
+    time = to_months(read.values, roles.time_unit or "months")
     for k in np.flatnonzero(time < 0):
         what = f"time is negative ({read.values[k]:g})"
         outcome.problems.append(Problem(what, "correct the time", patient=ids[k], column=column))
@@ -153,7 +154,7 @@ def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
     if roles.target is None and len(filled) > 2 and set(filled) <= {0.0, 1.0}:
         what = "holds only 0 and 1, like a class, not a time"
         outcome.problems.append(Problem(what, f"pass time=None, target={column!r} if 1 means long PFS", column=column))
-    outcome.time = time
+    outcome.time, outcome.written = time, read.values
     outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty)
 
 
@@ -161,7 +162,8 @@ def _read_event(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
     if roles.event is None:
         return np.ones(len(frame), dtype=bool)
     cells = frame[roles.event]
-    known, empty = _binary(cells, _YES, _NO), empty_cells(cells)
+    known = _binary(cells, YES, NO)
+    empty = empty_cells(cells) & np.isnan(known) & ~_asks(cells)
     remedy = "write 1 for progression seen and 0 for censored at the time given"
     outcome.problems += _unread(cells, np.isnan(known) & ~empty, ids, roles.event, "expected 0 or 1", remedy)
     outcome.problems += [
@@ -175,7 +177,7 @@ def _read_class(cells: pd.Series, column: str, ids: np.ndarray, problems: list[P
     one = class_of_one(column)
     if one is None:
         return _read_class_words(cells, column, problems)
-    yes, no = (_YES | _SHORT, _NO | _LONG) if one == "short" else (_YES | _LONG, _NO | _SHORT)
+    yes, no = (YES | _SHORT, NO | _LONG) if one == "short" else (YES | _LONG, NO | _SHORT)
     known = _binary(cells, yes, no)
     bad = np.isnan(known) & ~empty_cells(cells)
     problems += _unread(cells, bad, ids, column, "expected 0/1 or short/long", "write 1 or long for long PFS")
@@ -190,6 +192,13 @@ def _read_class_words(cells: pd.Series, column: str, problems: list[Problem]) ->
         remedy = "write short and long in its cells, or rename it: 'long_pfs' if 1 means long PFS, 'short_pfs' if short"
         problems.append(Problem(what, remedy, column=column))
     return known
+
+
+def _asks(cells: pd.Series) -> np.ndarray:
+    """Return which cells say that something is not known, which is not to be empty."""
+    return np.array(
+        [isinstance(cell, str) and plain_text(cell).lower() in ("?", "unknown") for cell in cells], dtype=bool
+    )
 
 
 def _unread(
@@ -207,13 +216,13 @@ def _unread(
 
 
 def _binary(cells: pd.Series, yes: frozenset[str], no: frozenset[str]) -> np.ndarray:
-    """Return 1, 0 or NaN for each cell."""
-    empty = empty_cells(cells)
+    """Return 1, 0 or NaN for each cell; a word for no is no even where it is one for an empty cell elsewhere."""
+    empty = cells.isna().to_numpy(dtype=bool)
     result = np.full(len(cells), np.nan)
     for k, cell in enumerate(cells):
         if empty[k]:
             continue
-        word = cell.strip().lower() if isinstance(cell, str) else str(cell).lower()
+        word = plain_text(cell).lower() if isinstance(cell, str) else str(cell).lower()
         word = word.removesuffix(".0")
         result[k] = 1.0 if word in yes else 0.0 if word in no else np.nan
     return result

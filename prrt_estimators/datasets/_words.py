@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -101,6 +102,14 @@ _BEFORE = re.compile(
     r"pretherapeutic|praetherapeutisch|frueher\w*|vorherige\w*|pre|planned|geplant\w*)\b"
     r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|zustand nach|^z n\b|pretreat|vorbehandelt"
 )
+#: Organs whose metastases are counted before therapy; whether new ones came is an outcome.
+_METASTASES = re.compile(
+    r"\b(number|count|anzahl|n|extent|of|der|with|mit|any|presence|vorhandensein)?\s*(liver|hepatic|leber|bones?|osseous|osseal|skeletal|knochen|ossaere?|lymph ?(nodes?|knoten)|nodal|"
+    r"nodes?|lk|ln|peritoneal|peritoneum|brain|hirn)[ -]?(metasta\w*|mets?|filiae)\b"
+    r"|\bmetasta\w* (of |in |der |des )?(the )?(liver|bones?|lymph ?nodes?|nodes?|leber|knochen|lymphknoten|peritoneum)\b"
+    r"|\b(leber|knochen|lymphknoten|skelett|peritoneal|hirn|lk)metasta\w*"
+)
+_NEW = re.compile(r"\b(new|neue?[rsn]?|neu aufgetreten\w*|during|unter|development|time to|zeit bis|date|datum)\b")
 _THERAPY = re.compile(
     r"therap|treat|behandl|chemo|surger|resect|operat|\bop\b|^vorop|prrt|tace|\btae\b|sirt|\brfa\b|\bssa\b|analog|"
     r"everolimus|sunitinib|radio|bestrahl|interferon|\blines?\b|ablation"
@@ -267,6 +276,7 @@ def _class_if(words: str, called: str | None) -> str | None:
 _PLAIN = words_of("yes y ja j true wahr no n nein false falsch")
 
 
+@functools.lru_cache(maxsize=4096)
 def guess_name(name: str) -> Guess | None:
     """Return what a column name says about the role of the column, None if it says nothing.
 
@@ -320,6 +330,8 @@ def _guess_clinical(name: str, text: str) -> Guess | None:
     for title, pattern in _DEMOGRAPHICS.items():
         if pattern.fullmatch(text):
             return Guess("lab", title)
+    if _METASTASES.search(text) and not _NEW.search(text) and not _PROGRESS.search(text):
+        return Guess("lab", "metastases at baseline")
     if _BEFORE.search(text):
         if _THERAPY.search(text) or _COURSE.search(text):
             return Guess("lab", "prior or planned therapy")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import datetime
 import re
 from collections.abc import Mapping
@@ -11,9 +12,6 @@ from typing import Any
 import pandas as pd
 
 from prrt_estimators.dicom._date_forms import day_of_number, has_date, read_named_month
-
-#: Months in a day; a year has 365.25 days and 12 months.
-MONTHS_A_DAY = 12 / 365.25
 
 _LONGEST_DATE = 24
 _ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$")
@@ -80,6 +78,27 @@ def _date(cell: Any, order: str) -> datetime.date | None:
     return _real(year, first, second) if order == "month" else None
 
 
+def months_between(begin: datetime.date, end: datetime.date) -> float:
+    """Return whole months from date to date and the part of the next one, so that a year is 12 in every year.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> months_between(date(2019, 3, 1), date(2020, 3, 1)), months_between(date(2020, 1, 31), date(2020, 2, 29))
+    (12.0, 1.0)
+    """
+    whole = (end.year - begin.year) * 12 + end.month - begin.month
+    whole -= _months_later(begin, whole) > end
+    last, following = _months_later(begin, whole), _months_later(begin, whole + 1)
+    return round(whole + (end - last).days / (following - last).days, 2)
+
+
+def _months_later(day: datetime.date, months: int) -> datetime.date:
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return datetime.date(year, month + 1, min(day.day, last))
+
+
 def _real(year: int, month: int, day: int) -> datetime.date | None:
     try:
         return datetime.date(year, month, day) if 1900 <= year <= 2100 else None
@@ -113,8 +132,12 @@ def outcomes(
     last_contact: Mapping[str, datetime.date],
     death: Mapping[str, datetime.date],
     patients: list[str],
+    today: datetime.date | None = None,
 ) -> Outcomes:
     """Turn dates into time and event: the earlier of progression and death, else censored at the last contact.
+
+    Dates that contradict each other, or lie in the future, leave the patient out: progression or the last contact after
+    death, and anything before the start of therapy.
 
     Examples
     --------
@@ -122,15 +145,24 @@ def outcomes(
     >>> start = {name: date(2020, 1, 1) for name in "abc"}
     >>> found = outcomes(start, {"a": date(2020, 7, 1)}, {"b": date(2021, 1, 1)}, {}, list("abc"))
     >>> found.months, found.event, found.notes
-    ({'a': 5.98, 'b': 12.02}, {'a': True, 'b': False}, {'c': 'no date of progression or last contact'})
+    ({'a': 6.0, 'b': 12.0}, {'a': True, 'b': False}, {'c': 'no date of progression or last contact'})
     """
     found = Outcomes()
+    named = {
+        "the start of therapy": start, "progression": progression, "the last contact": last_contact, "death": death
+    }  # fmt: skip
+    today = today or datetime.date.today()
     for name in patients:
+        dates = {what: days[name] for what, days in named.items() if name in days}
+        doubt = _contradiction(dates, today)
+        if doubt:
+            found.wrong[name] = doubt
+            continue
         begin = start.get(name)
         if begin is None:
             found.notes[name] = "no date of the start of therapy"
             continue
-        ends = [day for dates in (progression, death) if (day := dates.get(name)) is not None]
+        ends = [day for days in (progression, death) if (day := days.get(name)) is not None]
         end = min(ends) if ends else last_contact.get(name)
         if end is None:
             found.notes[name] = "no date of progression or last contact"
@@ -138,6 +170,18 @@ def outcomes(
             kind = "progression or death" if ends else "the last contact"
             found.wrong[name] = f"{kind} is {(begin - end).days} days before the start of therapy"
         else:
-            found.months[name] = round((end - begin).days * MONTHS_A_DAY, 2)
+            found.months[name] = months_between(begin, end)
             found.event[name] = bool(ends)
     return found
+
+
+def _contradiction(dates: Mapping[str, datetime.date], today: datetime.date) -> str:
+    """Return what cannot be of one patient's dates; empty if nothing."""
+    future = [what for what, day in dates.items() if day > today]
+    if future:
+        return f"{future[0]} is {(dates[future[0]] - today).days} days in the future"
+    death = dates.get("death")
+    for what in ("progression", "the last contact"):
+        if death is not None and what in dates and dates[what] > death:
+            return f"{what} is {(dates[what] - death).days} days after death"
+    return ""

@@ -13,6 +13,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from prrt_estimators._analytes import Analyte
+from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
 from prrt_estimators.dicom._choose import RULES
 from prrt_estimators.dicom._clinical import Clinical
@@ -120,7 +121,7 @@ def write_tables(
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
     with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
 
 
 def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from prrt_estimators._frames import as_frame
 from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
+from prrt_estimators.datasets._predictors import check_predictors
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 
@@ -78,6 +79,18 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
                 f"{type(self).__name__} needs 'lab'; the data have {', '.join(cohort.modalities)}."
             )
         return cohort["lab"]
+
+    def _training_table(self, X: Any, cohort: Cohort | None) -> Any:
+        """Return the laboratory table of training patients, whose columns must be predictors.
+
+        Raises
+        ------
+        CohortError
+            If a column holds files, identifiers, dates or an outcome (`LeakageError`).
+        """
+        table = self._table(X, cohort)
+        check_predictors(table)
+        return table
 
     def _check_target(self, X: Any, y: Any) -> np.ndarray:
         """Check y, store what is learnt from it alone (`classes_`), and return what the model learns."""

@@ -84,7 +84,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         """
         self._validate_params()
         X, y, weights = self._with_weight(X, y, sample_weight)
-        table = self._table(X, self._cohort(X))
+        table = self._training_table(X, self._cohort(X))
         self.markers_ = []
         if isinstance(table, pd.DataFrame) and not isinstance(table.columns, pd.RangeIndex):
             self.finder_ = LiteratureMarkers().fit(table)

@@ -77,7 +77,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         self.modalities_ = names
         table = None
         if "lab" in names:
-            raw = self._table(X, cohort)
+            raw = self._training_table(X, cohort)
             self.preprocessor_ = LabPreprocessor(log=getattr(self, "log", "auto"))
             table = self.preprocessor_.fit_transform(raw)
             self._note_columns(self.preprocessor_)

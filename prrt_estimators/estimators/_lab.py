@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.preprocessing import LabPreprocessor
+from prrt_estimators.preprocessing._labs import prepared_from
 
 
 class LabPFSClassifier(BasePFSClassifier):
@@ -54,8 +55,11 @@ class LabPFSClassifier(BasePFSClassifier):
     preprocessor_ : LabPreprocessor
         Fitted on the training rows.
     model_ : RandomForestClassifier or LogisticRegression
-    feature_importances_ : ndarray
-        Of each prepared column, see ``preprocessor_.get_feature_names_out()``; forest only.
+    feature_importances_ : ndarray of shape (n_features_in_,)
+        Of each column of the table, in its order; forest only.
+    coef_ : ndarray of shape (1, n_features_in_)
+        Change of the log odds of the second class by one standard deviation of each column, in the order of the table;
+        logistic regression only, and only without categories and gaps, which have several coefficients a column.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         Only if the table has names.
@@ -137,7 +141,7 @@ class LabPFSClassifier(BasePFSClassifier):
         """
         self._validate_params()
         X, y, weights = self._with_weight(X, y, sample_weight)
-        table = self._table(X, self._cohort(X))
+        table = self._training_table(X, self._cohort(X))
         self.preprocessor_ = LabPreprocessor(log=self.log)
         prepared = self.preprocessor_.fit_transform(table)
         encoded = self._check_target(prepared, y)
@@ -176,8 +180,22 @@ class LabPFSClassifier(BasePFSClassifier):
 
     @property
     def feature_importances_(self) -> np.ndarray:
-        """Mean decrease of impurity of each prepared column (random forest only)."""
+        """Mean decrease of impurity of each column, its indicator of gaps and its categories included (forest only)."""
         check_is_fitted(self)
         if not isinstance(self.model_, RandomForestClassifier):
             raise AttributeError("feature_importances_ belongs to model='random_forest'; see model_.coef_.")
-        return self.model_.feature_importances_
+        owner = prepared_from(self.preprocessor_)[1]
+        return np.bincount(owner, self.model_.feature_importances_, minlength=self.n_features_in_)
+
+    @property
+    def coef_(self) -> np.ndarray:
+        """Coefficient of each column of the table (logistic regression only)."""
+        check_is_fitted(self)
+        owner = prepared_from(self.preprocessor_)[1]
+        if isinstance(self.model_, RandomForestClassifier) or sorted(owner) != list(range(self.n_features_in_)):
+            raise AttributeError(
+                "coef_ belongs to model='logistic' on columns of numbers without gaps; see model_.coef_ for those of the "
+                "prepared columns."
+            )
+        sign = 1 if getattr(self, "_class_of_one", 1) == 1 else -1
+        return sign * self.model_.coef_[:, np.argsort(owner)]

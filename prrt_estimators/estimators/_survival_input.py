@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_consistent_length, column_or_1d
 
+from prrt_estimators._events import as_events
+
 #: Months that "auto" means where y allows it: the study's.
 _USUAL_HORIZON = 12.0
 
@@ -42,10 +44,9 @@ def check_survival(
     if event is None:
         seen = np.ones(len(months), dtype=bool)
     else:
-        values = column_or_1d(np.asarray(event, dtype=float), warn=False)
+        values = column_or_1d(np.asarray(event), warn=False)
         check_consistent_length(months, values)
-        _refuse("event", ~np.isin(values, (0.0, 1.0)), values, "1 (progressed) or 0 (censored)")
-        seen = values == 1
+        seen = as_events(values, "event")
     if isinstance(horizon, str):
         short, longest = months[seen & (long == 0)], months[long == 1].min(initial=np.inf)
         least = short.max(initial=0.0)

@@ -17,7 +17,7 @@ from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.estimators._base import check_one_is_long
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.inspection._tables import innermost, table_of
-from prrt_estimators.preprocessing import LabPreprocessor
+from prrt_estimators.preprocessing._labs import prepared_from
 
 FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 
@@ -80,7 +80,7 @@ def forest_inside(estimator: Any) -> ForestInside:
     if isinstance(estimator, LabPFSClassifier):
         check_one_is_long(estimator)
         prepared = estimator.preprocessor_
-        sources, owner = _sources(prepared)
+        sources, owner = prepared_from(prepared)
         return ForestInside(
             estimator.model_, lambda X: prepared.transform(_table(X)), partial(_named, sources), sources, owner
         )
@@ -116,24 +116,3 @@ def _table(X: Any) -> Any:
 
 def _named(sources: list[str], X: Any) -> pd.DataFrame:
     return pd.DataFrame(_table(X), copy=True).set_axis(sources, axis=1)
-
-
-def _sources(preprocessor: LabPreprocessor) -> tuple[list[str], np.ndarray]:
-    """Return the columns of the table and, for each prepared column, the position of the one that it comes from."""
-    given = getattr(preprocessor, "feature_names_in_", None)
-    names = [f"x{k}" for k in range(preprocessor.n_features_in_)] if given is None else [str(name) for name in given]
-    place = {name: k for k, name in enumerate(names)}
-    transformer = preprocessor.transformer_
-    owner = np.full(len(preprocessor.get_feature_names_out()), -1)
-    for key, part, columns in transformer.transformers_:
-        if not len(columns):
-            continue
-        where = transformer.output_indices_[key]
-        if key == "gap":
-            origin = [columns[feature] for feature in part.features_]
-        elif key == "category":
-            origin = [name for name, values in zip(columns, part.categories_, strict=True) for _ in range(len(values))]
-        else:
-            origin = list(columns)
-        owner[where] = [place[str(name)] for name in origin]
-    return names, owner

@@ -18,6 +18,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.datasets._predictors import check_predictors
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
@@ -157,6 +158,7 @@ class Run:
     ):  # fmt: skip
         self.X = Cohort(X) if isinstance(X, Mapping) and not isinstance(X, Cohort) else X
         self.models = check_models(models)
+        check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))
         self.y = ClassTarget().check_coded(y, len(self.X))

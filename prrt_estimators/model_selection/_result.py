@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from prrt_estimators._frames import for_spreadsheets, from_spreadsheets
 from prrt_estimators._io import absolute, atomic_write
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.metrics._predictions import with_score_column
@@ -197,7 +198,7 @@ class ModelComparison:
         }
         for name, table in tables.items():
             with atomic_write(target / name) as temporary:
-                table.to_csv(temporary, index=False, lineterminator="\n")
+                for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
         with atomic_write(target / "run.json") as temporary:
             temporary.write_text(json.dumps(self.run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return target
@@ -261,12 +262,14 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
                 "stopped."
             )
         tables = {
-            name: pd.read_csv(
-                path / f"{name}.csv",
-                dtype={"model": str, "patient_id": str},
-                float_precision="round_trip",
-                keep_default_na=False,
-                na_values={column: [""] for column in (*run["scoring"], "time", "event")},
+            name: from_spreadsheets(
+                pd.read_csv(
+                    path / f"{name}.csv",
+                    dtype={"model": str, "patient_id": str},
+                    float_precision="round_trip",
+                    keep_default_na=False,
+                    na_values={column: [""] for column in (*run["scoring"], "time", "event")},
+                )
             )
             for name in ("scores", "predictions", "patients")
         }

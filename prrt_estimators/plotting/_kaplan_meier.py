@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from prrt_estimators._events import as_events
 from prrt_estimators.plotting._display import Display
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
 
@@ -286,7 +287,7 @@ def _check_survival(survival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             "`survival` must be a structured array with fields 'event' (bool) and 'time' (months), as X.survival; "
             f"got {type(survival).__name__}."
         )
-    event, time = survival["event"].astype(bool), survival["time"].astype(np.float64)
+    event, time = as_events(survival["event"], "survival['event']"), survival["time"].astype(np.float64)
     if len(time) == 0:
         raise ValueError("`survival` is empty; a Kaplan-Meier curve needs at least one patient.")
     wrong = np.flatnonzero(~(np.isfinite(time) & (time >= 0)))

@@ -14,7 +14,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prrt_estimators._analytes import find_analyte
-from prrt_estimators._values import EMPTY, parse_column
+from prrt_estimators._frames import as_frame
+from prrt_estimators._values import decimal_commas, is_error_cell, read_numbers
+from prrt_estimators.preprocessing._categories import category_text, is_nothing, known_spellings, sex_spellings
 
 
 class PositiveLog(TransformerMixin, BaseEstimator):
@@ -53,7 +55,8 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
 
     Numeric columns are imputed with the training median (a column that had gaps in training also gives an
     indicator), analytes that rise over orders of magnitude enter as logarithms, and all are scaled to zero mean and
-    unit variance. Columns of text or categories are one-hot encoded; a category not seen in training gives zeros.
+    unit variance. Columns of text or categories are one-hot encoded; a category not seen in training gives zeros, with a
+    warning. Sexes are one category however they are written.
     Numbers may be written as laboratories write them: ``"<20"``, ``"3,5"``.
 
     Parameters
@@ -105,10 +108,12 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             If a column mixes numbers with text, or a value is infinite.
         """
         table = self._table(X, reset=True)
+        self.commas_ = decimal_commas(table[name] for name in table.columns)
         self.numeric_: list[Any] = []
         self.categorical_: list[Any] = []
         for name in table.columns:
             (self.categorical_ if _is_categorical(table[name]) else self.numeric_).append(name)
+        self.spellings_ = {name: sex_spellings(name, category_text(table[name])) for name in self.categorical_}
         self.logged_ = [name for name in self.numeric_ if self._wants_log(name)]
         plain = [name for name in self.numeric_ if name not in self.logged_]
         self.transformer_ = ColumnTransformer(
@@ -121,7 +126,7 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             ],
             verbose_feature_names_out=False,
         )
-        self.transformer_.fit(self._parsed(table))
+        self.transformer_.fit(self._parsed(table, {}))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -137,7 +142,9 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         table = self._table(X, reset=False)
-        return np.asarray(self.transformer_.transform(self._parsed(table)), dtype=np.float64)
+        encoder = self.transformer_.named_transformers_["category"] if self.categorical_ else None
+        levels = {} if encoder is None else dict(zip(self.categorical_, encoder.categories_, strict=True))
+        return np.asarray(self.transformer_.transform(self._parsed(table, levels)), dtype=np.float64)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns that `transform` gives."""
@@ -163,6 +170,7 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
 
     def _table(self, X: Any, *, reset: bool) -> pd.DataFrame:
         """Check a table as scikit-learn does, but keep text, categories and gaps."""
+        X = as_frame(X)
         if isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if X.shape[0] < 1 or X.shape[1] < 1:
@@ -188,20 +196,31 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
         names = getattr(self, "feature_names_in_", [f"x{k}" for k in range(array.shape[1])])
         return pd.DataFrame(array, columns=list(names))
 
-    def _parsed(self, table: pd.DataFrame) -> pd.DataFrame:
+    def _parsed(self, table: pd.DataFrame, levels: dict[Any, Any]) -> pd.DataFrame:
+        """Return numbers and category texts; `levels` are those of training, empty in training."""
         columns: dict[Any, Any] = {}
+        commas = getattr(self, "commas_", False) or decimal_commas(table[name] for name in table.columns)
         for name in self.numeric_:
-            values, text = parse_column(table[name])
-            if text.any():
-                cell = table[name].to_numpy()[text][0]
+            read = read_numbers(table[name], commas)
+            if read.text.any():
+                cell = table[name].to_numpy()[read.text][0]
                 raise ValueError(
                     f"column {name!r} holds numbers in training but {cell!r} here; write a number or leave it empty."
                 )
-            if np.isinf(values).any():
+            if read.ambiguous.any():
+                cell = table[name].to_numpy()[read.ambiguous][0]
+                raise ValueError(
+                    f"column {name!r} holds {cell!r}, which could mean two numbers. Write it without a thousands separator."
+                )
+            if np.isinf(read.values).any():
                 raise ValueError(f"Input X contains infinity in column {name!r}; leave unknown values empty.")
-            columns[name] = values
+            columns[name] = read.values
         for name in self.categorical_:
-            columns[name] = _category_text(table[name])
+            spellings = getattr(self, "spellings_", {}).get(name, {})
+            texts = category_text(table[name], levels.get(name, ()))
+            if name in levels:
+                spellings = {**spellings, **known_spellings(name, texts, levels[name], spellings)}
+            columns[name] = np.array([spellings.get(text, text) for text in texts], dtype=object)
         return pd.DataFrame(columns, index=table.index)
 
     def __sklearn_tags__(self):
@@ -210,10 +229,36 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
         return tags
 
 
+def prepared_from(preprocessor: LabPreprocessor) -> tuple[list[str], np.ndarray]:
+    """Return the columns of the table and, for each prepared column, the position of the one that it comes from."""
+    given = getattr(preprocessor, "feature_names_in_", None)
+    names = [f"x{k}" for k in range(preprocessor.n_features_in_)] if given is None else [str(name) for name in given]
+    place = {name: k for k, name in enumerate(names)}
+    transformer = preprocessor.transformer_
+    owner = np.full(len(preprocessor.get_feature_names_out()), -1)
+    for key, part, columns in transformer.transformers_:
+        if not len(columns):
+            continue
+        where = transformer.output_indices_[key]
+        if key == "gap":
+            origin = [columns[feature] for feature in part.features_]
+        elif key == "category":
+            origin = [name for name, values in zip(columns, part.categories_, strict=True) for _ in range(len(values))]
+        else:
+            origin = list(columns)
+        owner[where] = [place[str(name)] for name in origin]
+    return names, owner
+
+
 def _is_categorical(values: pd.Series) -> bool:
+    if any(is_error_cell(value) for value in values if isinstance(value, str)):
+        raise ValueError(
+            f"column {values.name!r} holds an error of a spreadsheet, or a formula without a value; correct it or leave the "
+            "cell empty."
+        )
     if isinstance(values.dtype, pd.CategoricalDtype):
         return True
-    _, text = parse_column(values)
+    text = read_numbers(values).text
     if text.any() and not text[_filled(values)].all():
         cell = values.to_numpy()[text][0]
         raise ValueError(
@@ -224,13 +269,4 @@ def _is_categorical(values: pd.Series) -> bool:
 
 
 def _filled(values: pd.Series) -> np.ndarray:
-    return np.array([not _is_empty(value) for value in values], dtype=bool)
-
-
-def _is_empty(value: Any) -> bool:
-    return bool(pd.isna(value)) or (isinstance(value, str) and value.strip().lower() in EMPTY)
-
-
-def _category_text(values: pd.Series) -> np.ndarray:
-    """Return trimmed text with one spelling for every empty cell, which is a category of its own."""
-    return np.array(["missing" if _is_empty(value) else str(value).strip() for value in values], dtype=object)
+    return np.array([not is_nothing(value) for value in values], dtype=bool)

@@ -10,11 +10,13 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._analytes import find_analyte, unit_factor
+from prrt_estimators._frames import as_frame
+from prrt_estimators._sex import read_sex, says_sex
 from prrt_estimators._validation import as_cohort
-from prrt_estimators._values import parse_column
+from prrt_estimators._values import decimal_commas, read_numbers
 
-#: First letters of sex as tables hold it, English and German.
-_SEX = {"m": "male", "f": "female", "w": "female"}
+#: Sexes that limits are told for; others have the mean.
+_LIMITED = {"male": "male", "female": "female"}
 
 
 class LiteratureMarkers(TransformerMixin, BaseEstimator):
@@ -59,7 +61,8 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
                 self.columns_.setdefault(analyte.name, name)
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
-        sexes = [name for name in table.columns if name.strip().lower() in ("sex", "gender", "geschlecht")]
+        sexes = [name for name in table.columns if says_sex(name)]
+        self.commas_ = decimal_commas(table.iloc[:, k] for k in range(table.shape[1]))
         self.sex_column_ = sexes[0] if sexes else None
         known = self.columns_
         self.markers_ = [
@@ -102,15 +105,23 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _named(X: Any) -> pd.DataFrame:
+        X = as_frame(X)
         table = X if isinstance(X, pd.DataFrame) else as_cohort(X)["lab"]
         return table.set_axis([str(name) for name in table.columns], axis=1)
 
     def _values(self, table: pd.DataFrame, analyte: str) -> np.ndarray:
         name = self.columns_[analyte]
-        return parse_column(table[name])[0] * unit_factor(name)
+        commas = getattr(self, "commas_", False) or decimal_commas(table.iloc[:, k] for k in range(table.shape[1]))
+        read = read_numbers(table[name], commas)
+        if read.ambiguous.any():
+            cell = table[name].to_numpy()[read.ambiguous][0]
+            raise ValueError(
+                f"column {name!r} holds {cell!r}, which could mean two numbers. Write it without a thousands separator."
+            )
+        return read.values * unit_factor(name)
 
     def _over_limit(self, table: pd.DataFrame, name: str) -> np.ndarray:
         analyte = find_analyte(self.columns_[name])
         sexes = [None] * len(table) if self.sex_column_ is None else table[self.sex_column_].tolist()
-        limits = [analyte.upper_limit(_SEX.get(str(sex).strip().lower()[:1])) for sex in sexes]  # type: ignore[union-attr]
+        limits = [analyte.upper_limit(_LIMITED.get(read_sex(sex) or "")) for sex in sexes]  # type: ignore[union-attr]
         return self._values(table, name) / np.array(limits, dtype=float)

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
 from prrt_estimators.plotting import save_figure
 from prrt_estimators.report._report import data_uri
@@ -104,7 +105,7 @@ class ExplanationFolder:
             section.files += self.wrote(save_figure(figure, self.folder / name))
         for name, table in tables.items():
             with atomic_write(self.folder / f"{name}.csv") as temporary:
-                table.to_csv(temporary, index=False, lineterminator="\n")
+                for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
             section.files += self.wrote([self.folder / f"{name}.csv"])
         self.sections.append(section)
 

@@ -184,7 +184,7 @@ def test_dates_become_intervals():
             "Todesdatum": [None, None, "15.03.2020"],
         }
     )
-    np.testing.assert_allclose(found.frame["pfs_months"].astype(float), [11.99, 6.05, 0.46])
+    np.testing.assert_allclose(found.frame["pfs_months"].astype(float), [12.0, 6.0, 0.45])
     assert values(found, "progressed") == [1, 0, 1]
     assert found.therapy == dict.fromkeys("abc", datetime.date(2020, 3, 1))
     assert not any("20" in str(cell) for cell in found.frame.drop(columns="pfs_months").to_numpy().ravel())

@@ -30,7 +30,7 @@ def test_the_forest_is_scikit_learn_s_on_the_prepared_table(data):
     ).fit(prepared, y == "short")
     np.testing.assert_array_equal(ours.predict_proba(X), theirs.predict_proba(prepared))
     assert ours.classes_.tolist() == ["long", "short"]
-    leading = ours.preprocessor_.get_feature_names_out()[np.argmax(ours.feature_importances_)]
+    leading = ours.feature_names_in_[np.argmax(ours.feature_importances_)]
     assert leading == "cga"
 
 

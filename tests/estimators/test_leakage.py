@@ -42,6 +42,7 @@ def fitted_state(estimator) -> str:
     return joblib.hash(state)
 
 
+@pytest.mark.filterwarnings("ignore:column 'sex' holds 'planted'")
 @pytest.mark.parametrize(
     "estimator",
     [

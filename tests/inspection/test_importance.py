@@ -252,7 +252,7 @@ def test_gap_indicators_and_categories_count_for_their_column(planted):
     X, y = planted
     clf = LabPFSClassifier(n_estimators=30, random_state=0).fit(X, y)
     names = clf.preprocessor_.get_feature_names_out()
-    prepared = dict(zip(names, clf.feature_importances_, strict=True))
+    prepared = dict(zip(names, clf.model_.feature_importances_, strict=True))
     table = forest_importance(clf).set_index("column")
     assert table.loc["albumin", "importance"] == pytest.approx(
         prepared["albumin"] + prepared["missingindicator_albumin"]

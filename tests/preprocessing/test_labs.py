@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.utils.estimator_checks import check_estimator
 
+from prrt_estimators.exceptions import CohortWarning
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._labs import PositiveLog
 
@@ -44,7 +45,8 @@ def test_text_cells_and_categories():
 
 def test_an_unseen_category_gives_zeros():
     prep = LabPreprocessor().fit(pd.DataFrame({"sex": ["m", "f"]}))
-    assert prep.transform(pd.DataFrame({"sex": ["x"]})).tolist() == [[0.0, 0.0]]
+    with pytest.warns(CohortWarning, match="'sex' holds 'x'"):
+        assert prep.transform(pd.DataFrame({"sex": ["x"]})).tolist() == [[0.0, 0.0]]
 
 
 def test_numbers_and_text_in_one_column_are_refused_by_name():

@@ -1,0 +1,85 @@
+"""A table that is handed to `fit` as it is follows the rules by which `load_cohort` takes columns as predictors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from prrt_estimators.datasets._cells import MIN_LEVELS
+from prrt_estimators.datasets._roles import guess_role
+from prrt_estimators.exceptions import CohortError, LeakageError, Problem
+
+#: What `load_cohort` writes on its table of predictors, the user's own exceptions among them.
+LOADED = {"prrt_estimators": "predictors"}
+
+_FILES = ("holds files, not values", "load the table with load_cohort, which reads scans as scans")
+_REFUSED = {
+    "path": _FILES,
+    "patient_id": (
+        "identifies the patient and is never a predictor",
+        "leave it out, or load the table with load_cohort",
+    ),
+    "identifier": ("identifies the patient and is never a predictor", "leave it out, or rename it if it is a value"),
+    "date": ("holds dates, which are never predictors", "give an interval or an age in its place"),
+}
+_LEAK = "is known only after therapy and would leak the outcome"
+
+
+def check_predictors(table: Any) -> None:
+    """Refuse a table of which a column cannot be a predictor.
+
+    Parameters
+    ----------
+    table : DataFrame, Cohort or anything else
+        Checked if it is a table with names of columns, or has one, that `load_cohort` did not make.
+
+    Raises
+    ------
+    LeakageError
+        If a column is an outcome, or known only after therapy.
+    CohortError
+        If a column holds files, identifiers or dates.
+
+    Examples
+    --------
+    >>> check_predictors(pd.DataFrame({"cga": [90.0], "pfs_months": [5.0]}))
+    Traceback (most recent call last):
+    ...
+    prrt_estimators.exceptions.LeakageError: pfs_months: is known only after therapy and would leak the outcome. ...
+    """
+    if hasattr(table, "modalities") and hasattr(table, "ids"):
+        table = table.get("lab")
+    if not isinstance(table, pd.DataFrame) or isinstance(table.columns, pd.RangeIndex):
+        return
+    if all(table.attrs.get(key) == value for key, value in LOADED.items()):
+        return
+    leaks, problems = [], []
+    for k, name in enumerate(table.columns):
+        if not isinstance(name, str):
+            continue
+        cells = table.iloc[:, k]
+        role = guess_role(name, cells)
+        if role in _REFUSED:
+            problems.append(Problem(*_REFUSED[role], column=name))
+        elif role in ("time", "event", "target", "after_therapy"):
+            remedy = (
+                "leave it out; only if it was known before therapy, load the table with load_cohort and "
+                f"allow_after_therapy=[{name!r}]"
+            )
+            leaks.append(Problem(_LEAK, remedy, column=name))
+        elif role not in ("lab", "unrecognised", "empty"):
+            problems.append(Problem(*_REFUSED["path"], column=name))
+        elif _identifies(cells):
+            problems.append(Problem(*_REFUSED["identifier"], column=name))
+    if leaks:
+        raise LeakageError(leaks + problems)
+    if problems:
+        raise CohortError(problems)
+
+
+def _identifies(cells: pd.Series) -> bool:
+    """Tell whether a column of words has as many as there are patients."""
+    if pd.api.types.is_numeric_dtype(cells.dtype) or not all(isinstance(cell, str) for cell in cells):
+        return False
+    return cells.nunique() == len(cells) >= MIN_LEVELS
