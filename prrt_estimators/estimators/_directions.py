@@ -19,6 +19,8 @@ _TRACERS: Mapping[str, tuple[str, ...]] = {
     "fdopa": ("fdopa", "dopa", "fluorodopa"),
 }
 ANY = "any"
+#: Blocks whose columns are not of lesions, whatever they are called: the greatest SUV of a whole PET is a kidney's.
+_NO_LESIONS = ("global_pet",)
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,16 @@ _THERANOSTICS = "Theranostics 2025 (n = 178)"
 
 #: In the order of the page: images, panels, analytes, clinical columns.
 DIRECTIONS: tuple[Direction, ...] = (
-    Direction("log_pet_volume", "log mL", -1, "HR 2.24 (1.73 to 2.89)", "sstr", "PFS", _HOU, ("volume_ml", "tumour_volume_ml")),
-    Direction("log_peak_mean", "log SUV", 1, "higher uptake in responders", "sstr", "response", _ORTEGA, ("suv_mean_lesion", "suvmax", "suv_max")),
-    Direction("log_suv_p10", "log SUV", 1, "HR 0.32 (0.20 to 0.51) of low volume with high minimum", "sstr", "PFS", _CARLSEN, ("suv_lowest_mean",)),
+    Direction("log_avid_volume", "log mL", -1, "HR 2.24 (1.73 to 2.89)", "sstr", "PFS", _HOU, ("lesion_volume_ml",)),
+    Direction("ct_pet_mismatch", "SD", -1, "disease that the tracer does not show", "sstr", "OS", "Chan 2017, Theranostics 7:1149"),
+    Direction("log_peak_mean", "log SUV", 1, "higher uptake in responders", "sstr", "response", _ORTEGA, ("suv_mean", "suv_max", "suv_peak")),
+    Direction("log_suv_p10", "log SUV", 1, "HR 0.32 (0.20 to 0.51) of low volume with high minimum", "sstr", "PFS", _CARLSEN, ("suv_mean_lowest",)),
     Direction("log_peak_spread", "log SUV", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON),
-    Direction("suv_cov", "", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON, ("log_suv_spread", "dispersion")),
-    Direction("pet_ct_mismatch", "", -1, "disease that the tracer does not show", "sstr", "OS", "Chan 2017, Theranostics 7:1149"),
-    Direction("suv_max_fdg", "SUV", -1, "HR 8.4 above SUV 3", "fdg", "PFS", "Binderup 2010, doi:10.1158/1078-0432.CCR-09-1759"),
-    Direction("hu_lesion", "SD", 1, "hypoattenuating tumours behave worse", ANY, "OS", "Worhunsky 2014, HPB 16:304"),
-    Direction("hu_muscle", "HU", 1, "HR 1.36 of low attenuation", ANY, "OS", "Martin 2013, J Clin Oncol 31:1539 (other cancers)"),
+    Direction("lesion_suv_spread", "log SUV", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON),
+    Direction("uptake_cv", "", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON, ("suv_dispersion",)),
+    Direction("suv_max_fdg", "SUV", -1, "HR 8.4 above SUV 3", "fdg", "PFS", "Binderup 2010, doi:10.1158/1078-0432.CCR-09-1759", ("log_peak_mean", "suv_max")),
+    Direction("lesion_hu_z", "SD", 1, "hypoattenuating tumours behave worse", ANY, "OS", "Worhunsky 2014, HPB 16:304"),
+    Direction("muscle_hu", "HU", 1, "HR 1.36 of low attenuation", ANY, "OS", "Martin 2013, J Clin Oncol 31:1539 (other cancers)"),
     Direction("panel_markers", "SD", -1, "HR 2.05 of CgA", ANY, "PFS", _RUHWEDEL),
     Direction("panel_liver", "SD", -1, "GGT, p 0.002; De Ritis HR 1.7", ANY, "PFS", f"{_BAUR}; {_RUHWEDEL}"),
     Direction("panel_inflammation", "SD", -1, "HR 14.2 of an index above 0", ANY, "PFS", _BLACK),
@@ -199,6 +202,8 @@ def _known(prior: Any, tracer: str | None) -> dict[str, tuple[str, int, str, str
 
 def _keys(name: Any) -> list[str]:
     """Return the spellings under which a column is looked for: itself, its words, its analyte; block names dropped."""
-    text = str(name).rpartition("__")[2]
+    block, _, text = str(name).rpartition("__")
+    if block in _NO_LESIONS:
+        return []
     analyte = find_analyte(text)
     return [text, " ".join(name_tokens(text)), *([analyte.name] if analyte is not None else [])]

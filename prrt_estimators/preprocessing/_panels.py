@@ -63,8 +63,9 @@ class LabPanels(TransformerMixin, BaseEstimator):
     analytes : bool, default=False
         Also return each analyte, standardised, beside the panels.
     others : {"keep", "drop"}, default="keep"
-        What becomes of columns that belong to no panel, such as age, grade or Ki-67. They are prepared as by
-        `LabPreprocessor`, without indicators of gaps.
+        What becomes of columns that are no analytes, such as age, grade or Ki-67. They are prepared as by
+        `LabPreprocessor`, without indicators of gaps. Sex, which the panels are adjusted for, is not among them where
+        there is a panel, nor are analytes of no panel.
 
     Attributes
     ----------
@@ -73,7 +74,7 @@ class LabPanels(TransformerMixin, BaseEstimator):
     panels_ : dict of str to dict
         Panel to analyte to sign, as far as the table holds them.
     others_ : list
-        Columns that belong to no panel.
+        Other columns that are kept.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
 
@@ -128,7 +129,8 @@ class LabPanels(TransformerMixin, BaseEstimator):
         self.panels_ = {panel: signs for panel, signs in self.panels_.items() if signs}
         sexes = [name for name in table.columns if name.strip().lower() in _SEX_NAMES]
         self.sex_column_ = sexes[0] if sexes else None
-        taken = set(self.columns_.values())
+        taken = {name for name in table.columns if find_analyte(name) is not None}
+        taken |= {self.sex_column_} if self.columns_ else set()
         self.others_ = [name for name in table.columns if name not in taken] if self.others == "keep" else []
         if self.columns_:
             values = self._values(table)

@@ -1,0 +1,315 @@
+"""Named blocks of columns joined into one prediction: lesions, laboratory values, whatever else a cohort has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from prrt_estimators._validation import as_cohort
+from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.estimators._blocks import NAMES, absent, block_table, default_blocks, joined, usable_blocks
+from prrt_estimators.estimators._cox import CoxPFSClassifier
+from prrt_estimators.estimators._late import LateFusion
+from prrt_estimators.estimators._score_link import ScoreLink
+from prrt_estimators.exceptions import MissingModalityError
+
+
+class BlockFusionPFSClassifier(BasePFSClassifier):
+    r"""Predict long PFS from named blocks of columns: lesions on PET and CT, the whole PET, laboratory values.
+
+    With ``fusion="joint"`` a `CoxPFSClassifier` sees the columns of all blocks, and one each those of a single block. The
+    score is
+
+    .. math:: s = \tfrac{1}{2} \, \sigma \, \bigl(z(\text{joint}) + z(\textstyle\sum_b \text{own}_b)\bigr),
+
+    :math:`z` being standardised over the training patients, and :math:`\sigma` set so that the score spreads as the joint
+    model's own. A block whose columns predict little has small coefficients in its own model, and adds little. With
+    ``fusion="late"`` any scikit-learn estimator may score a block: scores become ranks among cross-fitted scores of the
+    training patients, and are averaged with weights that grow with the cross-fitted AUROC above 0.5.
+
+    A patient who lacks a block is predicted from the others; nobody else is affected.
+
+    Parameters
+    ----------
+    blocks : "auto" or mapping of str to transformer, default="auto"
+        Name to a transformer from a Cohort to a table of numbers. "auto" takes what the cohort holds: ``lesions``
+        (`LesionFeatures`), ``global_pet`` (`GlobalPETFeatures`, as logarithms; left out where the tracer binds
+        somatostatin receptors, whose lesions say more) and ``labs`` (`LabPanels`).
+    fusion : {"joint", "late"}, default="joint"
+    own_share : float, default=0.5
+        The :math:`c` of the blocks' own scores where ``fusion="joint"``; 0 leaves the joint model alone.
+    estimator : estimator, mapping of block to estimator, or None, default=None
+        What scores a block where ``fusion="late"``; `CoxPFSClassifier` if None.
+    prior : "published", DataFrame, mapping or None, default=None
+        Directions, see `CoxPFSClassifier`.
+    tracer : str, default=None
+        What the PET shows, see `CoxPFSClassifier`.
+    lesions : str, default="phantom"
+        What a lesion is, see `LesionFeatures`; for ``blocks="auto"``.
+    cv : int, default=5
+        Inner folds of ``fusion="late"``.
+    horizon : float or "auto", default="auto"
+        Months, see `CoxPFSClassifier`.
+    cache_dir : path, default=None
+        Folder in which features of scans are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    random_state : int, RandomState or None, default=None
+        Of the inner folds.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Labels; the second is long PFS.
+    blocks_ : dict of str to transformer
+        Fitted, in order.
+    left_out_ : dict of str to str
+        Blocks that the training patients do not have, and why.
+    joint_ : CoxPFSClassifier
+        Model of all columns, named ``block__column``; only for ``fusion="joint"``.
+    own_ : dict of str to estimator
+        Model of each block.
+    weights_ : dict of str to float
+        Only for ``fusion="late"``: share of each block.
+    learnt_from_ : {"time", "class"}
+    coef_, feature_names_in_ : ndarray of shape (n_columns,)
+        Of the joint model's columns, in one order; only for ``fusion="joint"``.
+
+    Raises
+    ------
+    MissingModalityError
+        If the cohort has none of the blocks.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> lab = pd.DataFrame({"CgA": rng.lognormal(5, 1, 80), "CRP": rng.lognormal(1, 1, 80)})
+    >>> months = 2e3 * rng.exponential(size=80) / lab["CgA"].to_numpy()
+    >>> model = BlockFusionPFSClassifier(prior="published").fit(lab, months > 12, time=months)
+    >>> list(model.blocks_), model.left_out_["lesions"][:8], model.coef_.round(1)
+    (['labs'], 'no PET o', array([-0.6,  0. ]))
+    """
+
+    _image: ClassVar[str] = "pet"
+    _parameter_constraints: ClassVar[dict] = {
+        "blocks": [StrOptions({"auto"}), dict],
+        "fusion": [StrOptions({"joint", "late"})],
+        "own_share": [Interval(Real, 0, None, closed="left")],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        *,
+        blocks: Any = "auto",
+        fusion: str = "joint",
+        own_share: float = 0.5,
+        estimator: Any = None,
+        prior: Any = None,
+        tracer: str | None = None,
+        lesions: str = "phantom",
+        cv: int = 5,
+        horizon: Any = "auto",
+        cache_dir: Any = None,
+        random_state: Any = None,
+    ):
+        self.blocks = blocks
+        self.fusion = fusion
+        self.own_share = own_share
+        self.estimator = estimator
+        self.prior = prior
+        self.tracer = tracer
+        self.lesions = lesions
+        self.cv = cv
+        self.horizon = horizon
+        self.cache_dir = cache_dir
+        self.random_state = random_state
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, time: Any = None, event: Any = None
+    ) -> BlockFusionPFSClassifier:
+        """Learn the blocks, their models and how they are joined from the training rows.
+
+        Parameters
+        ----------
+        X : Cohort, mapping, DataFrame or array
+            Patients; a plain table is the modality ``"lab"``, a 5-D array the PET.
+        y : array of shape (n,)
+            1 for long PFS, 0 for short.
+        sample_weight : array of shape (n,), default=None
+        time : array of shape (n,), default=None
+            Months to progression or censoring; see `CoxPFSClassifier`.
+        event : array of shape (n,), default=None
+            Whether progression was seen.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        cohort, encoded = self._checked(X, y)
+        given = {"sample_weight": sample_weight, "time": time, "event": event}
+        given = {name: np.asarray(values) for name, values in given.items() if values is not None}
+        wanted = default_blocks(self) if isinstance(self.blocks, str) else dict(self.blocks)
+        self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
+        if not self.blocks_:
+            reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
+            raise MissingModalityError(f"BlockFusionPFSClassifier has no block to learn from ({reasons}).")
+        if self.fusion == "late":
+            self._fit_late(tables, encoded, given)
+        else:
+            self._fit_joint(tables, encoded, given)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return class probabilities.
+
+        Parameters
+        ----------
+        X : Cohort, mapping, DataFrame or array
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            The second column is the probability of long PFS.
+        """
+        check_is_fitted(self)
+        tables = self._tables(X)
+        long = self.late_.probability(tables) if self.fusion == "late" else self.link_.probability(self._score(tables))
+        return np.column_stack([1 - long, long])
+
+    def block_scores(self, X: Any) -> pd.DataFrame:
+        """Return what each block adds to the score of each patient.
+
+        Parameters
+        ----------
+        X : Cohort, mapping, DataFrame or array
+
+        Returns
+        -------
+        DataFrame of shape (n, n_blocks)
+            High goes with long PFS; NaN where a patient lacks the block. With ``fusion="joint"`` the rows sum to the
+            score up to a constant, with ``fusion="late"`` they are weighted ranks.
+        """
+        check_is_fitted(self)
+        tables = self._tables(X)
+        if self.fusion == "late":
+            return self.late_.parts(tables)
+        columns, effects = self.joint_.scaler_.transform(joined(tables).to_numpy()), self.joint_.coef_
+        start, parts = 0, {}
+        for name, table in tables.items():
+            stop = start + table.shape[1]
+            part = np.nan_to_num(columns[:, start:stop]) @ effects[start:stop] * self.share_[0]
+            part += self.own_[name].score_samples(table) * self.share_[1]
+            parts[name] = np.where(absent(table), np.nan, part)
+            start = stop
+        return pd.DataFrame(parts, index=next(iter(tables.values())).index)
+
+    def prepare(
+        self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None
+    ) -> BlockFusionPFSClassifier:
+        """Check the scans of X and compute what is learnt from no cohort, so that folds find it in the cache.
+
+        Parameters
+        ----------
+        X : Cohort, mapping, DataFrame or array
+        progress : callable, default=None
+            Called with (patients done, patients in all).
+        n_jobs : int, default=None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        CohortError
+            With everything that is wrong with any scan.
+        """
+        cohort = as_cohort(X, image=self._image)
+        wanted = default_blocks(self) if isinstance(self.blocks, str) else dict(self.blocks)
+        scans = {name: one for name, one in wanted.items() if name != NAMES.labs}
+        if progress is not None:
+            progress(0, len(cohort))
+        usable_blocks(scans, cohort)
+        if progress is not None:
+            progress(len(cohort), len(cohort))
+        return self
+
+    def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
+        cohort = self._cohort(X)
+        table = X if cohort is None else cohort
+        if cohort is None:
+            table = self._plain_table(X, reset=True)
+        encoded = self._encode_target(table, y)
+        return as_cohort(table, image=self._image), encoded
+
+    def _plain_table(self, X: Any, *, reset: bool) -> pd.DataFrame:
+        """Return a table given without a cohort, its cells checked as a laboratory table's are."""
+        from prrt_estimators.preprocessing import LabPreprocessor
+
+        if reset:
+            self.input_ = LabPreprocessor().fit(X)
+            self.n_features_in_ = self.input_.n_features_in_
+        table = self.input_._table(X, reset=False)
+        self.input_._parsed(table)
+        return table
+
+    def _tables(self, X: Any) -> dict[str, pd.DataFrame]:
+        cohort = self._cohort(X)
+        cohort = as_cohort(self._plain_table(X, reset=False) if cohort is None else cohort, image=self._image)
+        columns = {name: self.columns_[name] for name in self.blocks_}
+        return {name: block_table(one, cohort, columns[name]) for name, one in self.blocks_.items()}
+
+    def _model(self) -> CoxPFSClassifier:
+        return CoxPFSClassifier(prior=self.prior, tracer=self.tracer, horizon=self.horizon)
+
+    def _fit_joint(self, tables: Mapping[str, pd.DataFrame], encoded: np.ndarray, given: dict[str, Any]) -> None:
+        self.columns_ = {name: list(table.columns) for name, table in tables.items()}
+        everything = joined(tables)
+        self.joint_ = self._model().fit(everything, encoded, **given)
+        self.own_ = (
+            {next(iter(tables)): clone(self.joint_).fit(next(iter(tables.values())), encoded, **given)}
+            if len(tables) == 1
+            else {name: self._model().fit(table, encoded, **given) for name, table in tables.items()}
+        )
+        joint = self.joint_.score_samples(everything)
+        own = np.sum([self.own_[name].score_samples(table) for name, table in tables.items()], axis=0)
+        # Standardised and added; then scaled to spread as the joint model's score, which is shrunk as it should be.
+        weights = given.get("sample_weight", np.ones(len(encoded)))
+        spreads = [max(_spread(one, weights), 1e-12) for one in (joint, own)]
+        total = joint / spreads[0] + self.own_share * own / spreads[1]
+        scale = _spread(joint, weights) / max(_spread(total, weights), 1e-12)
+        self.share_ = (scale / spreads[0], self.own_share * scale / spreads[1])
+        self.link_ = ScoreLink.fit(self._score(tables), encoded, self.horizon, **given)
+        self.learnt_from_ = self.joint_.learnt_from_
+        self.coef_ = self.joint_.coef_
+        self.feature_names_in_ = self.joint_.feature_names_in_
+
+    def _score(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
+        own = np.sum([self.own_[name].score_samples(table) for name, table in tables.items()], axis=0)
+        return self.share_[0] * self.joint_.score_samples(joined(tables)) + self.share_[1] * own
+
+    def _fit_late(self, tables: Mapping[str, pd.DataFrame], encoded: np.ndarray, given: dict[str, Any]) -> None:
+        self.columns_ = {name: list(table.columns) for name, table in tables.items()}
+        chosen = self.estimator if isinstance(self.estimator, Mapping) else dict.fromkeys(tables, self.estimator)
+        unknown = [name for name in chosen if name not in tables and name not in self.left_out_]
+        if unknown:
+            raise ValueError(f"`estimator` names {', '.join(unknown)}, but the blocks are {', '.join(tables)}.")
+        models = {name: self._model() if chosen.get(name) is None else clone(chosen[name]) for name in tables}
+        self.late_ = LateFusion(models, self.cv, self.random_state).fit(tables, encoded, given)
+        self.own_, self.weights_ = self.late_.models, self.late_.weights
+        self.learnt_from_ = self.late_.learnt_from
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "learnt_from_")
+
+
+def _spread(values: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.sqrt(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)))
