@@ -19,9 +19,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from prrt_estimators.features import LesionFeatures
+from prrt_estimators.features._delineation import delineate
+from prrt_estimators.features._finder import find
+from prrt_estimators.features._images import Image, read_image
+from prrt_estimators.features._prognostic import prognostic_numbers
+from prrt_estimators.features._weights import load_finder
 
-from prrt_estimators import Cohort, Volumes, make_prrt_cohort
+from prrt_estimators import Cohort, make_prrt_cohort
 from prrt_estimators._io import atomic_write
 from prrt_estimators.datasets._synthetic import _ct, _factors, _pet
 from prrt_estimators.datasets._synthetic._anatomy import build_anatomy
@@ -74,32 +78,41 @@ def extract(setting: Setting, seed: int) -> pd.DataFrame:
     with unseen_scanner(setting.unseen):
         cohort = make_prrt_cohort(setting.patients, volume_shape=setting.shape, random_state=seed, **setting.options)
     X = cohort.X
-    if setting.given:
-        masks = {"pet": Volumes(cohort.truth.pet_signal[:, None].astype(np.float32), spacing=cohort.spacing)}
-        masks["ct"] = Volumes(ct_masks(setting, seed), spacing=cohort.spacing)
-        X = Cohort({name: X[name] for name in X}, ids=X.ids, masks=masks)
-    seen = X.select(*(name for name in ("pet", "ct") if name != setting.without))
-    parts = [LesionFeatures().fit_transform(seen).add_prefix("found__")]
-    if setting.given:
-        parts.append(
-            LesionFeatures(lesions="mask", mask={"pet": "pet", "ct": "ct"}).fit_transform(X).add_prefix("given__")
-        )
+    given = (cohort.truth.pet_signal.astype(np.float32), ct_masks(setting, seed)) if setting.given else None
+    rows = [lesion_numbers(X, row, setting.without, given) for row in range(len(X))]
+    table = pd.DataFrame(rows)
     if setting.without != "pet":
-        parts.append(GlobalPETFeatures().fit_transform(X).add_prefix("global__"))
-    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+        whole = GlobalPETFeatures().fit_transform(X).add_prefix("global__").reset_index(drop=True)
+        table = pd.concat([table, whole], axis=1)
     return table.set_axis(pd.Index(X.ids, name="patient_id"))
+
+
+def lesion_numbers(X: Cohort, row: int, without: str, given: tuple[np.ndarray, np.ndarray] | None) -> dict[str, float]:
+    """Return what `LesionFeatures` gives for one patient, of found lesions and of given masks; the finder runs once."""
+    weights = load_finder()
+    pet, ct = (None if name == without else read_image(X, row, name) for name in ("pet", "ct"))
+    findings = find(pet, ct, weights)
+    masks: dict[str, dict[str, Image | None]] = {"found": {}}
+    if given is not None and pet is not None and ct is not None:
+        masks["given"] = {"pet": Image(given[0][row], pet.affine), "ct": Image(given[1][row], ct.affine)}
+    numbers = {}
+    for name, own in masks.items():
+        definition = "mask" if own else "phantom"
+        tumour = delineate(definition, pet, ct, findings, weights.confidence, own).tumour
+        numbers |= {f"{name}__{key}": value for key, value in prognostic_numbers(tumour, weights.reference).items()}
+    return numbers
 
 
 def ct_masks(setting: Setting, seed: int) -> np.ndarray:
     """Return the voxels that lesions visible on CT fill, as somebody who sees the CT alone would draw them."""
-    masks = np.zeros((setting.patients, 1, *setting.shape), dtype=np.float32)
+    masks = np.zeros((setting.patients, *setting.shape), dtype=np.float32)
     for k in range(setting.patients):
         patient = draw_patient(seed, k, setting.options.get("n_centres", 1))
         grid = patient_grid(patient, setting.shape, None)
         for lesion in place_lesions(patient, build_anatomy(patient, bowel=False)):
             if lesion.ct_visible:
                 box, share, _ = lesion_share(grid, lesion.shape)
-                masks[(k, 0)][box] = np.maximum(masks[(k, 0)][box], share > _MASK_SHARE)
+                masks[k][box] = np.maximum(masks[k][box], share > _MASK_SHARE)
     return masks
 
 
@@ -121,11 +134,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results-hundred"))
     parser.add_argument("--settings", default=",".join(one.name for one in SETTINGS))
     parser.add_argument("--limit", type=int, default=None, help="cohorts per setting")
+    parser.add_argument("--share", default="0/1", help="k/m: of the cohorts only each m-th, beginning with the k-th")
     options = parser.parse_args()
     (options.out / "features").mkdir(parents=True, exist_ok=True)
     wanted = options.settings.split(",")
+    first, step = map(int, options.share.split("/"))
     for setting in (one for one in SETTINGS if one.name in wanted):
-        for seed in setting.seeds[: options.limit]:
+        for seed in setting.seeds[: options.limit][first::step]:
             target = file_of(options.out, setting, seed)
             if target.exists():
                 continue

@@ -110,7 +110,7 @@ def median_survival(time: np.ndarray, event: np.ndarray) -> float:
 
 
 def _survival_forest(
-    X: pd.DataFrame, y: np.ndarray, time: np.ndarray, event: np.ndarray, T: pd.DataFrame
+    X: pd.DataFrame, _: np.ndarray, time: np.ndarray, event: np.ndarray, T: pd.DataFrame
 ) -> np.ndarray:
     from sksurv.ensemble import RandomSurvivalForest
     from sksurv.util import Surv
@@ -120,7 +120,7 @@ def _survival_forest(
     return -model.fit(fill.transform(X), Surv.from_arrays(event, time)).predict(fill.transform(T))
 
 
-def _lifelines(X: pd.DataFrame, y: np.ndarray, time: np.ndarray, event: np.ndarray, T: pd.DataFrame) -> np.ndarray:
+def _lifelines(X: pd.DataFrame, _: np.ndarray, time: np.ndarray, event: np.ndarray, T: pd.DataFrame) -> np.ndarray:
     prepare = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler()).fit(X)
     varies = prepare[-1].var_ > 0
     frame = lambda table: pd.DataFrame(prepare.transform(table)[:, varies])  # noqa: E731
