@@ -37,6 +37,7 @@ from prrt_estimators.model_selection._records import collect, model_entry, warn_
 from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
+from prrt_estimators.model_selection._times import fit_names, survival_of
 from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
@@ -68,7 +69,8 @@ def compare_models(
     models : mapping of str to estimator or Skipped
         Binary classifiers with ``predict_proba``; see :func:`paper_models`. They are cloned for every fold.
     X : Cohort, mapping of modalities, DataFrame or array of shape (n, ...)
-        Patients.
+        Patients. Where a Cohort has times to progression (``X.survival``), those of training patients are handed to
+        models whose ``fit`` takes ``time`` and ``event``.
     y : array-like of shape (n,)
         1 = long PFS, 0 = short PFS.
     cv : splitter, int or iterable, default=None
@@ -207,7 +209,9 @@ class Run:
 
     def plan(self, mine: Callable[[int], bool] = lambda _: True) -> list[Task]:
         """Return the folds that are not finished, of those whose place in the list of all folds is `mine`."""
-        tasks, self.records = _plan(_estimators(self.models), self.splits, self.run, self.scorers, self.store, mine)
+        tasks, self.records = _plan(
+            _estimators(self.models), self.splits, self.run, self.scorers, self.store, mine, survival_of(self.X, self.y)
+        )
         warn_of_other_machine(self.records, self.before, self.run)
         return tasks
 
@@ -257,17 +261,20 @@ def _plan(
     scorers: dict[str, Any],
     store: RunStore | None,
     mine: Callable[[int], bool],
+    survival: np.ndarray | None,
 ) -> tuple[list[Task], dict[str, list[dict[str, Any]]]]:
     """Return what is to be run, and the records of what is finished."""
     tasks: list[Task] = []
     place = itertools.count()
     records: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
     for name, model in models.items():
+        learns = survival is not None and bool(fit_names(model))
+        times = (survival["time"], survival["event"]) if survival is not None and learns else ()
         for split in splits:
             if not mine(next(place)):
                 continue
             seed = fold_seed(run["random_state"], name, split.number)
-            key = fold_key(run["data"]["digest"], model, split, seed, scorers)
+            key = fold_key(run["data"]["digest"], model, split, seed, scorers, times=times)
             old_key = functools.partial(fold_key, run["data"]["digest"], model, split, seed, scorers, old=True)
             finished = None if store is None else store.finished(name, split, key, old_key)
             if finished is not None:

@@ -28,6 +28,7 @@ from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
 from prrt_estimators.model_selection._old_runs import old_name
+from prrt_estimators.model_selection._times import fit_times
 
 #: Different texts of warnings that are kept for one fold.
 _WARNINGS_KEPT = 20
@@ -84,11 +85,24 @@ def seeded(estimator: Any, seed: int) -> Any:
     return copy.set_params(**{name: int(one) for name, one in zip(names, seeds, strict=True)}) if names else copy
 
 
-def fold_key(data: str, estimator: Any, split: Split, seed: int, scorers: dict[str, Any], *, old: bool = False) -> str:
-    """Digest of everything that the numbers of a fold depend on; with `old` as folders of format 1 hold it."""
+def fold_key(
+    data: str,
+    estimator: Any,
+    split: Split,
+    seed: int,
+    scorers: dict[str, Any],
+    *,
+    times: tuple[Any, ...] = (),
+    old: bool = False,
+) -> str:
+    """Digest of everything that the numbers of a fold depend on; with `old` as folders of format 1 hold it.
+
+    `times` are those handed over to a model that learns from them.
+    """
     metrics = [f"{old_name(name) if old else name}={scorer_text(scorer, old=old)}" for name, scorer in scorers.items()]
     estimator_text = stable_text(estimator, old=old)
-    return digest(data, split.train, split.test, estimator_text, str(seed), "|".join(metrics), package_version())
+    parts = [data, split.train, split.test, estimator_text, str(seed), "|".join(metrics), package_version()]
+    return digest(*parts, *times)
 
 
 def take_rows(X: Any, rows: np.ndarray) -> Any:
@@ -150,7 +164,10 @@ def _fit_and_score(
     started = time.perf_counter()
     model = seeded(task.estimator, task.seed)
     with_weight = {} if weight is None else {"sample_weight": weight[train]}
-    model.fit(take_rows(X, train), y[train], **with_weight)
+    X_train = take_rows(X, train)
+    times = fit_times(model, X_train, y[train])
+    model.fit(X_train, y[train], **with_weight, **times)
+    record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else "class")
     fitted = time.perf_counter()
     X_test = take_rows(X, test)
     p_long = probability_of_long(model, X_test)

@@ -42,6 +42,7 @@ def model_entry(model: Any, records: Sequence[Record], n_splits: int) -> dict[st
     entry["parameters"] = {name: private_text(stable_text(params[name])) for name in sorted(params)}
     texts = dict.fromkeys(text for one in (*done, *stopped) for text in one["warnings"])
     entry["warnings"] = list(texts)[:_WARNINGS_KEPT]
+    entry["learnt_from"] = next((one.get("learnt_from", "class") for one in done), "")
     entry["seconds"] = round(sum(one["fit_seconds"] + one["score_seconds"] for one in done), 3)
     entry["folds"] = [
         {key: one[key] for key in ("repeat", "fold", "seed", "threads", "fit_seconds", "score_seconds")} for one in done

@@ -93,7 +93,7 @@ class ModelComparison:
         Returns
         -------
         DataFrame indexed by model
-            ``status``, ``n_patients``, ``n_repeats``, ``n_folds``; for each metric ``<metric>_mean`` and
+            ``status``, ``n_patients``, ``n_repeats``, ``n_folds``, ``learnt_from`` ("time" or "class"); for each metric ``<metric>_mean`` and
             ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
             the luck of the split and is no confidence interval) and ``<metric>_chance``, what a model that knows
             nothing is expected to reach; ``prevalence_long``, the share of long PFS; ``auroc_pooled`` with ``auroc_low`` and
@@ -222,6 +222,7 @@ def status_table(run: dict[str, Any]) -> pd.DataFrame:
             "n_finished": entry.get("n_finished", 0),
             "seconds": entry.get("seconds", 0.0),
             "n_warnings": len(entry.get("warnings", [])),
+            "learnt_from": entry.get("learnt_from", ""),
         }
         for name, entry in run["models"].items()
     ]

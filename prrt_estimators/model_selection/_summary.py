@@ -30,6 +30,7 @@ def summarise(
     grouped = scores.groupby("model", sort=False)
     table["n_repeats"] = grouped["repeat"].nunique().reindex(table.index).fillna(0).astype(int)
     table["n_folds"] = grouped.size().reindex(table.index).fillna(0).astype(int)
+    table["learnt_from"] = status["learnt_from"].to_numpy() if "learnt_from" in status else ""
     per_repeat = scores.groupby(["model", "repeat"], sort=False)[list(metrics)].mean().groupby("model", sort=False)
     means, spreads = per_repeat.mean().reindex(table.index), per_repeat.std(ddof=1).reindex(table.index)
     weight = patients.get("sample_weight")
@@ -120,6 +121,8 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
         text[f"difference from {reference}"] = [
             "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
         ]
+    if (summary.get("learnt_from", pd.Series(dtype=object)) == "time").any():
+        text["learnt from"] = summary["learnt_from"].to_numpy()
     first = text.columns[1]
     text[first] = text[first].where((summary["status"] == "ok").to_numpy(), summary["status"].to_numpy())
     return text
