@@ -63,9 +63,25 @@ def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
     return ModelSpec(name, title, "FusionPFSClassifier", given, needs=modalities, study=True, maps=True, **more)
 
 
-#: Models in the order of the study's tables, then the simple baselines.
+def _recommended(name: str, title: str, **parameters: Any) -> ModelSpec:
+    return ModelSpec(name, title, "BlockFusionPFSClassifier", parameters, recommended=True)
+
+
+def _published(name: str, title: str, score: str) -> ModelSpec:
+    given = {"score": score}
+    return ModelSpec(name, title, "PublishedScoreClassifier", given, needs=("lab",), recommended=True)
+
+
+#: The recommended models, the first of which is *the* recommended one; those of the study in the order of its tables; the
+#: simple baselines.
 MODELS: Registry[ModelSpec] = Registry(
     "model",
+    _recommended("recommended", "Recommended: lesions + labs", prior="published"),
+    _recommended("recommended_no_prior", "Recommended, no published directions"),
+    _recommended(
+        "recommended_lesions", "Recommended, scans alone", prior="published", blocks=("lesions", "global_pet")
+    ),
+    _recommended("recommended_labs", "Recommended, labs alone", prior="published", blocks=("labs",)),
     ModelSpec("lab", "Labs", "LabPFSClassifier", needs=("lab",), study=True),
     ModelSpec("pet", "PET", "PETPFSClassifier", needs=("pet",), study=True, maps=True),
     ModelSpec("ct", "CT", "CTPFSClassifier", needs=("ct",), study=True, maps=True),
@@ -88,6 +104,11 @@ MODELS: Registry[ModelSpec] = Registry(
     ModelSpec(
         "baseline_pet", "Baseline: PET", "PETBaselineClassifier", needs=("pet",), baseline=True, recommended=True
     ),
+    _published("published_inflammation", "Published: inflammation-based index", "inflammation_index"),
+    _published("published_glasgow", "Published: Glasgow prognostic score", "glasgow"),
+    _published("published_crp_albumin", "Published: CRP / albumin", "crp_albumin"),
+    _published("published_cga", "Published: CgA > 200 ug/L", "cga_200"),
+    _published("published_ki67", "Published: Ki-67 > 5 %", "ki67_5"),
 )
 
 

@@ -319,10 +319,10 @@ def test_demo_runs_every_model_and_goes_on(tmp_path, monkeypatch):
     assert answer.exit_code == 0, answer.output
     rows = [line.split("\t") for line in answer.stdout.splitlines()[1:]]
     assert [row[0] for row in rows] == list(model_selection.MODEL_NAMES)
-    assert [row[0] for row in rows if row[1] == "skipped"] == ["pet_ct_lab_pretrained"]
+    assert [row[0] for row in rows if row[1] == "skipped"] == ["pet_ct_lab_pretrained", "published_ki67"]
     page = (tmp_path / "d" / "report.html").read_text("utf-8")
     assert page.count("Simulated patients made by prrt demo, with a planted signal 2 times as strong") == 2
     again = prrt(*words)
     assert again.exit_code == 0
-    assert "18 finished folds kept" in again.stderr
+    assert "34 finished folds kept" in again.stderr
     assert again.stdout == answer.stdout

@@ -21,7 +21,7 @@ from prrt_estimators.cli._model_options import takes_models
 def compare(
     cohort: o.CohortFile,
     out: Annotated[Path, typer.Option(help="Folder of results; the same command again goes on.", show_default=False)],
-    models: o.Models = "paper",
+    models: o.Models = "all",
     repeats: o.Repeats = 10,
     folds: o.Folds = 3,
     jobs: o.Jobs = None,

@@ -51,8 +51,9 @@ def demo(
     return run_comparison(
         data,
         out,
-        models=o.MODEL_GROUPS["paper"],
-        model_options=model_options | {"size": _VOXELS, "spacing": (12.5, 9.5, 17.0), "cache_dir": str(out / "cache")},
+        models=o.MODEL_GROUPS["all"],
+        model_options=model_options
+        | {"size": _VOXELS, "spacing": (12.5, 9.5, 17.0), "tracer": "68Ga-DOTATOC", "cache_dir": str(out / "cache")},
         repeats=repeats,
         folds=folds,
         jobs=jobs,

@@ -42,6 +42,7 @@ def fit(
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.model_selection import Skipped, load_comparison
     from prrt_estimators.model_selection._models import make_models, named_specs
+    from prrt_estimators.model_selection._times import fit_times
     from prrt_estimators.persistence import save_model
     from prrt_estimators.persistence._performance import check_compared
 
@@ -57,7 +58,7 @@ def fit(
     data = load_cohort(cohort, verbose=not quiet, **table)
     if data.y is None:
         raise ValueError("the table has no outcome to learn from; name its columns with --time and --event.")
-    estimator.fit(data.X, data.y, sample_weight=data.sample_weight)
+    estimator.fit(data.X, data.y, sample_weight=data.sample_weight, **fit_times(estimator, data.X, data.y))
     save_model(estimator, out, X=data.X, y=data.y, comparison=comparison, model=model, horizon=data.horizon)
     say(f"{model}, fitted on {len(data.y)} patients, is saved in {out}; its model card is {out}.md.")
     return None

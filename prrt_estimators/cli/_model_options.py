@@ -144,6 +144,12 @@ MODEL_OPTIONS: tuple[ModelOption, ...] = (
         "How much of those weights is trained. (default: frozen)",
         read=lambda chosen: chosen.value,
     ),
+    ModelOption(
+        "tracer",
+        "tracer",
+        str,
+        "What the PET shows, e.g. 68Ga-DOTATATE or FDG. Published directions of uptake are used only if it is given.",
+    ),
     ModelOption("device", "device", str, "cpu, cuda, mps; 'auto' takes the best.", panel=_RUN, default="auto"),
     ModelOption(
         "cache_dir",

@@ -38,8 +38,8 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
 
     Parameters
     ----------
-    blocks : "auto" or mapping of str to transformer, default="auto"
-        Name to a transformer from a Cohort to a table of numbers. "auto" takes what the cohort holds: ``lesions``
+    blocks : "auto", sequence of names or mapping of str to transformer, default="auto"
+        Name to a transformer from a Cohort to a table of numbers. "auto" takes what the cohort holds, a sequence some of it: ``lesions``
         (`LesionFeatures`), ``global_pet`` (`GlobalPETFeatures`, as logarithms; left out where the tracer binds
         somatostatin receptors, whose lesions say more) and ``labs`` (`LabPanels`).
     fusion : {"joint", "late"}, default="joint"
@@ -97,7 +97,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
 
     _image: ClassVar[str] = "pet"
     _parameter_constraints: ClassVar[dict] = {
-        "blocks": [StrOptions({"auto"}), dict],
+        "blocks": [StrOptions({"auto"}), list, tuple, dict],
         "fusion": [StrOptions({"joint", "late"})],
         "own_share": [Interval(Real, 0, None, closed="left")],
         "cv": [Interval(Integral, 2, None, closed="left")],
@@ -155,7 +155,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         cohort, encoded = self._checked(X, y)
         given = {"sample_weight": sample_weight, "time": time, "event": event}
         given = {name: np.asarray(values) for name, values in given.items() if values is not None}
-        wanted = default_blocks(self) if isinstance(self.blocks, str) else dict(self.blocks)
+        wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
         self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
         if not self.blocks_:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
@@ -233,7 +233,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
             With everything that is wrong with any scan.
         """
         cohort = as_cohort(X, image=self._image)
-        wanted = default_blocks(self) if isinstance(self.blocks, str) else dict(self.blocks)
+        wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
         scans = {name: one for name, one in wanted.items() if name != NAMES.labs}
         if progress is not None:
             progress(0, len(cohort))

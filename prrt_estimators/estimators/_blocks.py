@@ -36,7 +36,12 @@ def default_blocks(model: Any) -> dict[str, Any]:
             GlobalPETFeatures(cache_dir=model.cache_dir), FunctionTransformer(log1p_table)
         )
     blocks[NAMES.labs] = LabPanels()
-    return blocks
+    if isinstance(model.blocks, str):
+        return blocks
+    unknown = [name for name in model.blocks if name not in vars(NAMES).values()]
+    if unknown or not len(model.blocks):
+        raise ValueError(f"`blocks` must name some of {', '.join(vars(NAMES).values())}; got {list(model.blocks)}.")
+    return {name: one for name, one in blocks.items() if name in model.blocks}
 
 
 def usable_blocks(

@@ -48,8 +48,9 @@ def check_survival(
         check_consistent_length(months, values)
         seen = as_events(values, "event")
     if isinstance(horizon, str):
-        short, longest = months[seen & (long == 0)], months[long == 1].min(initial=np.inf)
-        least = short.max(initial=0.0)
+        # Somebody of short PFS who was censored was so before the horizon.
+        lost = np.nextafter(months[(long == 0) & ~seen], np.inf).max(initial=0.0)
+        least, longest = max(months[(long == 0) & seen].max(initial=0.0), lost), months[long == 1].min(initial=np.inf)
         horizon = _USUAL_HORIZON if least <= _USUAL_HORIZON < longest else max(least, np.finfo(float).tiny)
     after, before = (months > horizon) | ((months == horizon) & ~seen), seen & (months <= horizon)
     wrong = np.flatnonzero((after & (long == 0)) | (before & (long == 1)))

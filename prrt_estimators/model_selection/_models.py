@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from prrt_estimators._model_specs import MODELS, ModelSpec
 #: The eight configurations of the study, in the order of its tables, then two simple baselines.
 CONFIGURATIONS = tuple(spec.name for spec in MODELS.values() if spec.study)
 BASELINES = tuple(spec.name for spec in MODELS.values() if spec.baseline)
-MODEL_NAMES = (*CONFIGURATIONS, *BASELINES)
+MODEL_NAMES = tuple(MODELS)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def paper_models(
     cache_dir: str | os.PathLike[str] | None = None,
     baselines: bool = True,
     include: Iterable[str] | None = None,
+    tracer: str | None = None,
     verbose: int = 0,
 ) -> dict[str, Any]:
     """Return the eight configurations of the study, and two simple baselines that a fusion has to beat.
@@ -79,6 +81,8 @@ def paper_models(
         Add ``baseline_lab`` and ``baseline_pet``.
     include : iterable of str, default=None
         Only these, in the order of the registry; any registered model (`MODELS`), whatever `baselines` says.
+    tracer : str, default=None
+        What the PET shows, for models with published directions, see :func:`recommended_models`.
     verbose : int, default=0
         Passed on to the estimators.
 
@@ -118,15 +122,24 @@ def paper_models(
         device=device,
         random_state=random_state,
         cache_dir=cache_dir,
+        tracer=tracer,
         verbose=verbose,
     )
 
 
-def recommended_models(**options: Any) -> dict[str, Any]:
-    """Return the models to begin with on about a hundred patients.
+def recommended_models(*, tracer: str | None = None, **options: Any) -> dict[str, Any]:
+    """Return the models to begin with on about a hundred patients; the first is *the* recommended one.
+
+    ``recommended`` joins lesions, which are found without a mask, with laboratory values (`BlockFusionPFSClassifier`). It
+    works with whatever a cohort has: labs alone, PET alone, with times to progression or without. Then come the same model
+    without published directions, with scans alone and with labs alone; the simple baselines; and published scores that
+    need no fitting, each skipped where the table lacks its columns.
 
     Parameters
     ----------
+    tracer : str, default=None
+        What the PET shows, e.g. ``"68Ga-DOTATATE"`` or ``"FDG"``. Published directions of uptake are used only if it is
+        given.
     **options
         As for :func:`paper_models`, without `baselines` and `include`.
 
@@ -142,11 +155,15 @@ def recommended_models(**options: Any) -> dict[str, Any]:
 
     Examples
     --------
-    >>> "baseline_lab" in recommended_models()
-    True
+    >>> list(recommended_models(tracer="68Ga-DOTATOC"))[:2]
+    ['recommended', 'recommended_no_prior']
     """
-    names = [spec.name for spec in MODELS.values() if spec.recommended]
-    return paper_models(include=names, **options)
+    chosen = [spec for spec in MODELS.values() if spec.recommended]
+    known = inspect.signature(paper_models).parameters
+    unknown = [name for name in options if name not in known or name in ("baselines", "include")]
+    if unknown:
+        raise TypeError(f"recommended_models() got an unexpected option {unknown[0]!r}.")
+    return make_models(chosen, tracer=tracer, **options)
 
 
 def named_specs(names: Iterable[str]) -> list[ModelSpec]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._model_specs import MODELS
 from prrt_estimators.metrics._score import chance_by_score, factor, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
@@ -121,11 +122,22 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
         text[f"difference from {reference}"] = [
             "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
         ]
+    kinds = [_kind(name) for name in summary.index]
+    if "recommended" in kinds:
+        text["set"] = kinds
     if (summary.get("learnt_from", pd.Series(dtype=object)) == "time").any():
         text["learnt from"] = summary["learnt_from"].to_numpy()
     first = text.columns[1]
     text[first] = text[first].where((summary["status"] == "ok").to_numpy(), summary["status"].to_numpy())
     return text
+
+
+def _kind(name: object) -> str:
+    """Return which set of models a model belongs to: so that nobody takes a recommended one for the study's."""
+    spec = MODELS.get(str(name))
+    if spec is None:
+        return ""
+    return "study" if spec.study else "baseline" if spec.baseline else "recommended" if spec.recommended else ""
 
 
 def _with_spread(mean: float, sd: float) -> str:

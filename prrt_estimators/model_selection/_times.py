@@ -44,7 +44,7 @@ def survival_of(X: Any, y: np.ndarray) -> np.ndarray | None:
     time, event, long = survival["time"], survival["event"], np.asarray(y) == 1
     if not np.isfinite(time).all() or (time < 0).any():
         return None
-    short = time[event & ~long].max(initial=0.0)
+    short = time[~long].max(initial=0.0)
     agrees = (time[long] > short) | ((time[long] == short) & ~event[long])
     return survival if agrees.all() else None
 

@@ -154,6 +154,9 @@ def test_horizon_is_read_from_the_class():
     model = fitted(X, months, event, (months > 18).astype(int))
     assert 12 < model.horizon_ <= 18
     assert fitted(X, months, event, (months > 12).astype(int)).horizon_ == 12
+    # Censored before the horizon, and called short: nothing contradicts that.
+    lost = np.where((months > 14) & (months < 18), False, event)
+    assert fitted(X, months, lost, (months > 18).astype(int)).horizon_ <= 18
     earlier = fitted(X, months, event, (months > 12).astype(int))
     assert (earlier.predict_proba(X)[:, 1] > model.predict_proba(X)[:, 1]).all()
 
