@@ -95,5 +95,5 @@ def test_include():
     assert list(paper_models(include=["baseline_lab"], baselines=False)) == ["baseline_lab"]
     assert list(paper_models(include="pet")) == ["pet"]
     for wrong in (["mri"], []):
-        with pytest.raises(ValueError, match="models must be some of recommended, .* lab, pet"):
+        with pytest.raises(ValueError, match=r"models must be some of recommended, .* lab, pet"):
             paper_models(include=wrong)
