@@ -32,6 +32,7 @@ from prrt_estimators._io import atomic_write
 from prrt_estimators.estimators import CoxPFSClassifier
 
 SIZES, DRAWS, TREES = (58, 116), 20, 100
+MARKS = ("<!-- survival tables -->\n", "<!-- end of tables -->")
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PBC = Path(__file__).resolve().parents[2] / "shared" / "data" / "tables" / "pbc.csv"
 #: Ridge strengths among which inner folds choose.
@@ -134,8 +135,16 @@ def _inner_folds(X: pd.DataFrame, y: np.ndarray, time: np.ndarray, event: np.nda
     for train, test in KFold(5, shuffle=True, random_state=0).split(X):
         for k, strength in enumerate(STRENGTHS):
             model = _cox(X.iloc[train], y[train], time[train], event[train], strength=strength)
-            gains[k] += lifelines.utils.concordance_index(time[test], model.score_samples(X.iloc[test]), event[test])
+            gains[k] += _concordance(time[test], model.score_samples(X.iloc[test]), event[test])
     return _cox(X, y, time, event, strength=STRENGTHS[int(gains.argmax())]).score_samples(T)
+
+
+def _concordance(time: np.ndarray, score: np.ndarray, event: np.ndarray) -> float:
+    """Return Harrell's concordance, 0.5 where no pair can be compared."""
+    try:
+        return float(lifelines.utils.concordance_index(time, score, event))
+    except ZeroDivisionError:
+        return 0.5
 
 
 def _cox(X: pd.DataFrame, y: np.ndarray, time: np.ndarray, event: np.ndarray, **options: Any) -> CoxPFSClassifier:
@@ -210,6 +219,25 @@ def overall(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).round(4)
 
 
+def with_tables(text: str, total: pd.DataFrame, table: pd.DataFrame) -> str:
+    """Return the page with both tables between its marks."""
+    lines = [
+        "| n | tables | model | mean AUROC | difference (SE over tables) | tables where it is better |",
+        "|---" * 6 + "|",
+    ]
+    for row in total.itertuples(index=False):
+        gap = "" if row.model == OURS else f"{row.difference:+.3f} ({row.se:.3f})"
+        better = "" if row.model == OURS else row.tables_where_better
+        lines.append(f"| {row.n} | {row.tables} | {row.model} | {row.mean_auroc:.3f} | {gap} | {better} |")
+    names = list(MODELS)
+    lines += ["", "| table | patients | columns | n | " + " | ".join(names) + " |", "|---" * (4 + len(names)) + "|"]
+    for one in table.to_dict("records"):
+        cells = " | ".join(f"{one[name]:.3f}" for name in names)
+        lines.append(f"| {one['table']} | {one['patients']} | {one['columns']} | {one['n']} | {cells} |")
+    before, rest = text.split(MARKS[0])
+    return before + MARKS[0] + "\n" + "\n".join(lines) + "\n\n" + MARKS[1] + rest.split(MARKS[1], 1)[1]
+
+
 def main() -> None:
     """Run the tables that are not finished, then write the summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -229,6 +257,8 @@ def main() -> None:
     table.to_csv(options.docs / "survival_tables.csv", index=False, lineterminator="\n")
     total = overall(table)
     total.to_csv(options.docs / "survival_tables_overall.csv", index=False, lineterminator="\n")
+    page = options.docs / "hundred_patients.md"
+    page.write_text(with_tables(page.read_text("utf-8"), total, table), "utf-8")
     print(total.to_string(index=False))
 
 
