@@ -92,7 +92,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
     >>> months = 2e3 * rng.exponential(size=80) / lab["CgA"].to_numpy()
     >>> model = BlockFusionPFSClassifier(prior="published").fit(lab, months > 12, time=months)
     >>> list(model.blocks_), model.left_out_["lesions"][:8], model.coef_.round(1)
-    (['labs'], 'no PET o', array([-0.6,  0. ]))
+    (['labs'], 'no PET o', array([-1., -0.]))
     """
 
     _image: ClassVar[str] = "pet"
