@@ -23,7 +23,7 @@ NAMES = SimpleNamespace(lesions="lesions", global_pet="global_pet", labs="labs")
 
 def log1p_table(table: pd.DataFrame) -> pd.DataFrame:
     """Return log(1 + x), NaN below -1: SUVs and volumes are skewed, and may be zero."""
-    return np.log1p(table.where(table > -1))
+    return table.where(table > -1).map(np.log1p)
 
 
 def default_blocks(model: Any) -> dict[str, Any]:

@@ -130,7 +130,8 @@ class LabPanels(TransformerMixin, BaseEstimator):
         sexes = [name for name in table.columns if name.strip().lower() in _SEX_NAMES]
         self.sex_column_ = sexes[0] if sexes else None
         taken = {name for name in table.columns if find_analyte(name) is not None}
-        taken |= {self.sex_column_} if self.columns_ else set()
+        if self.columns_ and self.sex_column_ is not None:
+            taken.add(self.sex_column_)
         self.others_ = [name for name in table.columns if name not in taken] if self.others == "keep" else []
         if self.columns_:
             values = self._values(table)
