@@ -181,7 +181,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         check_is_fitted(self)
         tables = self._tables(X)
         long = self.late_.probability(tables) if self.fusion == "late" else self.link_.probability(self._score(tables))
-        return np.column_stack([1 - long, long])
+        return self._ordered(np.column_stack([1 - long, long]))
 
     def block_scores(self, X: Any) -> pd.DataFrame:
         """Return what each block adds to the score of each patient.
@@ -247,7 +247,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         table = X if cohort is None else cohort
         if cohort is None:
             table = self._plain_table(X, reset=True)
-        encoded = self._encode_target(table, y)
+        encoded = self._check_target(table, y)
         return as_cohort(table, image=self._image), encoded
 
     def _plain_table(self, X: Any, *, reset: bool) -> pd.DataFrame:

@@ -135,7 +135,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
         """
         self._validate_params()
         table = self._named(X)
-        self._encode_target(table, y)
+        self._check_target(table, y)
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         known: dict[str, str] = {}
@@ -171,7 +171,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
             else points / SCORES[self.score].worst
         )
         long = np.where(np.isnan(share), 0.5, 0.75 - 0.5 * share)
-        return np.column_stack([1 - long, long])
+        return self._ordered(np.column_stack([1 - long, long]))
 
     def points(self, X: Any) -> np.ndarray:
         """Return the score of each patient; NaN where a value is missing.
