@@ -258,7 +258,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
             self.input_ = LabPreprocessor().fit(X)
             self.n_features_in_ = self.input_.n_features_in_
         table = self.input_._table(X, reset=False)
-        self.input_._parsed(table)
+        self.input_.transform(X)  # refuses an infinity, or text among numbers
         return table
 
     def _tables(self, X: Any) -> dict[str, pd.DataFrame]:
