@@ -38,6 +38,7 @@ def benchmark(monkeypatch):
         ("hundred_patients", ("hundred_patients",)),
         ("survival_tables", ("survival_tables_overall", "survival_tables")),
         ("from_nothing", ("from_nothing",)),
+        ("sarcoma", ("sarcoma",)),
     ],
 )
 def test_the_page_is_what_the_benchmark_wrote(benchmark, name, files):
