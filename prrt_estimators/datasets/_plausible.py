@@ -13,6 +13,7 @@ from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.datasets._words import guess_name
 
 _LONGEST = 360.0  # months
+_FEWEST_SHARES = 3  # values by which fractions are told from small percentages
 _NAMED = 3  # patients that a warning spells out
 #: Shares of a whole, of which 100 % is all there is; other percentages are of a norm or changes, which know no end.
 _SHARES = re.compile(
@@ -52,6 +53,13 @@ def implausible_labs(lab: pd.DataFrame, ids: np.ndarray) -> list[str]:
         if limits is None or lab[name].dtype != np.float64:
             continue
         low, high = limits
+        if high == 100:  # shares
+            known = lab[name].to_numpy()[np.isfinite(lab[name].to_numpy())]
+            if len(known) >= _FEWEST_SHARES and known.max() <= 1 and (known % 1 != 0).any():
+                told.append(
+                    f"column {name!r} is a percentage, but holds nothing above {known.max():g}: fractions of 1, as a reader of "
+                    "Excel gives them? Multiply them by 100; nothing was changed."
+                )
         values = lab[name].to_numpy()
         odd = np.flatnonzero(((values < low) | (values > high)) & np.isfinite(values))
         if len(odd):

@@ -15,7 +15,7 @@ import pandas as pd
 from prrt_estimators._frames import as_frame, plain_frame
 from prrt_estimators._sheets import EXCEL, TEXT, read_sheet_file, remarks
 from prrt_estimators._text import plain_text
-from prrt_estimators._values import EMPTY, empty_words
+from prrt_estimators._values import EMPTY, decimal_commas, empty_words
 from prrt_estimators.exceptions import Problem
 
 
@@ -118,7 +118,26 @@ def _from_frame(frame: pd.DataFrame) -> Table:
     frame = frame.reset_index(drop=True)
     names = [plain_text(str(name)) for name in frame.columns]
     frame, problems = _unique_columns(plain_frame(frame), names, None)
-    return Table(_without_blank_rows(frame), problems=problems)
+    return Table(_without_blank_rows(frame), problems=problems, notices=_misread(frame))
+
+
+def _misread(frame: pd.DataFrame) -> list[str]:
+    """Return a sentence on columns of which another reader may have made fractions of thousands."""
+    floats = [name for name in frame.columns if pd.api.types.is_float_dtype(frame[name].dtype)]
+    if not floats or not decimal_commas(frame[name] for name in frame.columns):
+        return []
+    thousandths = [
+        name
+        for name in floats
+        if (values := frame[name].dropna().to_numpy(dtype=np.float64)).size
+        and (values % 1 != 0).any()
+        and np.allclose(values * 1000, np.round(values * 1000), rtol=0, atol=1e-6)
+    ]
+    return [
+        f"column {name!r} holds fractions, and other columns text with decimal commas: what read the table may have taken "
+        "4.500 for 4.5. Give load_cohort the file itself, or read it with decimal=',' and thousands='.'."
+        for name in thousandths
+    ]
 
 
 def _from_file(path: Path, sheet: int | str) -> Table:

@@ -5,7 +5,9 @@ import os
 import pandas as pd
 import pytest
 
+from prrt_estimators import Cohort, LabPFSClassifier
 from prrt_estimators.datasets import check_cohort, load_cohort
+from prrt_estimators.exceptions import CohortError, CohortWarning
 
 
 def test_paths_in_quotes_and_in_another_normal_form_are_found(tmp_path):
@@ -74,3 +76,45 @@ def test_german_thousands_in_the_time(tmp_path):
     table = {"patient_id": ["a", "b"], "age": ["61,5", "70"], "PFS [days]": ["1.460", "90"]}
     (problem,) = check_cohort(table, event=None)
     assert (problem.patient, problem.column) == ("a", "PFS [days]")
+
+
+def test_fractions_that_may_be_thousands_are_warned_of():
+    table = pd.DataFrame({"CgA": [4.5, 1.234, 85.0], "Hb": ["13,5", "12", "9,1"], "pfs_months": [30, 4, 20]})
+    with pytest.warns(CohortWarning, match="column 'CgA' holds fractions, and other columns text with decimal commas"):
+        load_cohort(table, event=None, verbose=False)
+    table["Hb"] = [13.5, 12, 9.1]
+    load_cohort(table, event=None, verbose=False)
+
+
+def test_fractions_of_one_in_a_column_of_percentages_are_warned_of():
+    table = {"Ki-67 [%]": [0.15, 0.02, 0.3], "age": [60, 61, 62], "pfs_months": [30, 4, 20]}
+    with pytest.warns(CohortWarning, match="is a percentage, but holds nothing above 0.3"):
+        load_cohort(table, event=None, verbose=False)
+    load_cohort({**table, "Ki-67 [%]": [0.15, 2, 30]}, event=None, verbose=False)
+
+
+def test_ids_and_the_rows_of_a_table_in_another_order_are_refused():
+    lab = pd.DataFrame({"cga": [1.0, 2.0, 3.0]}, index=["a", "b", "c"])
+    assert Cohort({"lab": lab}, ids=["a", "b", "c"]).ids.tolist() == ["a", "b", "c"]
+    assert Cohort({"lab": lab.reset_index(drop=True)}, ids=["c", "b", "a"]).ids.tolist() == ["c", "b", "a"]
+    with pytest.raises(ValueError, match="ids and 'lab' name the same patients in another order: row 0 is 'c'"):
+        Cohort({"lab": lab}, ids=["c", "b", "a"])
+    X = Cohort({"lab": lab}, ids=["a", "b", "c"])
+    with pytest.raises(ValueError, match="X and y name the same patients"):
+        LabPFSClassifier().fit(X, pd.Series([1, 0, 1], ["c", "a", "b"]))
+    with pytest.raises(ValueError, match="more than 15 digits"):
+        Cohort({"lab": lab}, ids=[1e18, 2.0, 3.0])
+
+
+def test_paths_of_a_cohort_in_quotes_and_another_normal_form(tmp_path):
+    name = tmp_path / "Mu\u0308ller.nii.gz"
+    name.write_bytes(b"x")
+    given = [f'"{tmp_path}/M\u00fcller.nii.gz"', "", f"{tmp_path}/Mu\u0308ller.nii.gz"]
+    paths = Cohort({"pet": given})["pet"].paths
+    assert paths.tolist() == [str(name), None, str(name)]
+
+
+def test_predicting_new_german_patients_asks_too():
+    table = {"patient_id": ["a"], "CgA [ug/l]": ["4.500"], "Hb [g/dl]": ["13,5"]}
+    with pytest.raises(CohortError, match=r"could mean 4500 or 4\.500"):
+        load_cohort(table, time=None, verbose=False)
