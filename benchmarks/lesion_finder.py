@@ -192,7 +192,7 @@ def sarcomas(folder: Path, weights: FinderWeights) -> pd.DataFrame:
         given = nibabel.load(folder / line.mask)
         findings = find(Image(pet.data, pet.affine), Image(ct.data, ct.affine), weights)
         mask = mask_onto_box(Image(np.asarray(given.dataobj, np.float32), given.affine), findings.box) > 0.5
-        found = np.maximum(findings.on_pet.max(0), findings.on_ct.max(0)) > FOUND_SHARE
+        found = np.maximum(findings.on_pet.max(0), findings.on_ct_with_pet.max(0)) > FOUND_SHARE
         both = (found & mask).sum()
         ml = findings.voxel_ml
         rows.append(

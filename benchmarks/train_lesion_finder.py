@@ -32,6 +32,7 @@ from prrt_estimators.features._training_phantoms import draw_labelled_phantom
 ENTROPY, PHANTOMS, SHARD = 5100, 1200, 100
 SHAPE = (40, 30, 54)
 BATCH = 4
+SAVE_EVERY = 100
 STEPS = {"pet_ct": 5500, "ct": 3600}
 #: SUV below which a lesion on PET is faint, and the extra weight of the voxels in and around it.
 FAINT_SUV, FAINT_WEIGHT = 8.0, 1.5
@@ -180,7 +181,7 @@ def train(name: str, phantoms: Phantoms, out: Path, end: int | None = None) -> N
         optimizer.step()
         step += 1
         parts.append(part)
-        if step % 100 == 0 or step == end:
+        if step % SAVE_EVERY == 0 or step == end:
             seconds = time.process_time() - begun
             print(name, step, f"{seconds:.0f} s", np.round(1000 * np.mean(parts, 0), 2), flush=True)
             parts = []

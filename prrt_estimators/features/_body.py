@@ -10,7 +10,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import delineate
@@ -32,7 +32,7 @@ _SLAB_MM, _ABOVE_MM = 44.0, 20.0
 _MIN_KIDNEY_ML, _MIN_LIVER_ML = 60.0, 300.0
 
 
-class BodyComposition(TransformerMixin, BaseEstimator):
+class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
     """Muscle, fat and liver on CT, where the field of view holds them.
 
     The networks of the lesion finder name muscle, liver and kidneys; fat is what lies in -190 to -30 HU. Areas are

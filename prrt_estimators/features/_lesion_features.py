@@ -12,7 +12,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from prrt_estimators._validation import as_cohort
+from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
@@ -32,7 +32,7 @@ _KNOWN: dict[str, np.ndarray] = {}
 _MAX_KNOWN = 20_000
 
 
-class LesionFeatures(TransformerMixin, BaseEstimator):
+class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
     """Numbers of a patient's lesions, liver and muscle on PET and CT.
 
     Lesions come from a finder that was trained on phantoms and never saw a patient, from given masks, or from

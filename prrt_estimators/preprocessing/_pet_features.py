@@ -28,23 +28,37 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
     size : int or three ints, default=48
         Voxels of the box that is prepared while a file is open; does not change these features.
     spacing : float or three floats, default=8.0
-        Millimetres between that box's voxels; does not change these features for files. For an array, it tells the
-        volume of a voxel.
+        Millimetres between that box's voxels; does not change these features for files. For an array that does not hold its
+        own, it tells the volume of a voxel.
     cache_dir : path, default=None
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    log : bool, default=False
+        Whether to return log(1 + x) of each number, under names that begin with ``log_``: uptake and volumes are spread
+        over orders of magnitude, and a linear model reads their logarithms better.
 
     Examples
     --------
     >>> suv = np.ones((1, 1, 10, 10, 10)); suv[0, 0, :5] = 6.0
     >>> GlobalPETFeatures(spacing=10.0).fit_transform(suv)["volume_above_ml"].round(6).tolist()
     [500.0]
+    >>> GlobalPETFeatures(spacing=10.0, log=True).fit_transform(suv)["log_suv_max"].round(3).tolist()
+    [1.946]
     """
 
-    def __init__(self, *, threshold: float = 4.0, size: Any = 48, spacing: Any = 8.0, cache_dir: Any = None):
+    def __init__(
+        self,
+        *,
+        threshold: float = 4.0,
+        size: Any = 48,
+        spacing: Any = 8.0,
+        cache_dir: Any = None,
+        log: bool = False,
+    ):
         self.threshold = threshold
         self.size = size
         self.spacing = spacing
         self.cache_dir = cache_dir
+        self.log = log
 
     def fit(self, X: Any, y: Any = None) -> GlobalPETFeatures:
         """Do nothing: there is nothing to learn.
@@ -87,7 +101,9 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
             if X["pet"].array is None:
                 summary = reader.record(int(row), "pet").summary
             else:
-                summary = suv_summary(X["pet"].array[row, 0], grid)
+                own = X["pet"].spacing
+                place = grid if own is None else np.diag([*own[row], 1.0])
+                summary = suv_summary(X["pet"].array[row, 0], place)
             field = sum(summary["counts"]) * summary["voxel_ml"]
             rows[row] = [
                 summary["max"],
@@ -97,12 +113,14 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
                 volume_above(summary, self.threshold),
                 summary["mean"] * field,
             ]
+        if self.log:
+            rows = np.log1p(np.maximum(rows, 0))
         return pd.DataFrame(rows, columns=self.get_feature_names_out())
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the features."""
         names = ["suv_max", "suv_p99", "suv_p95", "suv_mean", "volume_above_ml", "total_uptake_ml"]
-        return np.array(names, dtype=object)
+        return np.array([f"log_{name}" if self.log else name for name in names], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

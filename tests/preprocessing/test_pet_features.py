@@ -3,7 +3,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from prrt_estimators import Cohort
+from prrt_estimators import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.preprocessing import GlobalPETFeatures, LiteratureMarkers
 
@@ -28,6 +28,19 @@ def test_arrays_and_absent_scans():
     assert frame.isna().all(axis=1).tolist() == [False, True, False]
     with pytest.raises(MissingModalityError, match="needs 'pet'; the data have lab"):
         GlobalPETFeatures().fit_transform(Cohort({"lab": np.ones((2, 1))}))
+
+
+def test_logarithms_and_the_spacing_that_an_array_holds():
+    array = np.zeros((2, 1, 4, 4, 4))
+    array[0, 0, :2] = np.e**2 - 1
+    array[1] = np.nan
+    volumes = Volumes(array, spacing=(10.0, 10.0, 5.0))
+    plain = GlobalPETFeatures().fit_transform(volumes)
+    assert plain.loc[0, "volume_above_ml"] == pytest.approx(32 * 0.5)
+    logs = GlobalPETFeatures(log=True).fit_transform(volumes)
+    assert logs.columns.tolist() == [f"log_{name}" for name in plain]
+    np.testing.assert_allclose(logs, np.log1p(plain), rtol=1e-12)
+    assert logs.loc[0, "log_suv_max"] == pytest.approx(2.0)
 
 
 def test_markers_use_the_limit_of_the_patient_s_sex_and_the_unit():
