@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, numbers_in
+from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, per_lesion
 from prrt_estimators.features._finder import Findings
 from prrt_estimators.features._images import Image, from_box, mask_onto_box, onto_grid_of
 from prrt_estimators.features._networks import ORGANS, SITES
@@ -184,10 +184,9 @@ def _at(source: Image, image: Image, outside: float) -> np.ndarray:
 
 def _by_site(labels: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return the site of each lesion: the one that most of its share has."""
-    index = numbers_in(labels)
-    if not len(index):
+    if not labels.any():
         return np.zeros(0, dtype=int)
-    return np.argmax([ndimage.sum(part, labels, index) for part in share], axis=0)
+    return np.argmax([per_lesion(ndimage.sum, part, labels) for part in share], axis=0)
 
 
 def _site_map(findings: Findings) -> np.ndarray:
@@ -211,11 +210,10 @@ def _site_map(findings: Findings) -> np.ndarray:
 
 
 def _confidence(labels: np.ndarray, share: np.ndarray, voxel_ml: float, fit: tuple[float, ...]) -> np.ndarray:
-    index = numbers_in(labels)
-    if not len(index):
+    if not labels.any():
         return np.zeros(0)
-    top = np.clip(np.array(ndimage.maximum(share, labels, index)), 1e-3, 1 - 1e-3)
-    volume = np.array(ndimage.sum(share, labels, index)) * voxel_ml
+    top = np.clip(per_lesion(ndimage.maximum, share, labels), 1e-3, 1 - 1e-3)
+    volume = per_lesion(ndimage.sum, share, labels) * voxel_ml
     z = fit[0] + fit[1] * np.log(top / (1 - top)) + fit[2] * np.log(volume + 0.1)
     return 1 / (1 + np.exp(-z))
 

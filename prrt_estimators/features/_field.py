@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -86,6 +88,12 @@ def numbers_in(labels: np.ndarray) -> np.ndarray:
     return values[values > 0]
 
 
+def per_lesion(function: Callable[..., Any], values: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return a function of `scipy.ndimage` over the voxels of each lesion, which are few among all."""
+    inside = labels > 0
+    return np.array(function(values[inside], labels[inside], numbers_in(labels[inside])), dtype=float)
+
+
 def peak_map(image: Image, around: np.ndarray) -> np.ndarray:
     """Return the mean SUV in a sphere of 1 mL about each voxel, right where `around` is True.
 
@@ -152,10 +160,10 @@ def lesions_of(
         top = peak = mean = missing
     else:
         inside = labels > 0
-        top = np.array(ndimage.maximum(pet, labels, index), dtype=float)
-        peak = np.array(ndimage.maximum(peak_map(Image(pet, image.affine), inside), labels, index), dtype=float)
-        mean = np.array(ndimage.mean(pet, labels, index), dtype=float)
-    density = missing if hu is None else np.array(ndimage.mean(hu, labels, index), dtype=float)
+        top = per_lesion(ndimage.maximum, pet, labels)
+        peak = per_lesion(ndimage.maximum, peak_map(Image(pet, image.affine), inside), labels)
+        mean = per_lesion(ndimage.mean, pet, labels)
+    density = missing if hu is None else per_lesion(ndimage.mean, hu, labels)
     sure = missing if confidence is None else confidence
     return [
         Lesion(

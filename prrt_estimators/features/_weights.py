@@ -22,7 +22,7 @@ from prrt_estimators.modules import load_weights
 MANIFEST = "finder.json"
 #: Where the package's own weights lie, and the SHA-256 of their manifest, which holds those of the weights.
 PACKAGED = Path(__file__).parent / "weights"
-PACKAGED_DIGEST = "aef5fc99fc071112bcc4a47161a817a563069bde8ee737859506b087967ba64b"
+PACKAGED_DIGEST = "bf5e679aeebda48864b6596156c55aa198ce3eff15f41a709258ef5747befb36"
 
 _NETWORKS: Mapping[str, Callable[[], LesionUNet]] = {"pet_ct": pet_ct_network, "ct": ct_network, "pet": pet_ct_network}
 
