@@ -213,7 +213,7 @@ def main() -> None:
     """Evaluate every setting and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results-lesion-finder"))
-    parser.add_argument("--patients", type=int, default=40)
+    parser.add_argument("--patients", type=int, default=24)
     parser.add_argument("--weights", type=Path, default=None, help="folder of other weights")
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--no-page", action="store_true", help="write CSV files into --out only")
