@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
 from prrt_estimators.cli._messages import in_options
@@ -44,7 +45,7 @@ def check(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CohortWarning)  # `check_cohort` has said it
             data = load_cohort(cohort, verbose=not quiet, **table)
-        X, unopened = data.X, len(data.excluded) if {"pet", "ct"} & set(data.X) else 0
+        X, unopened = data.X, len(data.excluded) if set(IMAGING) & set(data.X) else 0
         problems = _class_problems(data, folds)
     masks, notices = _mask_problems(X, quiet)
     problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet), *masks]))
@@ -104,7 +105,7 @@ def _scans_only(cohort: Any, table: dict[str, Any]) -> Any:
         paths = resolve_paths(read.frame[column], options.folder or read.folder)
         return [path if path is not None and os.path.isfile(path) else None for path in paths]
 
-    scans = {name: existing(column) for name, column in (("pet", roles.pet), ("ct", roles.ct)) if column is not None}
+    scans = {name: existing(column) for name, column in roles.scans.items()}
     masks = {name: existing(column) for name, column in roles.masks.items()}
     return Cohort(scans, ids=np.asarray(ids, dtype=object), masks=masks) if scans else None
 
@@ -116,7 +117,7 @@ def _scan_problems(X: Any, options: dict[str, Any], quiet: bool) -> list[Any]:
     from prrt_estimators.exceptions import CohortError
     from prrt_estimators.preprocessing import prepare_volumes
 
-    if X is None or not {"pet", "ct"} & set(X):
+    if X is None or not set(IMAGING) & set(X):
         return []
     console = Console(stderr=True)
     with Progress(console=console, disable=quiet or not console.is_terminal) as bar:

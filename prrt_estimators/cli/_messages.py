@@ -10,9 +10,11 @@ from typing import Any
 
 import typer.models
 
+from prrt_estimators._modalities import IMAGING, MODALITIES
+
 _names: ContextVar[frozenset[str]] = ContextVar("names", default=frozenset())
 _VALUE = r"None\b|'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\d+(?:\.\d+)?"
-_COLUMN = "pet|ct|lab|mask|patient_id|time|event|target"  # options that name columns
+_COLUMN = "|".join((*MODALITIES, "mask|patient_id|time|event|target"))  # options that name columns
 _QUOTED = r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\""
 
 
@@ -37,6 +39,11 @@ def in_options(text: str) -> str:
     """
     if not _names.get():
         return text
+    # A scan has an option of its own: scans={'pet': 'x'} is --pet 'x'.
+    text = re.sub(r"(?<!\w)scans=\{'(\w+)': ('[^']*'|None)\}", r"\1=\2", text)
+    text = re.sub(
+        r"(?<![\w`])scans=(?![\w'{])", " and ".join(f"{name}=" for name in IMAGING if name in _names.get()), text
+    )
     names = "|".join(sorted(map(re.escape, _names.get()), key=len, reverse=True))
     # What stands in quotes, and "Status (event=1, censored=0)", are words of the user's own table; and a column is
     # never named by a number.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import typer
 
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.cli._console import change_signature
 
@@ -21,8 +22,15 @@ CohortFile = Annotated[
 
 #: Options of `load_cohort`: name, kind, default, help.
 _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
-    ("pet", str, "auto", "Column with the PET files; 'none' leaves PET out."),
-    ("ct", str, "auto", "Column with the CT files; 'none' leaves CT out."),
+    *(
+        (
+            name,
+            str,
+            "auto",
+            f"Column with the {MODALITIES[name].title} files; 'none' leaves {MODALITIES[name].title} out.",
+        )
+        for name in IMAGING
+    ),
     ("lab", str, "auto", "Columns that are predictors, with commas; 'auto' is those recognised and 'auto,x' adds x."),
     ("mask", str, "auto", "Column with masks, which are never an input; 'none' for none."),
     ("patient_id", str, "auto", "Column with pseudonymous patient ids."),
@@ -36,7 +44,7 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
     ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
-_NONE_MEANS_NONE = ("pet", "ct", "mask", "patient_id", "time", "event", "target")
+_NONE_MEANS_NONE = ("mask", "patient_id", "time", "event", "target")
 
 
 class _Groups(Mapping[str, list[str]]):
@@ -57,16 +65,24 @@ class _Groups(Mapping[str, list[str]]):
         return len(self._MEMBERS)
 
 
-def takes_table(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """Give a command the options that say what the columns of a table are, gathered in its argument `table`."""
+def takes_table(command: Callable[..., int | None], *, only: Sequence[str] = ()) -> Callable[..., int | None]:
+    """Give a command the options that say what the columns of a table are, gathered in its argument `table`.
+
+    Parameters
+    ----------
+    command : callable
+    only : sequence of str, default=()
+        Those that it has; all of them if empty.
+    """
+    columns = [row for row in _COLUMNS if not only or row[0] in only]
 
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> int | None:
-        table = {name: options.pop(name) for name, *_ in _COLUMNS}
+        table = {name: options.pop(name) for name, *_ in columns}
         return command(*args, table=_load_options(table), **options)
 
     more = []
-    for name, kind, default, text in _COLUMNS:
+    for name, kind, default, text in columns:
         annotation: Any = Annotated[kind, typer.Option(help=text, rich_help_panel=_DATA)]
         more.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     change_signature(run, command, more, without="table")
@@ -75,15 +91,21 @@ def takes_table(command: Callable[..., int | None]) -> Callable[..., int | None]
 
 def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `load_cohort` from the texts of the command line."""
-    options = dict(given)
-    for name in _NONE_MEANS_NONE:
-        options[name] = None if given[name].lower() == "none" else given[name]
-    labs = split_names(given["lab"])
-    options["lab"] = None if labs == ["none"] else "auto" if labs == ["auto"] else labs
-    options["allow_after_therapy"] = tuple(split_names(given["allow_after_therapy"]))
-    options["root"] = given["root"] or None
-    options["sheet"] = int(given["sheet"]) if given["sheet"].isdigit() else given["sheet"]
-    return options
+    read: dict[str, Callable[[str], Any]] = dict.fromkeys(_NONE_MEANS_NONE, _column)
+    read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
+    read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
+    scans = {name: _column(given[name]) for name in IMAGING if name in given}
+    others = {name: value for name, value in given.items() if name not in scans}
+    return {"scans": scans} | {name: read[name](value) if name in read else value for name, value in others.items()}
+
+
+def _column(text: str) -> str | None:
+    return None if text.lower() == "none" else text
+
+
+def _lab_columns(text: str) -> list[str] | str | None:
+    labs = split_names(text)
+    return None if labs == ["none"] else "auto" if labs == ["auto"] else labs
 
 
 #: Words of ``--models`` that stand for several, asked of the registry at the moment.

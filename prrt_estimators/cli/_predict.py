@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import functools
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import print_table, reported, say
 from prrt_estimators.cli._model_options import take_options, takes_models
 
 
 @reported
+@functools.partial(o.takes_table, only=(*IMAGING, "patient_id", "sheet", "root"))
 @takes_models("cache_dir")
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by prrt fit.", show_default=False)],
     cohort: o.CohortFile,
     out: Annotated[Path | None, typer.Option(help="CSV file; printed if not given.", show_default=False)] = None,
-    pet: Annotated[str, typer.Option(help="Column with the PET files; 'none' leaves PET out.")] = "auto",
-    ct: Annotated[str, typer.Option(help="Column with the CT files; 'none' leaves CT out.")] = "auto",
-    patient_id: Annotated[str, typer.Option(help="Column with pseudonymous patient ids.")] = "auto",
-    sheet: Annotated[str, typer.Option(help="Sheet of an Excel file, by number or name.")] = "0",
-    root: Annotated[str, typer.Option(help="Folder in which paths of the table start; its own if not given.")] = "",
     quiet: o.Quiet = False,
     *,
+    table: dict[str, Any],
     model_options: dict[str, Any],
 ) -> int | None:
     """Predict long or short PFS for every patient of a table, with or without known outcome.
@@ -43,24 +42,19 @@ def predict(
     estimator = load_model(model)
     take_options(estimator, model_options)
     labs = lab_columns(estimator)
-    number = int(sheet) if sheet.isdigit() else sheet
-    check_columns(labs, cohort, number)
+    check_columns(labs, cohort, table["sheet"])
     data = load_cohort(
         cohort,
-        pet=None if pet == "none" else pet,
-        ct=None if ct == "none" else ct,
         lab=labs,
-        patient_id=patient_id,
         time=None,
         event=None,
         target=None,
         mask=None,
-        sheet=number,
-        root=root or None,
         verbose=not quiet,
+        **table,
     )
     p_long = probability_of_long(estimator, data.X)
-    table = pd.DataFrame(
+    found = pd.DataFrame(
         {
             "patient_id": data.X.ids,
             "p_long": p_long,
@@ -68,12 +62,12 @@ def predict(
         }
     )
     if out is None:
-        print_table(table.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
+        print_table(found.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
         return None
     with atomic_write(out) as temporary:
-        for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
+        for_spreadsheets(found).to_csv(temporary, index=False, lineterminator="\n")
     if not quiet:
-        say(f"{len(table)} predictions are in {out}.")
+        say(f"{len(found)} predictions are in {out}.")
     return None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._io import existing_spelling
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._text import unquoted_path
 from prrt_estimators._values import lost_digits
 from prrt_estimators.datasets._cells import quote
@@ -167,7 +168,7 @@ def modality_problems(files: dict[str, np.ndarray], lab: pd.DataFrame, ids: np.n
         present |= np.array([path is not None for path in paths], dtype=bool)
     present |= lab.notna().to_numpy().any(axis=1) if lab.shape[1] else False
     remedy = "give a scan or a value, or remove the row"
-    what = "has no PET, no CT and no predictor value"
+    what = f"has {', '.join(f'no {MODALITIES[name].title}' for name in IMAGING)} and no predictor value"
     return [Problem(what, remedy, patient=ids[k]) for k in np.flatnonzero(~present)]
 
 

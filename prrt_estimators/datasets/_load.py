@@ -26,7 +26,7 @@ from prrt_estimators.datasets._checks import (
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
-from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles
+from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
 from prrt_estimators.datasets._tables import read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
 from prrt_estimators.datasets._tell import show_roles, warn_about
@@ -51,8 +51,7 @@ class _Reading:
 def load_cohort(
     source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
     *,
-    pet: str | None = AUTO,
-    ct: str | None = AUTO,
+    scans: str | Mapping[str, str | None] | None = AUTO,
     lab: str | Sequence[str] | None = AUTO,
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
     patient_id: str | None = AUTO,
@@ -79,8 +78,9 @@ def load_cohort(
     source : path, DataFrame or mapping of str to sequence
         A CSV file (separator and encoding are found out), an Excel file (needs the extra ``excel``), a DataFrame
         or a dict of columns.
-    pet, ct : str or None, default="auto"
-        Column with the NIfTI files of the PET (SUVbw) and of the CT (HU); None leaves the modality out.
+    scans : "auto", None or mapping of modality to column, default="auto"
+        Columns with the NIfTI files of the PET (SUVbw) and of the CT (HU): ``{"pet": "scan_1", "ct": None}`` takes the PET
+        from ``scan_1`` and leaves CT out. A modality that the mapping does not name is found by name; None leaves out all.
     lab : str, sequence of str or None, default="auto"
         Columns that enter as the modality ``"lab"``. A list names all of them; ``["auto", "x"]`` adds ``x`` to
         those recognised.
@@ -153,7 +153,7 @@ def load_cohort(
     reading = _read(
         source,
         Options(
-            pet, ct, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
+            scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
             allow_after_therapy, sheet, root,
         ),
     )  # fmt: skip
@@ -172,8 +172,7 @@ def load_cohort(
 def check_cohort(
     source: str | os.PathLike[str] | pd.DataFrame | Mapping[str, Any],
     *,
-    pet: str | None = AUTO,
-    ct: str | None = AUTO,
+    scans: str | Mapping[str, str | None] | None = AUTO,
     lab: str | Sequence[str] | None = AUTO,
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
     patient_id: str | None = AUTO,
@@ -213,7 +212,7 @@ def check_cohort(
     reading = _read(
         source,
         Options(
-            pet, ct, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
+            scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
             allow_after_therapy, sheet, root,
         ),
         everyone=True,
@@ -236,7 +235,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
     reading.problems += note_problems
     reading.ids, id_problems = read_ids(frame, roles)
-    for name in (roles.patient_id, roles.pet, roles.ct, *roles.masks.values()):
+    for name in (roles.patient_id, *roles.scans.values(), *roles.masks.values()):
         id_problems += error_problems(frame[name], reading.ids, name) if name is not None else []
     reading.problems += roles.problems + id_problems
     outcome = reading.outcome = read_outcome(frame, roles, options, reading.ids)
@@ -254,16 +253,16 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
         roles.notices += implausible_times(outcome, reading.ids, roles.time or "", roles.time_unit or "months")
 
-    columns = [name for name in (roles.pet, roles.ct, *roles.masks.values()) if name is not None]
+    columns = [*roles.scans.values(), *roles.masks.values()]
     folder = options.folder or table.folder
     files = found_paths({name: resolve_paths(frame[name], folder) for name in columns})
     reading.files = {name: paths[kept] for name, paths in files.items()}
     asked, of = (files, reading.ids) if everyone else (reading.files, ids)
     reading.problems += file_problems(asked, of, options.root is not None, set(roles.masks.values()))
-    scans = {name: reading.files[name] for name in (roles.pet, roles.ct) if name is not None}
+    scans = {name: reading.files[name] for name in roles.scans.values()}
     if not scans and not reading.lab.frame.shape[1] and not reading.lab.problems and not roles.leaks:
-        remedy = f"name them with pet=, ct= or lab=; the table has {', '.join(frame.columns)}"
-        reading.problems.append(Problem("no column is taken as PET, CT or predictor", remedy))
+        remedy = f"name them with scans= or lab=; the table has {', '.join(frame.columns)}"
+        reading.problems.append(Problem(f"no column is taken as {scan_titles()} or predictor", remedy))
     elif not reading.lab.problems:
         reading.problems += modality_problems(scans, reading.lab.frame, ids)
     if outcome.y is not None and not outcome.problems and not reading.torn:
@@ -275,9 +274,7 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
     roles, outcome, kept = reading.roles, reading.outcome, reading.kept
     if outcome is None:
         raise RuntimeError("a table without problems has an outcome record")
-    data: dict[str, Any] = {
-        name: reading.files[column] for name, column in (("pet", roles.pet), ("ct", roles.ct)) if column is not None
-    }
+    data: dict[str, Any] = {name: reading.files[column] for name, column in roles.scans.items()}
     if reading.lab.frame.shape[1]:
         data["lab"] = reading.lab.frame
         data["lab"].attrs |= LOADED

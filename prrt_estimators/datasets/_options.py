@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators.exceptions import Problem
 
 AUTO = "auto"
@@ -47,8 +48,7 @@ def to_months(time: np.ndarray, unit: str) -> np.ndarray:
 class Options:
     """Arguments of `load_cohort` that say what the columns are and how the target is made."""
 
-    pet: str | None = AUTO
-    ct: str | None = AUTO
+    scans: str | Mapping[str, str | None] | None = AUTO
     lab: str | Sequence[str] | None = AUTO
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO
     patient_id: str | None = AUTO
@@ -63,7 +63,17 @@ class Options:
     root: str | os.PathLike[str] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("pet", "ct", "patient_id", "time", "event", "target"):
+        if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
+            raise TypeError(
+                f"`scans` must be 'auto', None or a mapping modality -> column; got {self.scans!r}. Pass e.g. "
+                f"{{{IMAGING[0]!r}: 'scan_file'}}."
+            )
+        for name, column in self.scans.items() if isinstance(self.scans, Mapping) else ():
+            if name not in IMAGING:
+                raise ValueError(f"`scans` names {name!r}, which is not a scan; the scans are {', '.join(IMAGING)}.")
+            if column is not None and not isinstance(column, str):
+                raise TypeError(f"`scans` must map to column names, 'auto' or None; got {column!r} for {name!r}.")
+        for name in ("patient_id", "time", "event", "target"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"`{name}` must be a column name, 'auto' or None; got {value!r}.")
@@ -79,6 +89,10 @@ class Options:
             raise ValueError(f"`time_unit` must be 'auto' or one of {', '.join(MONTHS)}; got {self.time_unit!r}.")
         if self.censored not in ("drop", "weight"):
             raise ValueError(f"`censored` must be 'drop' or 'weight'; got {self.censored!r}.")
+
+    def scan(self, modality: str) -> str | None:
+        """Return the column of a scan, "auto" if it is to be found, None if there is to be none."""
+        return self.scans.get(modality, AUTO) if isinstance(self.scans, Mapping) else self.scans
 
     @property
     def folder(self) -> Path | None:

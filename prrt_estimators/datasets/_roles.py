@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
@@ -36,7 +37,7 @@ _FILE_COLUMN = frozenset(["path", "paths", "file", "files", "filename", "datei",
 _CLASS_WORDS = frozenset(["short", "long", "kurz", "lang"])
 
 _NEAR = 0.6  # likeness of names from which one is proposed
-_SINGLE = ("patient_id", "pet", "ct", "time", "event", "target")
+_SINGLE = ("patient_id", "time", "event", "target")
 
 #: Roles whose columns may go into `Bunch.frame`; identifiers, files and what nobody recognised stay outside.
 CARRIED = ("patient_id", "time", "event", "target", "lab", "after_therapy", "constant")
@@ -47,8 +48,7 @@ class Roles:
     """What each column is, and what is wrong with that."""
 
     patient_id: str | None = None
-    pet: str | None = None
-    ct: str | None = None
+    scans: dict[str, str] = field(default_factory=dict)  # column of each modality
     masks: dict[str, str] = field(default_factory=dict)
     time: str | None = None
     event: str | None = None
@@ -78,11 +78,16 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     guesses = {name: _guess(name, frame[name]) for name in frame.columns}
     for name, guess in guesses.items():
         roles.log[name] = (guess.role, guess.reason)
-    asked = {role: getattr(options, role) for role in _SINGLE}
-    for role in _SINGLE:
+    asked = {"patient_id": options.patient_id} | {name: options.scan(name) for name in IMAGING}
+    asked |= {role: getattr(options, role) for role in _SINGLE}
+    for role in asked:
         # A column that the caller names for one role is no candidate for another.
         taken = {name for other, name in asked.items() if other != role}
-        setattr(roles, role, _choose(role, asked[role], guesses, taken, roles))
+        column = _choose(role, asked[role], guesses, taken, roles)
+        if role not in IMAGING:
+            setattr(roles, role, column)
+        elif column is not None:
+            roles.scans[role] = column
     roles.masks = _choose_masks(options, guesses, roles)
     _settle_outcome(frame, options, guesses, roles)
     _refuse_double_use(roles)
@@ -108,8 +113,8 @@ def _guess(name: str, values: pd.Series) -> Guess:
         if says_later(name):
             return Guess("after_therapy", "files of a scan taken during or after therapy")
         if kind is None:
-            return Guess("path", "holds files, but the name does not say PET, CT or mask")
-        return Guess(kind, f"holds files and is named like a {kind if kind == 'mask' else kind.upper()}", rank=int(
+            return Guess("path", f"holds files, but the name does not say {scan_titles()} or mask")
+        return Guess(kind, f"holds files and is named like a {kind if kind == 'mask' else MODALITIES[kind].title}", rank=int(
             "".join(name_tokens(name)) != kind))  # fmt: skip
     said = guess_name(name)
     if said is not None and said.role == "identifier":
@@ -119,7 +124,7 @@ def _guess(name: str, values: pd.Series) -> Guess:
     ) > 0.5:  # fmt: skip
         return Guess("date", "holds dates: never a predictor")
     if said is None:
-        if file_kind(name) in ("pet", "ct"):
+        if file_kind(name) in IMAGING:
             return Guess("unrecognised", "named like a scan but holds no files; name it in lab= (--lab) to use it")
         return Guess("unrecognised", "meaning not recognised; name it in lab= (--lab) to use it")
     if said.role == "patient_id" and _share([_PERSON.match(text) for text in texts]) > 0.5:
@@ -135,8 +140,9 @@ def _holds_files(name: str, cells: pd.Series, texts: list[str]) -> bool:
     if _share([_FILE.search(text) and not _DATE.match(text) for text in texts]) > 0.5:
         return file_kind(name) is not None or _share([_is_nifti(text) for text in texts]) > 0.5
     tokens = set(name_tokens(name))
+    scans = set(IMAGING)
     # A column called "pet" or "ct_path" that holds words is a column of wrong paths, unless it says yes and no.
-    return bool(tokens & {"pet", "ct"}) and tokens <= {"pet", "ct", *_FILE_COLUMN} and len(set(texts)) > 2
+    return bool(tokens & scans) and tokens <= {*scans, *_FILE_COLUMN} and len(set(texts)) > 2
 
 
 def _is_nifti(text: str) -> bool:
@@ -158,12 +164,13 @@ def _choose(
         best = [name for name in found if guesses[name].rank == guesses[found[0]].rank]
         if len(best) > 1:
             what = f"several columns look like {_title(role)}: {', '.join(best)}"
-            roles.problems.append(Problem(what, f"name the right one, e.g. {role}={best[0]!r}"))
+            roles.problems.append(Problem(what, f"name the right one, e.g. {_argument(role, best[0])}"))
         chosen = best[0] if best else None
     elif asked is not None:
-        chosen = _existing(asked, role, guesses, roles)
+        argument = "scans" if role in IMAGING else role
+        chosen = _existing(asked, argument, guesses, roles)
         if chosen is not None:
-            roles.log[chosen] = (role, f"named by {role}=")
+            roles.log[chosen] = (role, f"named by {argument}=")
     for name in found:
         if name != chosen:
             loser, why = _LOSERS.get(role, ("path", "not used"))
@@ -179,9 +186,21 @@ _LOSERS = {
 }
 
 
+def _argument(role: str, column: str) -> str:
+    """Return how a caller of `load_cohort` names a column."""
+    return f"scans={{{role!r}: {column!r}}}" if role in IMAGING else f"{role}={column!r}"
+
+
+def scan_titles() -> str:
+    """Return the titles of the scans, as a sentence lists them."""
+    return ", ".join(MODALITIES[name].title for name in IMAGING)
+
+
 def _title(role: str) -> str:
+    if role in IMAGING:
+        return f"{MODALITIES[role].title} files"
     return {
-        "patient_id": "the patient id", "pet": "PET files", "ct": "CT files", "time": "the time to progression",
+        "patient_id": "the patient id", "time": "the time to progression",
         "event": "the progression event", "target": "the PFS class",
     }.get(role, role)  # fmt: skip
 
@@ -280,8 +299,8 @@ def _ask_for_event(name: str) -> Problem:
 
 def _refuse_double_use(roles: Roles) -> None:
     used: dict[str, list[str]] = {}
-    for role in _SINGLE:
-        name = getattr(roles, role)
+    single = {"patient_id": roles.patient_id} | roles.scans | {role: getattr(roles, role) for role in _SINGLE}
+    for role, name in single.items():
         if name is not None:
             used.setdefault(name, []).append(role)
     for name in set(roles.masks.values()):
@@ -296,8 +315,6 @@ _REFUSED = {
     "patient_id": ("identifies the patient and is never a predictor", "leave it out of lab="),
     "identifier": ("identifies the patient and is never a predictor", "leave it out of lab=, or rename it"),
     "date": ("holds dates, which are never predictors", "give an interval or an age in its place"),
-    "pet": ("holds files, not values", "leave it out of lab="),
-    "ct": ("holds files, not values", "leave it out of lab="),
     "mask": ("holds files, not values", "leave it out of lab="),
     "path": ("holds files, not values", "leave it out of lab="),
 }
@@ -324,8 +341,8 @@ def _choose_labs(options: Options, guesses: dict[str, Guess], roles: Roles) -> N
             if name not in outcome:
                 remedy += f"; only if it was known before therapy, pass allow_after_therapy=[{name!r}]"
             roles.leaks.append(Problem(what, remedy, column=name))
-        elif role in _REFUSED:
-            roles.problems.append(Problem(*_REFUSED[role], column=name))
+        elif role in _REFUSED or role in IMAGING:
+            roles.problems.append(Problem(*_REFUSED["path" if role in IMAGING else role], column=name))
         else:
             if role == "after_therapy":
                 reason = f"allowed by allow_after_therapy, though {reason}"

@@ -9,13 +9,14 @@ from rich.markup import escape
 from rich.table import Table
 from sklearn.utils import Bunch
 
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.datasets._cells import LabTable
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
 
 #: Roles of columns that something is made of.
-USED = ("pet", "ct", "lab", "mask", "time", "event", "target", "patient_id")
+USED = (*MODALITIES, "mask", "time", "event", "target", "patient_id")
 
 
 def show_roles(bunch: Bunch) -> None:
@@ -32,7 +33,7 @@ def show_roles(bunch: Bunch) -> None:
     if not (bunch.roles["role"] == "patient_id").any():
         said = "No column is taken as the patient id: row numbers are used. Name one with patient_id= (--patient-id)."
         console.out(said, highlight=False)
-    counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in ("pet", "ct") if name in bunch.X]
+    counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in IMAGING if name in bunch.X]
     if "lab" in bunch.X:
         counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
     if bunch.y is not None:
@@ -45,7 +46,7 @@ def _roles_table(bunch: Bunch) -> Table:
     for heading in ("column", "taken as", "reason"):
         table.add_column(heading, overflow="fold")
     for name, role, reason in bunch.roles.itertuples(index=False):
-        style = "bold" if role in ("pet", "ct", "lab") else None if role in USED else "dim"
+        style = "bold" if role in MODALITIES else None if role in USED else "dim"
         table.add_row(escape(name), role, escape(reason), style=style)
     return table
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.datasets._codings import (
     says_event,
     says_inverted,
@@ -56,8 +57,6 @@ _DATES = re.compile(r"\b(date|datum|timestamp|zeitstempel|dates)\b|datum$|\bdatu
 _MASK = re.compile(
     r"\b(mask|masks|maske|seg|segmentation|segmentierung|label|labels|labelmap|roi|voi|gtv|contours?|kontur)\b"
 )
-_PET = re.compile(r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$")
-_CT = re.compile(r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$")
 
 _TIMES = (
     words_of("pfs pfstime timepfs pfszeit pfsduration pfsdauer progressionfreesurvival progressionfreesurvivaltime "
@@ -183,11 +182,11 @@ def time_unit_in(name: str) -> str | None:
 
 
 def file_kind(name: str) -> str | None:
-    """Return ``"mask"``, ``"pet"`` or ``"ct"`` if the name of a column of files says so."""
+    """Return ``"mask"`` or the modality, if the name of a column of files says so."""
     text = " ".join(name_tokens(name))
     if _MASK.search(text):
         return "mask"
-    kinds = [kind for kind, pattern in (("pet", _PET), ("ct", _CT)) if pattern.search(text)]
+    kinds = [name for name in IMAGING if MODALITIES[name].named_in(text)]
     return kinds[0] if len(kinds) == 1 else None  # "PET/CT" says neither
 
 

@@ -184,5 +184,5 @@ def tell_swapped(problems: Sequence[Problem], n_pet: int, n_ct: int) -> list[Pro
         f"{len(like_pet)} of {n_ct} CT files like a PET"
     )
     told = {*like_ct, *like_pet}
-    swapped = Problem(what, "name the columns the other way round, with pet= and ct=", column="pet, ct")
+    swapped = Problem(what, "name the columns the other way round, with scans=", column="pet, ct")
     return [swapped, *(one for one in problems if one not in told)]

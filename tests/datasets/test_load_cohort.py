@@ -104,12 +104,21 @@ def test_everything_can_be_named(folder):
         "a": table()["patient_id"], "b": table()["pet"], "c": table()["ct"], "d": table()["tumour_mask"],
         "e": table()["pfs_months"], "f": table()["progressed"], "g": [1, 2, 3, 4, 5, 7],
     }  # fmt: skip
-    b = load(source, root=folder, patient_id="a", pet="b", ct="c", mask={"gtv": "d"}, time="e", event="f", lab="g")
+    b = load(
+        source,
+        root=folder,
+        patient_id="a",
+        scans={"pet": "b", "ct": "c"},
+        mask={"gtv": "d"},
+        time="e",
+        event="f",
+        lab="g",
+    )
     assert b.X["lab"].columns.tolist() == ["g"]
     assert list(b.X.masks) == ["gtv"]
     assert b.X.ids[0] == "P1"
     assert roles_of(b)["age"] == "unused"
-    b = load(source, root=folder, pet=None, ct=None, mask=None, time="e", event="f", lab=["auto", "g"])
+    b = load(source, root=folder, scans=None, mask=None, time="e", event="f", lab=["auto", "g"])
     assert b.X.modalities == ("lab",)
     assert b.X["lab"].columns.tolist() == ["CgA_ug_l", "sex", "grade", "age", "g"]
     assert b.X.ids[0] == "row 1"
@@ -248,7 +257,7 @@ BAD = {
     ),
     "no modality in the table": (
         dict.fromkeys(("pet", "ct", "CgA_ug_l", "sex", "grade", "age")), {},
-        ["no column is taken as PET, CT or predictor. Remedy: name them with pet=, ct= or lab=; the table has"],
+        ["no column is taken as PET, CT or predictor. Remedy: name them with scans= or lab=; the table has"],
     ),
     "text among numbers": (
         {"CgA_ug_l": ["95", "see letter", "130", "", "80", "88"]}, {},
@@ -284,11 +293,11 @@ BAD = {
     "missing mask": ({}, {"mask": "zzz"}, ["zzz: no such column in the table (named by mask=). Remedy"]),
     "missing allowed": ({}, {"allow_after_therapy": "zzz"}, ["zzz: no such column in the table (named by allow_after"]),
     "one column twice": (
-        {}, {"pet": "ct", "ct": "ct"}, ["ct: one column cannot be pet and ct. Remedy: name a column of its own for each."],
+        {}, {"scans": {"pet": "ct", "ct": "ct"}}, ["ct: one column cannot be pet and ct. Remedy: name a column of its own for each."],
     ),
     "two pet columns": (
         {"pet": None, "pet_a": table()["pet"], "pet_b": table()["ct"], "ct": None}, {},
-        ["several columns look like PET files: pet_a, pet_b. Remedy: name the right one, e.g. pet='pet_a'."],
+        ["several columns look like PET files: pet_a, pet_b. Remedy: name the right one, e.g. scans={'pet': 'pet_a'}."],
     ),
     "root": ({}, {"root": "/no/such/folder"}, ["/no/such/folder: `root` is not a folder. Remedy: correct root=."]),
     "notes below the table": (
