@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prrt_estimators._registry import Registry
+
 
 @dataclass(frozen=True)
 class Modality:
@@ -76,35 +78,33 @@ class Modality:
         return bool(self.columns) and re.search(self.columns, words) is not None
 
 
-#: Every modality, in the order in which they are listed and joined.
-MODALITIES: dict[str, Modality] = {
-    one.name: one
-    for one in (
-        Modality(
-            "pet",
-            "PET",
-            unit="SUVbw",
-            short_unit="SUV",
-            columns=r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$",
-            window=(0.0, 20.0),
-            body=0.2,
-            uptake=True,
-        ),
-        Modality(
-            "ct",
-            "CT",
-            unit="HU",
-            columns=r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$",
-            window=(-160.0, 240.0),
-            shown=(-160.0, 240.0),
-            projected=(0.0, 900.0),
-            outside=-1024.0,
-            body=-500.0,
-            whole=True,
-        ),
-        Modality("lab", "Labs", text="laboratory values", scan=False),
-    )
-}
+#: Every modality; scans are listed and joined before tables.
+MODALITIES: Registry[Modality] = Registry(
+    "modality",
+    Modality(
+        "pet",
+        "PET",
+        unit="SUVbw",
+        short_unit="SUV",
+        columns=r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$",
+        window=(0.0, 20.0),
+        body=0.2,
+        uptake=True,
+    ),
+    Modality(
+        "ct",
+        "CT",
+        unit="HU",
+        columns=r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$",
+        window=(-160.0, 240.0),
+        shown=(-160.0, 240.0),
+        projected=(0.0, 900.0),
+        outside=-1024.0,
+        body=-500.0,
+        whole=True,
+    ),
+    Modality("lab", "Labs", text="laboratory values", scan=False),
+)
 
 
 class _Scans(Sequence):
@@ -127,6 +127,18 @@ class _Scans(Sequence):
 
     def __repr__(self) -> str:
         return repr(tuple(self._names()))
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return modalities in the order in which they are listed and joined: scans, then tables.
+
+    Examples
+    --------
+    >>> in_order(["lab", "ct", "pet"])
+    ('pet', 'ct', 'lab')
+    """
+    present = set(names)
+    return tuple(sorted((name for name in MODALITIES if name in present), key=lambda name: not MODALITIES[name].scan))
 
 
 def anatomy_first(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute
-from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
@@ -116,4 +116,4 @@ def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) 
     for name in names:
         if name in IMAGING and not X[name].present.any() and len(X):
             raise MissingModalityError(f"{estimator} needs {name!r}, but no patient here has one.")
-    return tuple(name for name in MODALITIES if name in names)
+    return in_order(names)

@@ -14,7 +14,7 @@ from prrt_estimators._classes import check_same_order
 from prrt_estimators._events import as_events
 from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute, existing_spelling
-from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._text import plain_text, unquoted_path
 from prrt_estimators._values import lost_digits
 
@@ -226,9 +226,7 @@ class Cohort(Mapping):
         if unknown or not data:
             raise ValueError(f"a Cohort needs at least one of the modalities {tuple(MODALITIES)}; got {list(data)}.")
         self._data: dict[str, Any] = {
-            name: Volumes(data[name]) if name in IMAGING else _as_table(data[name])
-            for name in MODALITIES
-            if name in data
+            name: Volumes(data[name]) if name in IMAGING else _as_table(data[name]) for name in in_order(data)
         }
         lengths = {name: len(values) for name, values in self._data.items()}
         self._n = next(iter(lengths.values()))

@@ -1,4 +1,4 @@
-"""A made-up score, model and option are registered and walk through the library: a second list anywhere fails here."""
+"""A made-up score, model, option, modality, encoder and target are registered and walk through the library: a second list anywhere fails here."""
 
 from __future__ import annotations
 
@@ -7,21 +7,43 @@ import inspect
 import json
 import pickle
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 from sklearn import metrics
+from sklearn.base import RegressorMixin, clone
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from torch import nn
 from typer.testing import CliRunner
 
-from prrt_estimators import Cohort, compare_models, load_comparison, load_model, paper_models, save_model
+from prrt_estimators import (
+    Cohort,
+    CTPretrainer,
+    FusionPFSClassifier,
+    compare_models,
+    estimators,
+    load_cohort,
+    load_comparison,
+    load_model,
+    paper_models,
+    save_model,
+)
+from prrt_estimators._modalities import MODALITIES, Modality
+from prrt_estimators._targets import CheckedTarget
 from prrt_estimators.cli import _model_options, app
 from prrt_estimators.estimators import LabPFSClassifier
+from prrt_estimators.estimators._deep import DeepPFSEstimator
+from prrt_estimators.inspection import modality_shapley, saliency
 from prrt_estimators.metrics import SCORES, Score, prrt_scorers
 from prrt_estimators.model_selection import MODELS, ModelSpec, bootstrap_interval, format_summary, recommended_models
 from prrt_estimators.model_selection._models import make_models, named_specs
-from prrt_estimators.plotting import ModelComparisonDisplay
-from prrt_estimators.report import write_report
+from prrt_estimators.modules import ENCODERS, EncoderSpec
+from prrt_estimators.plotting import ModelComparisonDisplay, SaliencyDisplay
+from prrt_estimators.report import write_report, write_viewer
 
 # Scores ---------------------------------------------------------------------------------------------------------------
 
@@ -165,3 +187,175 @@ def test_an_option_of_models_is_one_entry(table, tmp_path, monkeypatch):
     assert make_models(named_specs(["lab"]), **received)["lab"].n_estimators == 7
     for name in ("compare", "fit", "demo", "pretrain", "check"):
         assert "--size" in prrt(name, "--help").stdout or name == "demo"
+
+
+# Modalities -----------------------------------------------------------------------------------------------------------
+
+MR = Modality(
+    "mr", "MRI", unit="a.u.", columns=r"\b(mr|mri|t1)\b", window=(0.0, 400.0), shown=(0.0, 500.0), body=20.0, whole=True
+)
+SMALL = {"block_inplanes": [8, 16, 16, 16]}
+
+
+@pytest.fixture
+def mr_table(labs, tmp_path, monkeypatch):
+    """A table with a column of MR files and no other scan."""
+    monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path / "cache"))
+    frame, y = labs
+    rng = np.random.default_rng(0)
+    paths = []
+    for k in range(len(y)):
+        voxels = np.rint(rng.uniform(0, 200, (8, 8, 8)) + 200 * y[k]).astype(np.int16)
+        nib.save(nib.Nifti1Image(voxels, np.diag([10.0, 10, 10, 1])), tmp_path / f"{k}.nii.gz")
+        paths.append(f"{k}.nii.gz")
+    path = tmp_path / "cohort.csv"
+    ids = [f"P{k}" for k in range(len(y))]
+    frame.assign(patient_id=ids, t1_file=paths, pfs_months=np.where(y, 20, 5), progressed=1).to_csv(path, index=False)
+    return path
+
+
+def test_a_modality_is_one_entry(mr_table, tmp_path):
+    network = {"max_epochs": 1, "size": 8, "spacing": 10.0, "random_state": 0, "device": "cpu"}
+    with MODALITIES.including(MR):
+        data = load_cohort(mr_table, verbose=False)
+        assert data.X.modalities == ("mr", "lab")
+        assert dict(data.roles[["column", "role"]].to_numpy())["t1_file"] == "mr"
+        named = load_cohort(mr_table, scans={"mr": "t1_file", "pet": None}, verbose=False)
+        assert named.X["mr"].paths.tolist() == data.X["mr"].paths.tolist()
+        assert load_cohort(mr_table, scans=None, verbose=False).X.modalities == ("lab",)
+
+        model = FusionPFSClassifier(encoder_params={"mr": SMALL}, **network).fit(data.X, data.y)
+        assert model.modalities_ == ("mr", "lab")
+        assert model.net_.module_.windows == {"mr": (0.0, 400.0)}
+        expected = model.predict_proba(data.X)
+        other = FusionPFSClassifier(encoder_params={"mr": SMALL}, window={"mr": (0.0, 100.0)}, **network)
+        assert (other.fit(data.X, data.y).predict_proba(data.X) != expected).any()
+        back = load_model(save_model(model, tmp_path / "model.prrt", X=data.X, y=data.y))
+        np.testing.assert_array_equal(back.predict_proba(data.X), expected)
+        assert "MRI in a.u." in (tmp_path / "model.prrt.md").read_text("utf-8")
+
+        comparison = compare_models({"mr": clone(model)}, data.X, data.y, cv=2, out=tmp_path / "run", verbose=0)
+        assert comparison.status["status"].tolist() == ["ok"]
+        assert "mr" in write_report(comparison, tmp_path / "run").read_text("utf-8")
+
+        maps = saliency(model, data.X[:2], method="gradient")
+        assert maps.unit("mr") == "change of the logit per a.u."
+        display = SaliencyDisplay.from_maps(maps)
+        assert display.figure_ is not None
+        page = write_viewer(maps, tmp_path / "maps.html").read_text("utf-8")
+        assert '"unit": "a.u."' in page or "a.u." in page
+        shares = modality_shapley(model, data.X[:3], background=data.X[3:6])
+        assert {"lab", "mr"} <= set(shares)
+        assert shares["mr"].abs().sum() > 0
+    with pytest.raises(ValueError, match="needs at least one of the modalities"):
+        Cohort({"mr": ["a.nii"]})
+
+
+# Encoders -------------------------------------------------------------------------------------------------------------
+
+
+class TwoStages(nn.Module):
+    """Two convolutions, of which the second is the last stage."""
+
+    def __init__(self, width=4):
+        super().__init__()
+        self.first, self.second = nn.Conv3d(1, width, 3, padding=1), nn.Conv3d(width, width, 3, padding=1)
+
+    def forward(self, volumes):
+        return self.second(self.first(volumes))
+
+
+PLAIN = EncoderSpec("plain", TwoStages, last_stage=lambda network: (network.first, network.second))
+
+
+@pytest.mark.parametrize("finetune", ["frozen", "last", "full"])
+def test_an_encoder_is_one_entry(labs, tmp_path, monkeypatch, finetune):
+    monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path / "cache"))
+    frame, y = labs
+    X = Cohort({"ct": np.random.default_rng(0).normal(0, 100, (36, 1, 6, 6, 6)), "lab": frame})
+    weights = tmp_path / "plain.safetensors"
+    torch.manual_seed(0)
+    save_file(TwoStages().state_dict(), weights)
+    with ENCODERS.including(PLAIN):
+        model = FusionPFSClassifier(
+            encoder="plain", weights={"ct": weights}, finetune=finetune, max_epochs=1, random_state=0, device="cpu"
+        ).fit(X, y)
+        kept = {"frozen": "vectors", "last": "maps", "full": "volumes"}[finetune]
+        assert model.branches_["ct"].keeps == kept
+        back = load_model(save_model(model, tmp_path / "model.prrt"))
+        np.testing.assert_array_equal(back.predict_proba(X), model.predict_proba(X))
+        if finetune == "last":
+            trained = model.net_.module_.encoders["ct"]
+            assert not torch.equal(trained.layer4.weight, load_file(weights)["second.weight"])
+        assert CTPretrainer(encoder="plain", max_epochs=1, random_state=0).fit(X).transform(X).shape == (36, 4)
+    with pytest.raises(ValueError, match="`encoder` must be one of"):
+        FusionPFSClassifier(encoder="plain").fit(X, y)
+
+
+# Targets --------------------------------------------------------------------------------------------------------------
+
+
+class WeightedSquares(nn.Module):
+    per_patient = True
+
+    def forward(self, logits, target):
+        return (target["weight"] * (logits.float() - target["months"]) ** 2).mean()
+
+
+class MonthsTarget:
+    """Months to progression as a plain number: made up for this test."""
+
+    name = "months"
+    criterion = WeightedSquares
+    scores = ()
+
+    def check(self, y, *, X=None, estimator=""):
+        values = np.asarray(y, dtype=float)
+        if (values < 0).any():
+            raise ValueError(f"{estimator} needs months of at least 0")
+        return CheckedTarget(values, {"longest_": float(values.max())})
+
+    def check_coded(self, y, n_patients):
+        return self.check(y).values
+
+    def columns(self, values, weight):
+        return {"months": (values / values.max()).astype(np.float32), "weight": weight.astype(np.float32)}
+
+    def strata(self, values):
+        return (values > np.median(values)).astype(int)
+
+    def output(self, logits):
+        return logits
+
+
+class MonthsRegressor(RegressorMixin, DeepPFSEstimator):
+    """The network of the library with another target: nothing of it is written anew."""
+
+    _target = MonthsTarget()
+    _parameter_constraints = FusionPFSClassifier._parameter_constraints
+    __init__ = FusionPFSClassifier.__init__
+
+    def _wanted(self):
+        return self.modalities
+
+    def predict(self, X):
+        return self.longest_ * self._target.output(self._run(X, "forward"))
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_target_is_one_class(labs, tmp_path, monkeypatch, early_stopping):
+    monkeypatch.setattr(estimators, "MonthsRegressor", MonthsRegressor, raising=False)
+    monkeypatch.setattr(estimators, "__all__", [*estimators.__all__, "MonthsRegressor"])
+    frame, y = labs
+    months = 5.0 + 15 * y
+    model = MonthsRegressor(
+        max_epochs=30, lr=0.01, random_state=0, device="cpu", early_stopping=early_stopping, patience=30
+    ).fit(frame, months, sample_weight=np.linspace(0.5, 2, 36))
+    assert not hasattr(model, "classes_")
+    assert model.longest_ == 20.0
+    assert np.corrcoef(model.predict(frame), months)[0, 1] > 0.8
+    back = load_model(save_model(model, tmp_path / "model.prrt"))
+    np.testing.assert_array_equal(back.predict(frame), model.predict(frame))
+    with pytest.raises(ValueError, match="MonthsRegressor needs months of at least 0"):
+        clone(model).fit(frame, -months)
+    assert cross_val_score(clone(model), frame, months, cv=2).mean() > 0

@@ -28,7 +28,7 @@ from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.estimators._pretrained import find_branch, prepare_scans
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.modules import ENCODERS, build_encoder
+from prrt_estimators.modules import build_encoder
 from prrt_estimators.modules._contrast import ContrastNet, PairLoss
 from prrt_estimators.modules._weights import NOTE
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader, box_parameters
@@ -122,7 +122,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
     _modality: ClassVar[str] = "ct"
     _saved_apart: ClassVar[tuple[str, ...]] = ("weights_",)  # a file
     _parameter_constraints: ClassVar[dict] = {
-        "encoder": [StrOptions(set(ENCODERS))],
+        "encoder": [str],
         "encoder_params": [dict, None],
         "window": ["array-like", None],
         "size": ["array-like", Integral],

@@ -10,6 +10,7 @@ import torch
 from monai.networks import nets
 from torch import nn
 
+from prrt_estimators._registry import Registry
 from prrt_estimators.modules._encoders import Encoder, InputForm, Split
 
 
@@ -123,15 +124,13 @@ class EncoderSpec:
 
 
 #: Every encoder by name.
-ENCODERS: dict[str, EncoderSpec] = {
-    spec.name: spec
-    for spec in (
-        EncoderSpec("compact", _compact, _residual),
-        *(EncoderSpec(name, _medicalnet(name), _residual) for name in ("resnet10", "resnet18", "resnet34", "resnet50")),
-        EncoderSpec("densenet121", _densenet),
-        EncoderSpec("inflated_resnet152", _inflated_resnet152, _residual, form=InputForm(axes=(2, 0, 1), channels=3)),
-    )
-}
+ENCODERS: Registry[EncoderSpec] = Registry(
+    "encoder",
+    EncoderSpec("compact", _compact, _residual),
+    *(EncoderSpec(name, _medicalnet(name), _residual) for name in ("resnet10", "resnet18", "resnet34", "resnet50")),
+    EncoderSpec("densenet121", _densenet),
+    EncoderSpec("inflated_resnet152", _inflated_resnet152, _residual, form=InputForm(axes=(2, 0, 1), channels=3)),
+)
 
 
 def encoder_spec(encoder: Any) -> EncoderSpec:
