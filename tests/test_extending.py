@@ -244,7 +244,7 @@ def test_a_modality_is_one_entry(mr_table, tmp_path):
         assert display.figure_ is not None
         page = write_viewer(maps, tmp_path / "maps.html").read_text("utf-8")
         assert '"unit": "a.u."' in page or "a.u." in page
-        shares = modality_shapley(model, data.X[:3], background=data.X[3:6])
+        shares = modality_shapley(model, data.X[:3])
         assert {"lab", "mr"} <= set(shares)
         assert shares["mr"].abs().sum() > 0
     with pytest.raises(ValueError, match="needs at least one of the modalities"):

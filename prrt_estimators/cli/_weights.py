@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cli._console import OK, print_table, reported, say
 from prrt_estimators.cli._model_options import CacheDir
 
@@ -28,7 +29,9 @@ def list_weights(
     if details:
         for spec in WEIGHTS.values():
             origin = f"package {spec.package}" if spec.package else f"{spec.repository} at {spec.revision}"
-            print(f"{spec.name}: {spec.title}\n  for {' and '.join(spec.modalities).upper()}; network {spec.encoder}")
+            print(
+                f"{spec.name}: {spec.title}\n  for {' and '.join(MODALITIES[one].title for one in spec.modalities)}; network {spec.encoder}"
+            )
             print(f"  expects {spec.expects}\n  licence {spec.licence}; {spec.citation}")
             print(f"  about {spec.megabytes} MB from {origin}\n  SHA-256 {spec.digest}")
         return

@@ -130,7 +130,7 @@ class BranchReader:
         if source.own_grid and self.volumes.array is not None and self.volumes.spacing is None:
             raise PretrainedWeightsError(
                 f"the weights {source.label} expect voxels of {' x '.join(f'{s:g}' for s in self.spacing)} mm, but the "
-                f"{branch.modality.upper()} array does not tell its own. Pass Volumes(array, spacing=(r, a, s)) in mm."
+                f"{MODALITIES[branch.modality].title} array does not tell its own. Pass Volumes(array, spacing=(r, a, s)) in mm."
             )
 
     @functools.cached_property
@@ -145,7 +145,7 @@ class BranchReader:
             return (1, *self.volume_shape)
         rows = np.flatnonzero(self.volumes.present)
         if not len(rows):
-            raise ValueError(f"no patient has a {self.branch.modality.upper()}; the branch cannot be built.")
+            raise ValueError(f"no patient has a {MODALITIES[self.branch.modality].title}; the branch cannot be built.")
         return self.load(int(rows[0])).shape
 
     def load(self, row: int) -> np.ndarray:

@@ -12,7 +12,7 @@ import torch
 from sklearn.base import clone
 
 from prrt_estimators import _net
-from prrt_estimators._modalities import IMAGING
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import BranchSettings
@@ -67,7 +67,7 @@ def prepare_scans(
     """
 
     def compute(name: str) -> None:
-        text = f"{name.upper()} through {branches[name].source.label}"
+        text = f"{MODALITIES[name].title} through {branches[name].source.label}"
         with _net.progress_bar(text, verbose, progress) as tell:
             branches[name].reader(cohort, cache_dir).prepare(tell, device)
 
@@ -137,7 +137,7 @@ def tell_of_overlap(
         seen = sum(reader.digest(int(row)) in branch.source.seen for row in rows)
         if seen:
             warnings.warn(
-                f"{seen} of {len(rows)} patients to be predicted were among those whose {name.upper()} "
+                f"{seen} of {len(rows)} patients to be predicted were among those whose {MODALITIES[name].title} "
                 f"{branch.source.label} was pretrained on (without their outcome). Their scores may be too good by "
                 "an unknown amount; pass the pretrainer itself as weights to pretrain inside each training fold.",
                 PretrainingOverlapWarning,

@@ -207,7 +207,9 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
         cohort = self._scans(X)
         cohort = cohort[np.flatnonzero(cohort[self._modality].present)]
         if len(cohort) < 2:
-            raise ValueError(f"pretraining compares patients; got {len(cohort)} with a {self._modality.upper()}.")
+            raise ValueError(
+                f"pretraining compares patients; got {len(cohort)} with a {MODALITIES[self._modality].title}."
+            )
         self._prepare(cohort)
         device = _device.resolve_device(self.device)
         window = check_window(self.window, "window")

@@ -186,7 +186,7 @@ def feature_layer(inputs: MapInputs, name: str, run: Callable[[], Any]) -> nn.Mo
             hook.remove()
     if not seen:
         raise ValueError(
-            f"Grad-CAM needs a layer with a feature map (n, channels, d, h, w); the {name.upper()} encoder has none. "
+            f"Grad-CAM needs a layer with a feature map (n, channels, d, h, w); the {MODALITIES[name].title} encoder has none. "
             'Pass method="gradient".'
         )
     most = max(extent for extent, _ in seen)

@@ -324,7 +324,7 @@ def tell_without_place(inputs: MapInputs) -> None:
     """Warn of modalities that can have no map."""
     for name, reason in inputs.without_place.items():
         warnings.warn(
-            f"no map of {name.upper()}: it enters this model as features that were computed before, and the network that "
+            f"no map of {MODALITIES[name].title}: it enters this model as features that were computed before, and the network that "
             f"computed them cannot be run backwards here: {reason}",
             ExplanationWarning,
             stacklevel=3,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.modules._encoders import Encoder, InputForm
 from prrt_estimators.modules._fetch import digest_of, key_prefix, weight_file
@@ -157,7 +158,7 @@ def find_weights(
         )
     if note["modality"] != modality:
         raise PretrainedWeightsError(
-            f"`{parameter}`: {file.name} was pretrained on {note['modality'].upper()}, not on {modality.upper()}."
+            f"`{parameter}`: {file.name} was pretrained on {note['modality'].upper()}, not on {MODALITIES[modality].title}."
         )
     return WeightSource(
         file.name,
@@ -185,7 +186,7 @@ def _named(
     spec = WEIGHTS[name]
     if modality not in spec.modalities:
         raise PretrainedWeightsError(
-            f"`{parameter}`: {name!r} is for {' and '.join(spec.modalities).upper()}, not for {modality.upper()}."
+            f"`{parameter}`: {name!r} is for {' and '.join(MODALITIES[one].title for one in spec.modalities)}, not for {MODALITIES[modality].title}."
         )
     _check_encoder(name, spec.encoder, encoder, parameter)
     if encoder_params:

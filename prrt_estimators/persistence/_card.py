@@ -109,10 +109,12 @@ def _inputs(estimator: Any, config: Mapping[str, Any]) -> list[str]:
         unit = MODALITIES[name].unit
         if name in branches:
             grid = _grid(branches[name]["size"], branches[name]["spacing"])
-            lines.append(f"- {name.upper()} in {unit}, brought to {grid} for a pretrained encoder.")
+            lines.append(f"- {MODALITIES[name].title} in {unit}, brought to {grid} for a pretrained encoder.")
         else:
             grid = _grid(shape[1:], params["spacing"])
-            lines.append(f"- {name.upper()} in {unit}, {grid}{_window(branch_settings(params, name).window)}.")
+            lines.append(
+                f"- {MODALITIES[name].title} in {unit}, {grid}{_window(branch_settings(params, name).window)}."
+            )
     if config["class"] in ("PETBaselineClassifier", "CTPretrainer"):
         lines.append("- PET in SUVbw." if config["class"] == "PETBaselineClassifier" else "- CT in HU.")
     columns = config.get("feature_names_in")
@@ -185,12 +187,12 @@ def _licences(config: Mapping[str, Any]) -> list[str]:
         trained = {"frozen": "as they are", "last": "last stage trained", "full": "trained further"}[branch["finetune"]]
         if known is None:
             lines.append(
-                f"- {name.upper()} ({trained}): weights of the author's own, SHA-256 `{branch['digest']}`. Their licence is "
+                f"- {MODALITIES[name].title} ({trained}): weights of the author's own, SHA-256 `{branch['digest']}`. Their licence is "
                 "not known to this library; ask who made them before passing this file on."
             )
         else:
             lines.append(
-                f"- {name.upper()} ({trained}): {known.title}. Licence {known.licence}. {known.citation}. SHA-256 "
+                f"- {MODALITIES[name].title} ({trained}): {known.title}. Licence {known.licence}. {known.citation}. SHA-256 "
                 f"`{branch['digest']}`."
             )
     return lines or ["None."]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._classes import long_rows
-from prrt_estimators._modalities import IMAGING
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
 from prrt_estimators.cohort import Volumes
@@ -54,7 +54,7 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
         described = [name for name in cohort.modalities if modalities is None or name in modalities]
         for name in described:
             if name in IMAGING:
-                rows.append((name.upper(), "scan", _missing(n - int(np.sum(cohort[name].present)), n)))
+                rows.append((MODALITIES[name].title, "scan", _missing(n - int(np.sum(cohort[name].present)), n)))
         if "lab" in described:
             table = cohort["lab"]
             rows += [(code(name), *_column(table.iloc[:, k], n)) for k, name in enumerate(table.columns)]

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 
 from prrt_estimators import _batches, _net
-from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.persistence._parts import text_levels
 
 #: Raised whenever the inputs change, so that stored predictions of others are not compared.
@@ -43,7 +43,7 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
     dict or None
         ``recipe`` and ``p_long``.
     """
-    if isinstance(estimator, DeepPFSClassifier):
+    if isinstance(estimator, DeepPFSEstimator):
         logits = _network(estimator)
         if logits is None:
             return None
@@ -119,7 +119,7 @@ class _Waves:
         return (low + (high - low) * (0.5 + 0.5 * np.sin(phase))).reshape(self.shape).astype(np.float32)
 
 
-def _network(estimator: DeepPFSClassifier) -> np.ndarray | None:
+def _network(estimator: DeepPFSEstimator) -> np.ndarray | None:
     """Return logits; the network takes what its branches would have computed."""
     module = estimator.net_.module_
     shapes: Mapping[str, tuple[int, ...]] = estimator.shapes_

@@ -215,7 +215,7 @@ class SaliencyDisplay(Display):
                         figure.text(*place, self._title(plane), ha="center", fontsize=8)
                     self.axes_[line, column] = ax
                     left += size[0] + _GAP
-                label = name.upper() if kind == "scan" else f"Map of {name.upper()}"
+                label = MODALITIES[name].title if kind == "scan" else f"Map of {MODALITIES[name].title}"
                 place = 0.12 / width, (bottom + tall / 2) / height
                 figure.text(*place, label, rotation=90, va="center", ha="center", fontsize=9)
                 bar = figure.add_axes((left / width, (bottom + 0.1 * tall) / height, 0.09 / width, 0.8 * tall / height))

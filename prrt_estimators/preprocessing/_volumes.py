@@ -136,7 +136,7 @@ class BoxReader:
                 else:
                     continue
                 for remark in remarks:
-                    self.remarks.setdefault(f"{name.upper()} holds {remark}", []).append(row)
+                    self.remarks.setdefault(f"{MODALITIES[name].title} holds {remark}", []).append(row)
             except CohortError as error:
                 problems += [one for one in error.problems if one not in problems]
             except ValueError as error:
