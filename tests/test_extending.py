@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from dicom_builders import pet_header
 from safetensors.torch import load_file, save_file
 from sklearn import metrics
 from sklearn.base import RegressorMixin, clone
@@ -35,6 +36,7 @@ from prrt_estimators import (
 from prrt_estimators._modalities import MODALITIES, Modality
 from prrt_estimators._targets import CheckedTarget
 from prrt_estimators.cli import _model_options, app
+from prrt_estimators.dicom import _decay
 from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.inspection import modality_shapley, saliency
@@ -359,3 +361,17 @@ def test_a_target_is_one_class(labs, tmp_path, monkeypatch, early_stopping):
     with pytest.raises(ValueError, match="MonthsRegressor needs months of at least 0"):
         clone(model).fit(frame, -months)
     assert cross_val_score(clone(model), frame, months, cv=2).mean() > 0
+
+
+# Vendors --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_vendor_start_is_one_row(monkeypatch):
+    header = pet_header(SeriesTime="113000")
+    header.private_block(0x0099, "EXAMPLE PET", create=True).add_new(0x01, "DT", "20250101111000")
+    assert _decay._written_by_maker([header]) is None
+    rule = _decay.VendorStart("Example start of scan (0099,1001)", 0x0099, "EXAMPLE PET", 0x01)
+    monkeypatch.setattr(_decay, "VENDOR_STARTS", (*_decay.VENDOR_STARTS, rule))
+    found = _decay._written_by_maker([header])
+    assert found is not None
+    assert (found.when.strftime("%H:%M"), found.source) == ("11:10", rule.source)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from prrt_estimators.dicom._clock import (
     NO_DAY,
@@ -245,21 +245,45 @@ def _half_frame_error(header: Any, half_life: float) -> float:
     return math.expm1(math.log(2) / half_life * average_time(half_life, _frame_duration(header)))
 
 
+class VendorStart(NamedTuple):
+    """A private element in which a maker writes the start of the scan, to which values are decay corrected.
+
+    Parameters
+    ----------
+    source : str
+        What messages and records call it.
+    group : int
+    creator : str
+        Text that reserves the block of the element.
+    element : int
+        Last two hexadecimal digits of the element.
+    """
+
+    source: str
+    group: int
+    creator: str
+    element: int
+
+
+#: In the order in which they are looked for.
+VENDOR_STARTS: tuple[VendorStart, ...] = (
+    VendorStart("GE scan time (0009,100D)", 0x0009, "GEMS_PETD_01", 0x0D),
+    VendorStart("Siemens decay correction time (0071,1022)", 0x0071, "SIEMENS MED PT", 0x22),
+)
+
+
 def _written_by_maker(headers: Sequence[Any]) -> Moment | None:
     """Return the earliest scan start that the maker wrote into an element of its own."""
-    for source, group, creator, element in (
-        ("GE scan time (0009,100D)", 0x0009, "GEMS_PETD_01", 0x0D),
-        ("Siemens decay correction time (0071,1022)", 0x0071, "SIEMENS MED PT", 0x22),
-    ):
+    for rule in VENDOR_STARTS:
         found = []
         for header in headers:
-            value = private(header, group, creator, element)
+            value = private(header, rule.group, rule.creator, rule.element)
             value = value.decode("ascii", "replace") if isinstance(value, bytes) else str(value or "")
             day, time, _ = read_moment(value.strip(" \0"))
             if day is not None and time:
                 found.append(at(day, time))
         if found:
-            return Moment(min(found), source)
+            return Moment(min(found), rule.source)
     return None
 
 
