@@ -7,6 +7,8 @@ import datetime
 import pytest
 
 from prrt_estimators.dicom._choose import Wishes, choose, flaws, unusable
+from prrt_estimators.dicom._ct_kinds import ct_kind
+from prrt_estimators.dicom._foresight import places, trouble
 from prrt_estimators.dicom._kernels import SHARP, SOFT, UNKNOWN, kernel_kind
 from prrt_estimators.dicom._walk import Person, Series
 
@@ -187,3 +189,95 @@ def test_flaws():
 )
 def test_kernels(names, kind):
     assert {name: kernel_kind(name) for name in names} == dict.fromkeys(names, kind)
+
+
+FDG = {"tracer": "FDG", "target": "glucose", "nuclide": "F-18"}
+TATE = {"tracer": "DOTATATE", "target": "SSTR", "nuclide": "Ga-68"}
+DOPA = {"tracer": "FDOPA", "target": "amino acids", "nuclide": "F-18"}
+
+
+def test_the_tracer_goes_before_the_date():
+    # SSTR-PET four weeks and FDG-PET one week before therapy.
+    therapy = (DAY + datetime.timedelta(days=28)).date()
+    tate, fdg = (
+        series(name="tate", **TATE),
+        series(name="fdg", start=DAY + datetime.timedelta(days=21), slices=900, **FDG),
+    )
+    cts = [series("CT", start=one.start) for one in (tate, fdg)]
+    for order in ((tate, fdg), (fdg, tate)):
+        pet, _, found = chosen(*order, *cts, therapy=therapy)
+        assert pet == "tate"
+        assert found.notes[0] == "PET of 2 tracers (F-18 FDG, Ga-68 DOTATATE): Ga-68 DOTATATE is taken"
+    # Without a date of therapy the tracer leaves one day only.
+    assert chosen(tate, fdg, *cts)[0] == "tate"
+    assert chosen(tate, fdg, *cts, wishes=Wishes(tracers=("FDG",)), therapy=therapy)[0] == "fdg"
+    assert chosen(tate, fdg, *cts, wishes=Wishes(tracers=("glucose", "SSTR")), therapy=therapy)[0] == "fdg"
+
+
+def test_tracers_of_which_none_is_wanted_are_asked_about():
+    pets = [series(name="fdg", **FDG), series(name="dopa", start=DAY + datetime.timedelta(days=7), **DOPA)]
+    found = chosen(*pets, series("CT"))[2]
+    assert found.pet is None
+    assert found.pet_reason == "PET of 2 tracers (F-18 FDG, F-18 FDOPA), none of which is in the list of tracers"
+    # One alone is taken, and said.
+    pet, _, found = chosen(pets[0], series("CT"))
+    assert pet == "fdg"
+    assert found.notes == ["the PET shows F-18 FDG, which is not in the list of tracers"]
+
+
+def test_an_sstr_pet_after_therapy_does_not_make_an_fdg_pet_the_pet_in_silence():
+    therapy = (DAY + datetime.timedelta(days=7)).date()
+    pets = [series(name="fdg", **FDG), series(name="tate", start=DAY + datetime.timedelta(days=60), **TATE)]
+    pet, _, found = chosen(*pets, series("CT"), therapy=therapy)
+    assert pet == "fdg"
+    assert "the PET shows F-18 FDG, which is not in the list of tracers" in found.notes
+
+
+def test_a_nuclide_stands_for_images_that_name_no_tracer():
+    plain, fdg = series(name="plain", nuclide="Ga-68"), series(name="fdg", slices=900, **FDG)
+    assert chosen(plain, fdg, series("CT"))[0] == "plain"
+    psma = series(name="psma", slices=900, tracer="PSMA", target="PSMA", nuclide="Ga-68")
+    assert chosen(plain, psma, series("CT"))[0] == "plain"
+    assert chosen(series(name="tate", slices=9, **TATE), plain, series("CT"))[0] == "tate"
+
+
+def test_a_start_of_therapy_that_is_not_understood_is_no_wish():
+    pets = [series(name="a"), series(name="b", start=DAY + datetime.timedelta(days=60))]
+    found = chosen(*pets, series("CT"), wishes=Wishes(time_point="last"), therapy_unread=True)[2]
+    assert found.pet_reason == "PET on 2 days (day 0, 60) and no date of therapy to choose by"
+
+
+@pytest.mark.parametrize(
+    ("texts", "label", "is_map"),
+    [({"description": "Abd nativ"}, "native", False), ({"description": "Thx/Abd portalvenös 3.0"}, "portal venous", False),
+     ({"description": "art. Phase"}, "arterial", False), ({"description": "Spätphase"}, "late", False),
+     ({"contrast": "Imeron 350"}, "contrast, phase not stated", False), ({"contrast": "NONE"}, "native", False),
+     ({}, "phase not stated", False), ({"description": "CT mit Jod"}, "phase not stated", False),
+     ({"description": "MonoE 55 keV"}, "phase not stated, virtual", False), ({"description": "VNC"}, "phase not stated, virtual", False),
+     ({"image_type": "DERIVED\\PRIMARY\\AXIAL\\IODINE"}, "phase not stated", True), ({"description": "Iodine map"}, "phase not stated", True),
+     ({"rescale_type": "MGML"}, "phase not stated", True), ({"rescale_type": "HU"}, "phase not stated", False),
+     ({"description": "Z eff"}, "phase not stated", True)],
+)  # fmt: skip
+def test_what_a_ct_shows(texts, label, is_map):
+    found = ct_kind(texts)
+    assert (found.label, found.is_map) == (label, is_map)
+
+
+def test_images_at_one_place_count_once():
+    doubled, good = series("CT", name="doubled", slices=40), series("CT", name="good", slices=21)
+    for one, heights in ((doubled, [k / 2 for k in range(40)]), (good, range(21))):
+        for height in heights:
+            one.positions.append(float(int(height)))
+            one.moments.append(1)
+    assert places(doubled) == 20
+    assert chosen(series(), doubled, good)[1] == "good"
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({}, ""), ({"units": "BQML", "dose": "0"}, "no dose"), ({"units": "BQML", "dose": "1e8"}, ""), ({"units": "CPS"}, "values in CPS"),
+     ({"units": "CNTS"}, "values in CNTS"), ({"units": "CNTS", "manufacturer": "Philips"}, ""),
+     ({"units": "NONE", "manufacturer": "TOSHIBA"}, ""), ({"units": "Dr. Huber"}, "values in a unit without SUV")],
+)  # fmt: skip
+def test_what_reading_will_stumble_on(changes, why):
+    assert trouble(series(**changes)) == why
