@@ -246,6 +246,25 @@ def _injected(dataset: Any, modality: str) -> dict[str, str]:
     """Return what a PET shows, and the dose: ``"0"`` where none is told, ``"?"`` where it cannot be read."""
     if modality != "PT":
         return {}
+    element = dataset.get_item(_PHARMACEUTICAL) if _PHARMACEUTICAL in dataset else None
+    if element is not None and isinstance(element.value, bytes):
+        # The slices of a series hold the same bytes.
+        return dict(_injected_of_bytes(element.value, element.is_implicit_VR, element.is_little_endian))
+    return _injected_of(dataset)
+
+
+@functools.lru_cache(maxsize=256)
+def _injected_of_bytes(value: bytes, implicit: bool, little: bool) -> tuple[tuple[str, str], ...]:
+    from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
+    from pydicom.tag import Tag
+
+    tag = Tag(_PHARMACEUTICAL)
+    dataset = Dataset({tag: RawDataElement(tag, "SQ", len(value), value, 0, implicit, little)})
+    return tuple(_injected_of(dataset).items())
+
+
+def _injected_of(dataset: Any) -> dict[str, str]:
     try:
         items = dataset[_PHARMACEUTICAL].value if _PHARMACEUTICAL in dataset else []
         found = tracer_of(items[0]) if len(items) else None
