@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
+from prrt_estimators import Cohort, make_prrt_cohort
 from prrt_estimators._io import atomic_write
 from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, draw_patient
-from prrt_estimators.features._delineation import FOUND_SHARE
+from prrt_estimators.features import LesionFeatures
+from prrt_estimators.features._delineation import DEFINITIONS, FOUND_SHARE
 from prrt_estimators.features._field import label_lesions
 from prrt_estimators.features._finder import Findings, find
 from prrt_estimators.features._images import Image, mask_onto_box
@@ -27,6 +30,16 @@ from prrt_estimators.features._weights import FinderWeights, load_finder
 from prrt_estimators.preprocessing._scans import read_scan
 
 ENTROPY = 5400
+#: Numbers whose order over patients is compared between definitions.
+AGREEMENT = (
+    "lesion_volume_ml",
+    "total_uptake_suv_ml",
+    "suv_peak",
+    "suv_mean",
+    "suv_mean_lowest",
+    "n_lesions",
+    "dmax_mm",
+)
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARKS = ("<!-- lesion finder: {} -->\n", "<!-- end -->")
 _PALE = dict.fromkeys(("liver", "spleen", "kidney"), 0.5)
@@ -209,6 +222,23 @@ def sarcomas(folder: Path, weights: FinderWeights) -> pd.DataFrame:
     return middle
 
 
+def definitions(patients: int) -> pd.DataFrame:
+    """Return how the field's numbers of each definition agree with those of the true lesions on PET, over phantoms."""
+    cohort = make_prrt_cohort(patients, volume_shape=(40, 30, 54), random_state=ENTROPY)
+    masks = {"lesion": cohort.truth.pet_signal[:, None].astype(np.float32)}
+    X = Cohort({scan: cohort.X[scan] for scan in ("pet", "ct")}, masks=masks)
+    numbers = {name: LesionFeatures(lesions=name, numbers="field").fit_transform(X) for name in DEFINITIONS}
+    truth, table = numbers.pop("mask"), []
+    for name, found in numbers.items():
+        line = {"lesions=": name}
+        ratio = found["lesion_volume_ml"] / truth["lesion_volume_ml"]
+        line["volume ratio"] = f"{ratio.median():.2f} ({ratio.quantile(0.1):.2f} to {ratio.quantile(0.9):.2f})"
+        for column in AGREEMENT:
+            line[column] = f"{spearmanr(found[column], truth[column], nan_policy='omit').statistic:.2f}"
+        table.append(line)
+    return pd.DataFrame(table)
+
+
 def main() -> None:
     """Evaluate every setting and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -233,7 +263,7 @@ def main() -> None:
         parts.append(pd.read_csv(file))
         print(name, flush=True)
     rows = pd.concat(parts, ignore_index=True)
-    tables = {"settings": summary(rows), "strata": strata(rows)}
+    tables = {"settings": summary(rows), "strata": strata(rows), "definitions": definitions(options.patients)}
     if (options.data / "ct").is_dir():
         tables["organs"] = organs(options.data / "ct", weights)
     if (options.data / "sts").is_dir():
