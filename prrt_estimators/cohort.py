@@ -118,6 +118,11 @@ class Volumes(Sequence):
             self.paths, self.array, self.present = None, state["array"], state["present"]
             self.spacing = state.get("spacing")
 
+    def __sizeof__(self) -> int:
+        parts = [part for part in (self.paths, self.array, self.present, self.spacing) if part is not None]
+        text = 0 if self.paths is None else sum(len(path) for path in self.paths if path is not None)
+        return object.__sizeof__(self) + sum(int(part.nbytes) for part in parts) + text
+
     def __repr__(self) -> str:
         kind = "files" if self.paths is not None else f"array {self.array.shape[2:]}"  # type: ignore[union-attr]
         return f"Volumes({int(self.present.sum())} of {len(self)} present, {kind})"
@@ -302,6 +307,26 @@ class Cohort(Mapping):
         return self is other
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise TypeError(
+            f"a Cohort of {', '.join(self._data)} is not one array. Pass it to estimators of this library, or take one "
+            "modality: np.asarray(X['lab']), X['pet'].array."
+        )
+
+    def __sizeof__(self) -> int:
+        # What holds voxels in memory must not look like 56 bytes to those who send it to workers.
+        parts = [*self._data.values(), *self.masks.values()]
+        held = sum(
+            int(part.memory_usage(deep=True).sum()) if isinstance(part, pd.DataFrame) else part.__sizeof__()
+            for part in parts
+        )
+        return object.__sizeof__(self) + held + int(self.ids.nbytes)
+
+    def _repr_html_(self) -> str:
+        from prrt_estimators._cohort_html import cohort_html
+
+        return cohort_html(self)
 
     def __repr__(self) -> str:
         parts = [

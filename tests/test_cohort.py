@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -6,7 +7,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.utils import _safe_indexing, indexable
 
-from prrt_estimators import Cohort, Volumes
+from prrt_estimators import Cohort, Volumes, make_prrt_cohort
 
 
 @pytest.fixture
@@ -165,3 +166,34 @@ def test_spacing_must_be_millimetres_for_each_patient(spacing):
 def test_files_tell_their_own_spacing():
     with pytest.raises(ValueError, match="`spacing` belongs to an array"):
         Volumes(["a.nii.gz"], spacing=1.0)
+
+
+# In a notebook, and where arrays are asked for ---------------------------------------------------------------------
+
+
+def test_a_notebook_shows_who_has_what(nifti_cohort):
+    X, _ = nifti_cohort(12, missing_pet=(3,))
+    html = X._repr_html_()
+    assert "Cohort of 12 patients" in html
+    assert "<td>11 of 12</td><td>files</td>" in html
+    assert "<td>12 of 12</td><td>2 columns</td>" in html
+
+
+def test_a_cohort_is_no_array_of_its_keys():
+    X = Cohort({"lab": pd.DataFrame({"cga": [1.0, 2.0]})})
+    with pytest.raises(TypeError, match="not one array"):
+        np.asarray(X)
+    assert np.asarray(X["lab"]).shape == (2, 1)
+
+
+def test_voxels_in_memory_count_in_the_size():
+    array = np.zeros((4, 1, 8, 8, 8), dtype=np.float32)
+    assert sys.getsizeof(Cohort({"pet": array})) >= array.nbytes
+    assert sys.getsizeof(Cohort({"pet": ["a.nii.gz"] * 4})) < 2000
+
+
+def test_a_dataset_shows_itself_in_a_few_lines():
+    data = make_prrt_cohort(20, volume_shape=8, random_state=0)
+    assert len(repr(data)) < 1000
+    assert "y: ndarray of shape (20,)" in repr(data)
+    assert "Cohort of 20 patients" in data._repr_html_()

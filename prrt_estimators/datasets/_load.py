@@ -23,6 +23,7 @@ from prrt_estimators.datasets._checks import (
     read_ids,
     resolve_paths,
 )
+from prrt_estimators.datasets._dataset import Dataset
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
@@ -287,7 +288,7 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
     ids = reading.ids[kept]
     masks = {name: reading.files[column] for name, column in roles.masks.items()}
     out = [k for k, reason in enumerate(outcome.reasons) if reason is not None]
-    return Bunch(
+    return Dataset(
         X=Cohort(data, ids=ids, masks=masks, survival=survival),
         y=None if outcome.y is None else outcome.y[kept].astype(np.int64),
         time=time,

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from prrt_estimators.cohort import Cohort, Volumes
+from prrt_estimators.datasets._dataset import Dataset
 from prrt_estimators.datasets._synthetic._factors import (
     CENTRES,
     FACTORS,
@@ -206,7 +207,7 @@ def tables(patients: Sequence[Patient], signal: float, censoring: float, n_centr
     time = np.minimum(progressed_at, followed_to)
     y = np.where(time > HORIZON, 1, np.where(event, 0, -1))
     best = best_probabilities(signal, n_centres, factors, exact, centre)
-    truth = Bunch(
+    truth = Dataset(
         attainable=attainable(signal, n_centres),
         best_probability=best.set_axis(pd.Index(ids, name="patient_id")),
         factors=pd.DataFrame(factors, index=pd.Index(ids, name="patient_id"), columns=list(FACTORS)),
@@ -228,7 +229,7 @@ def tables(patients: Sequence[Patient], signal: float, censoring: float, n_centr
             "centre": centre,
         }
     )
-    return Bunch(y=y, time=time, event=event, patients=people, truth=truth, lab=lab.reset_index(drop=True))
+    return Dataset(y=y, time=time, event=event, patients=people, truth=truth, lab=lab.reset_index(drop=True))
 
 
 def absent(patients: Sequence[Patient], share: float) -> np.ndarray:
