@@ -12,6 +12,7 @@ from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported
 from prrt_estimators.cli._model_options import three
 
 _TABLE, _SERIES, _PRIVACY, _VOLUMES = "Clinical table", "Which series", "Privacy", "Volumes"
+_LESIONS = "Lesions"
 
 
 def _option(text: str, panel: str | None = None, *names: str, **more: Any) -> Any:
@@ -69,7 +70,21 @@ def ingest(
         str | None, _option("Regular expression for the description of the CT series.", _SERIES)
     ] = None,
     override: Annotated[
-        Path | None, _option("Series for single patients: CSV with patient, pet, ct; or JSON.", _SERIES)
+        Path | None, _option("Series for single patients: CSV with patient, pet, ct, contours; or JSON.", _SERIES)
+    ] = None,
+    contours: Annotated[
+        str,
+        typer.Option(
+            help="Whose contours are the lesions, where several drew them: first, last or all.",
+            rich_help_panel=_LESIONS,
+        ),
+    ] = "last",
+    lesions: Annotated[
+        str | None,
+        _option("Regular expression for names of structures that are lesions. (default: by their words)", _LESIONS),
+    ] = None,
+    not_lesions: Annotated[
+        str | None, _option("Regular expression for names of structures that are no lesions.", _LESIONS)
     ] = None,
     grid: Annotated[
         str,
@@ -106,6 +121,7 @@ def ingest(
         "id_from": id_from, "time_point": time_point, "prefer_pet": prefer_pet, "prefer_ct": prefer_ct,
         "override": override, "grid": grid, "key_file": key, "pseudonym_column": pseudonym_column, "limits": limits,
         "id_column": id_column, "deface": deface, "n_jobs": jobs, "tracers": o.split_names(tracers),
+        "contours": contours, "lesions": lesions, "not_lesions": not_lesions,
     }  # fmt: skip
     dates: dict[str, str] = {
         "therapy_date": therapy_date, "progression_date": progression_date, "last_contact_date": last_contact_date,
@@ -127,10 +143,18 @@ def ingest(
     return _tell(result, out, quiet)
 
 
+def _tell_contours(contours: Any) -> None:
+    """Say how many lesions, structures and objects met which fate."""
+    for what, part in contours.groupby("what", sort=False):
+        told = ", ".join(f"{count} {fate}" for fate, count in zip(part["fate"], part["count"], strict=True))
+        say(f"Contours, {what}: {told}.")
+
+
 def _tell(result: Any, out: Path, quiet: bool) -> int:
     print_table(result.counts.astype(str), title="Patients")
     for line in result.shown:
         say(f"{line}.")
+    _tell_contours(result.contours)
     for reason in result.flow.loc[result.flow["patient_id"] == "", "reason"]:
         say(f"Left aside: {reason}.")
     if not quiet:

@@ -6,6 +6,8 @@ from prrt_estimators.contours._regions import Lesions, Region, Structures, lesio
 from prrt_estimators.contours._rtstruct import RTStructureSet, read_rtstruct
 from prrt_estimators.contours._segmentation import Segmentation, read_segmentation
 from prrt_estimators.contours._shares import Shares, lesion_shares
+from prrt_estimators.contours._write import write_seg_nrrd
+from prrt_estimators.contours._write_dicom import write_rtstruct, write_segmentation
 
 __all__ = [
     "Lesions",
@@ -21,4 +23,7 @@ __all__ = [
     "read_mask",
     "read_rtstruct",
     "read_segmentation",
+    "write_rtstruct",
+    "write_seg_nrrd",
+    "write_segmentation",
 ]

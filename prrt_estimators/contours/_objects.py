@@ -28,6 +28,8 @@ class ObjectInfo:
     kind : {"RTSTRUCT", "SEG"}
     uid : str
         SOPInstanceUID.
+    series_uid : str
+        The series of the object itself.
     series_uids, frame_uids : tuple of str
         The series and the frames of reference that it names.
     moment : str
@@ -40,6 +42,7 @@ class ObjectInfo:
 
     kind: str
     uid: str
+    series_uid: str
     series_uids: tuple[str, ...]
     frame_uids: tuple[str, ...]
     moment: str

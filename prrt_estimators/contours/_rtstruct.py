@@ -16,7 +16,8 @@ from prrt_estimators.contours._polygons import combine, combine_xor
 from prrt_estimators.contours._regions import Region, Structures
 from prrt_estimators.exceptions import ContourError
 
-_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
+#: Storage class of structure sets.
+RTSTRUCT_STORAGE = "1.2.840.10008.5.1.4.1.1.481.3"
 _TO_RAS = np.array([-1.0, -1.0, 1.0])
 _XOR = ("CLOSEDPLANAR_XOR", "CLOSED_PLANAR_XOR")
 _CLOSED = ("CLOSED_PLANAR", "", *_XOR)
@@ -74,6 +75,16 @@ class RTStructureSet:
     info: ObjectInfo
     rois: tuple[Roi, ...]
 
+    @property
+    def structures(self) -> list[tuple[str, str]]:
+        """Name and kind of each structure."""
+        return [(roi.name, roi.kind) for roi in self.rois]
+
+    @property
+    def filled(self) -> list[bool]:
+        """Whether each structure holds contours."""
+        return [bool(roi.contours) for roi in self.rois]
+
     def on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> Structures:
         """Return the voxels of each structure on a grid.
 
@@ -103,6 +114,33 @@ class RTStructureSet:
                 if ((middle >= -0.5) & (middle <= np.array(grid.turned_shape) - 0.5)).all():
                     return True
         return False
+
+    def plane_fit(self, affine: np.ndarray, shape: tuple[int, int, int]) -> tuple[float, float]:
+        """Return how far contours lie beside the planes of a grid, and how many planes between them are filled.
+
+        Returns
+        -------
+        beside : float
+            Mean distance to the nearest plane, as a part of a slice; infinite where no contour lies in the grid.
+        filled : float
+            Part of the planes between the first and the last contour of each structure that hold one.
+        """
+        if not self.fits(affine, shape):
+            return float("inf"), 0.0
+        grid = _Grid(affine, shape, self._normal(affine))
+        beside: list[float] = []
+        drawn, between = 0, 0
+        for roi in self.rois:
+            heights = [
+                float(grid.indices(contour.points)[:, 2].mean())
+                for contour in roi.contours
+                if contour.points is not None and len(contour.points) > 2
+            ]
+            if heights:
+                beside += [abs(height - round(height)) for height in heights]
+                planes = {round(height) for height in heights}
+                drawn, between = drawn + len(planes), between + max(planes) - min(planes) + 1
+        return (float(np.mean(beside)), drawn / between) if beside else (0.0, 0.0)
 
     def _normal(self, affine: np.ndarray) -> int:
         """Return the axis of the grid that is perpendicular to the contours."""
@@ -179,9 +217,12 @@ def read_rtstruct(path: str | os.PathLike[str]) -> RTStructureSet:
     >>> lesion_labels(structures).labels.max()  # doctest: +SKIP
     4
     """
-    dataset = open_object(path)
-    name = Path(path).name
-    if text(dataset, "SOPClassUID") != _STORAGE:
+    return parse_rtstruct(open_object(path), Path(path).name)
+
+
+def parse_rtstruct(dataset: Any, name: str) -> RTStructureSet:
+    """Return the structure set in an object that was opened; see `read_rtstruct`."""
+    if text(dataset, "SOPClassUID") != RTSTRUCT_STORAGE:
         raise ContourError("is not a DICOM RTSTRUCT", "give the structure set", name)
     listed = items(dataset, "StructureSetROISequence")
     if listed and "ROIContourSequence" not in dataset:
@@ -199,7 +240,7 @@ def read_rtstruct(path: str | os.PathLike[str]) -> RTStructureSet:
         rois.append(Roi(text(one, "ROIName"), number_, kind, tuple(drawn.pop(own, []))))
     # Outlines of a structure that the object does not list have no name, and are not lost.
     rois += [Roi("", int(own or 0), "", tuple(contours)) for own, contours in drawn.items() if contours]
-    return RTStructureSet(_info(dataset, listed), tuple(rois))
+    return RTStructureSet(rtstruct_info(dataset), tuple(rois))
 
 
 def _contour(item: Any) -> Contour:
@@ -217,7 +258,9 @@ def _contour(item: Any) -> Contour:
     return Contour(kind, numbers.reshape(-1, 3) * _TO_RAS)
 
 
-def _info(dataset: Any, listed: list[Any]) -> ObjectInfo:
+def rtstruct_info(dataset: Any) -> ObjectInfo:
+    """Return what a structure set says about itself."""
+    listed = items(dataset, "StructureSetROISequence")
     frames = [text(dataset, "FrameOfReferenceUID")]
     series = []
     for frame in items(dataset, "ReferencedFrameOfReferenceSequence"):
@@ -236,6 +279,7 @@ def _info(dataset: Any, listed: list[Any]) -> ObjectInfo:
     return ObjectInfo(
         kind="RTSTRUCT",
         uid=text(dataset, "SOPInstanceUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
         series_uids=tuple(dict.fromkeys(filter(None, series))),
         frame_uids=tuple(dict.fromkeys(filter(None, frames))),
         moment=moment(

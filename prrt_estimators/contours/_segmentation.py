@@ -64,6 +64,27 @@ class Segmentation:
     shape: tuple[int, int, int] | None
     cut: int = 0
 
+    @property
+    def structures(self) -> list[tuple[str, str]]:
+        """Name and kind of each segment."""
+        return [(one.name, one.kind) for one in self.segments]
+
+    @property
+    def filled(self) -> list[bool]:
+        """Whether each segment holds voxels."""
+        numbers = {frame.segment for frame in self.frames if frame.mask.any()}
+        return [one.number in numbers for one in self.segments]
+
+    def overlaps(self, affine: np.ndarray, shape: tuple[int, int, int]) -> bool:
+        """Return whether the own grid of the object shares space with another."""
+        if self.affine is None or self.shape is None:
+            return False
+        ends = np.array(np.meshgrid(*[(-0.5, size - 0.5) for size in self.shape])).reshape(3, -1)
+        step = np.linalg.inv(affine) @ self.affine
+        corners = step[:3, :3] @ ends + step[:3, 3:]
+        inside = (corners.max(axis=1) > -0.5) & (corners.min(axis=1) < np.array(shape) - 0.5)
+        return bool(inside.all())
+
     def fits(self, affine: np.ndarray, shape: tuple[int, int, int]) -> bool:
         """Return whether every frame lies on the voxels of a grid, or on the same voxels continued beyond its ends."""
         turned = [_place(frame, np.linalg.inv(affine)) for frame in self.frames]
@@ -140,8 +161,11 @@ def read_segmentation(path: str | os.PathLike[str]) -> Segmentation:
     >>> read_segmentation("exports/anna/SEG.dcm").on().regions[0].voxels  # doctest: +SKIP
     185
     """
-    dataset = open_object(path)
-    name = Path(path).name
+    return parse_segmentation(open_object(path), Path(path).name)
+
+
+def parse_segmentation(dataset: Any, name: str) -> Segmentation:
+    """Return the segmentation in an object that was opened; see `read_segmentation`."""
     if text(dataset, "SOPClassUID") not in _STORAGE and text(dataset, "Modality") != "SEG":
         raise ContourError("is not a DICOM SEG", "give the segmentation", name)
     try:
@@ -150,7 +174,7 @@ def read_segmentation(path: str | os.PathLike[str]) -> Segmentation:
         affine, shape = _own_grid(dataset, frames)
     except ContourError as error:
         raise ContourError(error.what, error.remedy, name) from None
-    return Segmentation(_info(dataset, segments), segments, tuple(frames), affine, shape, cut)
+    return Segmentation(segmentation_info(dataset), segments, tuple(frames), affine, shape, cut)
 
 
 def _segments(dataset: Any, frames: list[Frame]) -> tuple[Segment, ...]:
@@ -176,16 +200,18 @@ def _segments(dataset: Any, frames: list[Frame]) -> tuple[Segment, ...]:
     return tuple(found)
 
 
-def _info(dataset: Any, segments: tuple[Segment, ...]) -> ObjectInfo:
+def segmentation_info(dataset: Any) -> ObjectInfo:
+    """Return what a segmentation says about itself."""
     series = [text(one, "SeriesInstanceUID") for one in items(dataset, "ReferencedSeriesSequence")]
     described = items(dataset, "SegmentSequence")
     texts = [text(dataset, keyword) for keyword in ("ContentLabel", "ContentDescription", "SeriesDescription")]
     own = ("SegmentDescription", "SegmentLabel", "SegmentAlgorithmName", "TrackingID")
-    texts += [one.name for one in segments] + [text(one, keyword) for one in described for keyword in own]
+    texts += [text(one, keyword) for one in described for keyword in own]
     persons = [text(dataset, keyword) for keyword in ("ContentCreatorName", "ReviewerName", "OperatorsName")]
     return ObjectInfo(
         kind="SEG",
         uid=text(dataset, "SOPInstanceUID"),
+        series_uid=text(dataset, "SeriesInstanceUID"),
         series_uids=tuple(dict.fromkeys(filter(None, series))),
         frame_uids=tuple(filter(None, [text(dataset, "FrameOfReferenceUID")])),
         moment=moment(

@@ -14,45 +14,16 @@ from typing import Literal
 
 Verdict = Literal["lesion", "organ", "planning", "unknown"]
 
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 #: Whole words that say what is never a lesion: planning volumes, the body, devices, references, physiological uptake.
-_PLANNING = frozenset(
-    [
-        "body",
-        "external",
-        "externe",
-        "extern",
-        "couch",
-        "table",
-        "tisch",
-        "tischplatte",
-        "liege",
-        "bolus",
-        "marker",
-        "markers",
-        "fiducial",
-        "fiducials",
-        "isocenter",
-        "isocentre",
-        "isozentrum",
-        "bloodpool",
-        "blutpool",
-        "background",
-        "hintergrund",
-        "bkg",
-        "ref",
-        "avoid",
-        "avoidance",
-        "ring",
-        "shell",
-        "dose",
-        "dosis",
-        "isodose",
-        "support",
-        "fixation",
-        "minus",
-        "fov",
-        "noise",
-    ]
+_PLANNING = _set(
+    """body external externe extern couch table tisch tischplatte liege bolus marker markers fiducial fiducials isocenter
+    isocentre isozentrum bloodpool blutpool background hintergrund bkg ref avoid avoidance ring shell dose dosis isodose
+    support fixation minus fov noise"""
 )
 #: Parts of words of the same kind.
 _PLANNING_PARTS = (
@@ -64,88 +35,13 @@ _NOT_PLANNING = re.compile(
     r"\b(vertebral|carotid|pancreatic|pancreas|gastric|stomach|uterine|corpus) body\b|\bbody of\b|\bnon ?physiolog\w*"
     r"|\b(target|tumou?r|lesion) (marker|reference)\b"
 )
-_LESION = frozenset(
-    [
-        "gtv",
-        "gtvp",
-        "gtvn",
-        "gtvs",
-        "met",
-        "mets",
-        "meta",
-        "metas",
-        "metast",
-        "lesion",
-        "lesions",
-        "tumor",
-        "tumour",
-        "net",
-        "nets",
-        "nec",
-        "hcc",
-        "ln",
-        "lns",
-        "lnn",
-        "lk",
-        "lks",
-        "lymphnode",
-        "lymphnodes",
-        "node",
-        "nodes",
-        "nodal",
-        "nodule",
-        "nodules",
-        "knoten",
-        "mass",
-        "masse",
-        "raumforderung",
-        "rf",
-        "herd",
-        "herde",
-        "primary",
-        "primarius",
-        "primaer",
-        "primar",
-        "recurrence",
-        "rezidiv",
-        "residual",
-        "tl",
-        "ntl",
-        "deposit",
-        "deposits",
-        "implant",
-        "implants",
-        "infiltrat",
-        "infiltration",
-        "hotspot",
-        "hotspots",
-        "anreicherung",
-        "mehranreicherung",
-        "speicherherd",
-        "avid",
-        "sstr",
-        "cancer",
-        "krebs",
-        "ca",
-        "malignant",
-        "malignancy",
-        "malignom",
-        "disease",
-        "adenopathy",
-        "filia",
-        "filiae",
-        "ganglion",
-        "ganglions",
-        "adenopathie",
-        "satellite",
-        "carcinomatosis",
-        "carcinoid",
-        "karzinoid",
-        "insulinoma",
-        "gastrinoma",
-        "paraganglioma",
-        "pheochromocytoma",
-    ]
+_LESION = _set(
+    """gtv gtvp gtvn gtvs met mets meta metas metast lesion lesions tumor tumour net nets nec hcc ln lns lnn lk lks lymphnode
+    lymphnodes node nodes nodal nodule nodules knoten mass masse raumforderung rf herd herde primary primarius primaer primar
+    recurrence rezidiv residual tl ntl deposit deposits implant implants infiltrat infiltration hotspot hotspots
+    anreicherung mehranreicherung speicherherd avid sstr cancer krebs ca malignant malignancy malignom disease adenopathy
+    filia filiae ganglion ganglions adenopathie satellite carcinomatosis carcinoid karzinoid insulinoma gastrinoma
+    paraganglioma pheochromocytoma"""
 )
 _LESION_PARTS = (
     "metasta", "lesion", "laesion", "lasion", "tumor", "tumour", "tumeur", "neoplas", "carcinom", "karzinom", "lymphknot",
@@ -154,78 +50,11 @@ _LESION_PARTS = (
 )  # fmt: skip
 #: An organ with "met" behind it, as one word in small letters.
 _JOINED = re.compile(r"\b(liver|leber|bone|knochen|lung|lungen|lymph|hepatic|peritoneal|nodal)(met|mets)\b")
-_ORGAN = frozenset(
-    [
-        "bone",
-        "bones",
-        "knochen",
-        "rib",
-        "ribs",
-        "rippe",
-        "rippen",
-        "eye",
-        "eyes",
-        "auge",
-        "augen",
-        "lens",
-        "optic",
-        "chiasm",
-        "cord",
-        "spine",
-        "wirbelsaeule",
-        "wirbelsaule",
-        "marrow",
-        "femur",
-        "femurs",
-        "hip",
-        "pelvis",
-        "becken",
-        "sacrum",
-        "skull",
-        "heart",
-        "herz",
-        "aorta",
-        "vessel",
-        "vessels",
-        "trachea",
-        "larynx",
-        "muscle",
-        "muskel",
-        "psoas",
-        "fat",
-        "fett",
-        "gland",
-        "glands",
-        "stomach",
-        "rein",
-        "reins",
-        "foie",
-        "rate",
-        "vessie",
-        "higado",
-        "bazo",
-        "rinon",
-        "pulmon",
-        "coeur",
-        "cerveau",
-        "lung",
-        "lungs",
-        "lunge",
-        "lungen",
-        "hilum",
-        "mediastinum",
-        "skin",
-        "haut",
-        "organ",
-        "organs",
-        "breast",
-        "mamma",
-        "prostate",
-        "prostata",
-        "uterus",
-        "ovary",
-        "testis",
-    ]
+_ORGAN = _set(
+    """bone bones knochen rib ribs rippe rippen eye eyes auge augen lens optic chiasm cord spine wirbelsaeule wirbelsaule
+    marrow femur femurs hip pelvis becken sacrum skull heart herz aorta vessel vessels trachea larynx muscle muskel
+    psoas fat fett gland glands stomach rein reins foie rate vessie higado bazo rinon pulmon coeur cerveau lung lungs
+    lunge lungen hilum mediastinum skin haut organ organs breast mamma prostate prostata uterus ovary testis"""
 )
 _ORGAN_PARTS = (
     "liver", "leber", "hepar", "hepat", "spleen", "milz", "kidney", "niere", "renal", "bladder", "blase", "bowel",
@@ -359,3 +188,27 @@ def select(
     if named:
         left |= dict.fromkeys(nameless, "unnamed")
     return Selection(tuple(named or nameless), dict(sorted(left.items())), bool(nameless and not named))
+
+
+def vocabulary() -> frozenset[str]:
+    """Return words that stand in names of structures and name nobody."""
+    parts = (part for part in (*_PLANNING_PARTS, *_LESION_PARTS, *_ORGAN_PARTS) if " " not in part)
+    return frozenset({*_PLANNING, *_LESION, *_ORGAN, *_COMMON, *parts, "gtv", "ptv", "ctv", "itv"})
+
+
+#: Words of place, side, number and kind, and those that programs write as names of their own.
+_COMMON = _set(
+    """left right links rechts li re upper lower middle ober unter mitte anterior posterior superior inferior lateral medial
+    ventral dorsal kranial kaudal cranial caudal proximal distal central peripheral pelvic thoracic cervical lumbar sacral
+    abdominal abdomen thorax neck head kopf hals arm bein leg hand foot fuss thigh oberschenkel knee knie shoulder schulter
+    chest brust wall wand segment segments segmentation structure structures struct contour contours roi rois voi vois label
+    labels set new neu old alt final draft copy kopie baseline followup follow restaging pre post before after week woche
+    therapy therapie pet suv spect scan image images slice series the and for with und mit der die das von vom manual
+    automatic auto semi edited corrected small large gross klein whole total all alle first second third one two three
+    max mean threshold isocontour percent phase avid tissue property physical object morphologically abnormal altered
+    anatomical structure function category type none unknown unnamed untitled default test clinical research iso slicer editor
+    unspecified number region area volume axial coronal sagittal fdg dotatate dotatoc gallium lutetium psma nuklearmedizin
+    radiology radiologie reader observer nodes lymph common iliac iliaca para aortic paraaortal mesenterial mesenteric
+    retroperitoneal peritoneal hepatic hilar hilus axillary axillaer inguinal supraclavicular mediastinal vertebra vertebral
+    corpus wirbel wirbelkoerper acetabulum scapula clavicula sternum humerus tibia ilium os"""
+)

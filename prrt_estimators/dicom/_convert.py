@@ -15,9 +15,11 @@ from typing import Any
 import nibabel as nib
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators.dicom._contour_plan import ContourTask
 from prrt_estimators.dicom._deface import head_plane, remove_above
 from prrt_estimators.dicom._grid import common_grid, resample, save
 from prrt_estimators.dicom._headers import quiet
+from prrt_estimators.dicom._lesion_files import LESIONS, lesion_image, lesion_record, read_lesions
 from prrt_estimators.dicom._opening import read_dataset
 from prrt_estimators.dicom._parts import join
 from prrt_estimators.dicom._privacy import Finding, Identity, check_file
@@ -70,6 +72,7 @@ class Task:
     deface: bool = False
     others: dict[str, list[list[str]]] = field(default_factory=dict)
     parts: dict[str, list[list[str]]] = field(default_factory=dict)
+    contours: ContourTask = field(default_factory=ContourTask)
 
     def paths(self, files: list[str]) -> list[str]:
         """Return the whole paths of the files of a series."""
@@ -180,8 +183,12 @@ def _convert(task: Task, identity: Identity) -> Converted:
             result.notes.append(identity.clean(f"{kind.upper()} left out: {text}".rstrip(".")))
     if not images:
         raise _LeftOut("reading", "no scan could be read")
-    if task.deface:
-        _deface(images, result)
+    drawn = read_lesions(task.root, task.contours, images, record)
+    height = _deface(images, result) if task.deface else float("inf")
+    lesions = lesion_image(drawn, height)
+    if drawn is not None:
+        record["contours"] = lesion_record(drawn, lesions, images.get("pet"))
+        result.notes += [identity.clean(note) for note in drawn.notes]
     suv_max = float(images["pet"].dataobj.max()) if "pet" in images else None
     images = _on_grid(images, task, result)
     folder = Path(task.folder)
@@ -194,10 +201,14 @@ def _convert(task: Task, identity: Identity) -> Converted:
             record[kind]["grid"] = grid_record(images[kind])
         else:
             (folder / name).unlink(missing_ok=True)
+    if lesions is None:
+        (folder / LESIONS).unlink(missing_ok=True)
+    else:
+        save(lesions, folder / LESIONS)
     if suv_max is not None:
         record["pet"]["suv_max"] = round(suv_max, 2)
-    save_strip(strip(images.get("pet"), images.get("ct")), folder / STRIP)
-    names = [*(SCANS[kind] for kind in images), STRIP]
+    save_strip(strip(images.get("pet"), images.get("ct"), lesions), folder / STRIP)
+    names = [*(SCANS[kind] for kind in images), *([] if lesions is None else [LESIONS]), STRIP]
     record["files"] = {name: _digest(folder / name) for name in names}
     result.findings = _search(folder, names, identity)
     record["searched_for"] = "" if result.findings else task.identity_digest
@@ -304,7 +315,8 @@ def _for_a_cohort(text: str) -> str:
     return re.sub(r",? or pass `\w+`", "", text)
 
 
-def _deface(images: dict[str, Any], result: Converted) -> None:
+def _deface(images: dict[str, Any], result: Converted) -> float:
+    """Remove the head from scans; return the height in mm above which it lay."""
     if "ct" not in images:
         raise _LeftOut("CT", "the head can only be removed where there is a CT to find it by")
     try:
@@ -314,6 +326,7 @@ def _deface(images: dict[str, Any], result: Converted) -> None:
     for kind in images:
         images[kind] = remove_above(images[kind], height, kind)
     result.notes.append("the scan ends below the head" if height == float("inf") else "head removed")
+    return height
 
 
 def _on_grid(images: dict[str, Any], task: Task, result: Converted) -> dict[str, Any]:

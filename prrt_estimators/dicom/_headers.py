@@ -20,6 +20,14 @@ from prrt_estimators.dicom._tracers import tracer_of
 #: What may begin a DICOM file that lacks the preamble: group 0002 or 0008, in either byte order.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
 _DIRECTORY_STORAGE = "1.2.840.10008.1.3.10"
+#: Modalities of objects that hold contours.
+CONTOURS = ("RTSTRUCT", "SEG")
+_CONTOUR_STORAGE = (
+    "1.2.840.10008.5.1.4.1.1.481.3",
+    "1.2.840.10008.5.1.4.1.1.66.4",
+    "1.2.840.10008.5.1.4.1.1.66.7",
+)
+_MODALITY = 0x00080060
 
 #: Tags read from every file, by the name of the record's field.
 _TEXTS = {
@@ -146,8 +154,9 @@ def read_header(root: str, path: str) -> Header | str:
 
     Returns
     -------
-    Header or {"other", "empty", "damaged", "unreadable", "directory", "special"}
-        "other" is no DICOM at all, "directory" a DICOMDIR, "special" a pipe, socket or device.
+    Header or {"other", "empty", "damaged", "unreadable", "directory", "special", "contours"}
+        "other" is no DICOM at all, "directory" a DICOMDIR, "special" a pipe, socket or device, "contours" a damaged object
+        with contours.
     """
     full = os.path.join(root, path)
     try:
@@ -195,13 +204,13 @@ def _parse(handle: Any, path: str, size: int, marked: bool) -> Header | str:
             plain = syntax is None or not (syntax.is_compressed or syntax.is_deflated)
             if isinstance(handle, io.BytesIO):
                 size = handle.getbuffer().nbytes
-        except OSError:
-            raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
             # Whatever a damaged file makes of the parser, it is one damaged file.
-            return "damaged" if marked else "other"
+            return _damaged(handle, marked)
     if not (header.texts["sop_class"] and header.texts["series_uid"] and header.texts["modality"]):
-        return "damaged" if marked else "other"
+        return _damaged(handle, marked)
     if header.texts["modality"] in ("PT", "CT") and not _countable(header.texts):
         return "damaged"
     pixels = header.rows * header.columns * _number(raw, "samples", 1) * _number(raw, "bits", 8) * header.slices // 8
@@ -224,6 +233,24 @@ def floats(text: str) -> list[float]:
     except ValueError:
         return []
     return found if all(map(math.isfinite, found)) else []
+
+
+def _damaged(handle: Any, marked: bool) -> str:
+    """Return what a file is that cannot be parsed to its end; contours are no part of a series of images."""
+    from pydicom.filereader import read_partial
+
+    if not marked:
+        return "other"
+    try:
+        handle.seek(0)
+        start = read_partial(handle, lambda tag, _vr, _length: int(tag) > _MODALITY, specific_tags=[_MODALITY])
+        kind = str(start.file_meta.get("MediaStorageSOPClassUID", ""))
+        modality = str(start.get("Modality", ""))
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        return "damaged"
+    return "contours" if modality in CONTOURS or kind in _CONTOUR_STORAGE else "damaged"
 
 
 def _header(raw: dict[int, Any], path: str) -> Header:

@@ -13,13 +13,17 @@ import pandas as pd
 from prrt_estimators.dicom._choose import Choice, Wishes
 from prrt_estimators.dicom._clinical import Clinical, read_clinical
 from prrt_estimators.dicom._columns import DATE_ROLES
+from prrt_estimators.dicom._contour_names import contour_identity
+from prrt_estimators.dicom._contour_plan import check_wishes
 from prrt_estimators.dicom._convert import Converted
 from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.dicom._export import REMEDY, check_export, what_it_is
 from prrt_estimators.dicom._flow import FlowRow, flow_counts, flow_table
+from prrt_estimators.dicom._headers import CONTOURS
+from prrt_estimators.dicom._lesion_tables import contour_counts
 from prrt_estimators.dicom._limits import read_limits
-from prrt_estimators.dicom._outputs import check_key, held, remove_stale, write_tables
+from prrt_estimators.dicom._outputs import check_key, contour_records, held, remove_stale, write_tables
 from prrt_estimators.dicom._override import read_override
 from prrt_estimators.dicom._people import identity_of, people_of
 from prrt_estimators.dicom._plan import Plan, plan_tasks
@@ -50,6 +54,8 @@ class IngestResult:
         How many patients went how far.
     columns : DataFrame
         What each column of the clinical table was recognised as.
+    contours : DataFrame
+        What became of contour objects and of the structures in them: what, fate, count.
     findings : tuple
         What the search for identities found in the outputs; empty if all is well.
     n_included : int
@@ -64,6 +70,7 @@ class IngestResult:
     flow: pd.DataFrame = field(repr=False)
     counts: pd.DataFrame = field(repr=False)
     columns: pd.DataFrame = field(repr=False)
+    contours: pd.DataFrame = field(repr=False)
     findings: tuple[Finding, ...]
     n_included: int
     n_kept: int
@@ -94,6 +101,9 @@ def ingest(
     prefer_pet: str | None = None,
     prefer_ct: str | None = None,
     override: str | os.PathLike[str] | Mapping[str, Mapping[str, str]] | None = None,
+    contours: Literal["first", "last", "all"] = "last",
+    lesions: str | None = None,
+    not_lesions: str | None = None,
     grid: Literal["native", "ct", "common"] = "native",
     spacing: float | Sequence[float] = 4.0,
     deface: bool = False,
@@ -148,7 +158,14 @@ def ingest(
     prefer_pet, prefer_ct : str, default=None
         Regular expressions for descriptions of series that go before others.
     override : path or mapping, default=None
-        Series named for single patients: a table with the columns patient, pet, ct, or JSON.
+        Series named for single patients: a table with the columns patient, pet, ct, contours, or JSON.
+    contours : {"first", "last", "all"}, default="last"
+        Whose contours are the lesions, where several observers drew them: by date, or all of them joined.
+    lesions : str, default=None
+        Regular expression: exactly the structures whose names it matches are lesions. Names of lesions, organs and
+        planning volumes are told apart by their words where None.
+    not_lesions : str, default=None
+        Regular expression for names of structures that are no lesions.
     grid : {"native", "ct", "common"}, default="native"
         "ct" brings the PET to the grid of the CT, "common" both to a grid of `spacing` over the field of the PET.
     spacing : float or sequence of 3 floats, default=4.0
@@ -178,6 +195,7 @@ def ingest(
     wanted = _check(root, place, id_from, require, grid, spacing, time_point, tracers)
     import_pydicom()
     wishes = Wishes(time_point, prefer_pet, prefer_ct, tuple(tracers))
+    drawn = check_wishes(contours, lesions, not_lesions)
     panel = read_limits(limits)
     jobs = min(4, os.cpu_count() or 1) if n_jobs is None else n_jobs
     dates = dict(zip(DATE_ROLES, (therapy_date, progression_date, last_contact_date, death_date), strict=True))
@@ -197,9 +215,20 @@ def ingest(
             table.pseudonyms = dict(table.written_ids)
         names = _pseudonyms(people, table, key, pseudonym_column)
         identity = _identity(people, nameless, table, names)
+        identity.update(_contour_identity(root, people, nameless, table).without(names.values()))
         _scrub(table, identity)
         plan = Plan(
-            wishes, names, read_override(override, names), tuple(require), grid, wanted, deface, place, key, identity
+            wishes,
+            names,
+            read_override(override, names),
+            tuple(require),
+            grid,
+            wanted,
+            deface,
+            place,
+            key,
+            identity,
+            drawn,
         )
         tasks, rows = plan_tasks(plan, found, people, table)
         rows += _loose(found, nameless, table)
@@ -271,6 +300,14 @@ def _identity(
     return identity.without(name for key, name in names.items() if canonical_id(name) == key)
 
 
+def _contour_identity(root: Path, people: Mapping[str, Person], nameless: Person | None, table: Clinical) -> Identity:
+    """Gather names in contour objects."""
+    persons = [*people.values(), *([nameless] if nameless else [])]
+    drawn = (series for person in persons for series in person.series if series.modality in CONTOURS)
+    files = (os.path.join(root, file) for series in drawn for file in series.files)
+    return contour_identity(files, table.frame.itertuples(index=False))
+
+
 def _scrub(table: Clinical, identity: Identity) -> None:
     """Empty cells that name somebody, and tell of them."""
     for column in table.frame:
@@ -287,7 +324,7 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
     for kind, words in (
         ("damaged", "damaged DICOM file(s)"), ("unreadable", "file(s) that cannot be opened"),
         ("empty", "empty file(s)"), ("folder", "folder(s) that cannot be opened"),
-        ("special", "pipe(s) or device(s) in place of a file"),
+        ("special", "pipe(s) or device(s) in place of a file"), ("contours", "damaged contour object(s)"),
     ):  # fmt: skip
         if kind in kinds:
             rows.append(FlowRow("", "images", f"{kinds.count(kind)} {words}, of no patient that can be told"))
@@ -321,6 +358,6 @@ def _finish(
     searched = {place / "patients" / name / file for name, one in included.items() for file in one.record["files"]}
     findings = [one for result in made for one in result.findings] + check_folder(place, identity, searched)
     return IngestResult(
-        cohort, flow, flow_counts(flow), columns, tuple(findings), len(included),
-        sum(one.kept for one in included.values()), shown,
+        cohort, flow, flow_counts(flow), columns, contour_counts(contour_records(included)), tuple(findings),
+        len(included), sum(one.kept for one in included.values()), shown,
     )  # fmt: skip

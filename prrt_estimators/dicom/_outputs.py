@@ -17,10 +17,13 @@ from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
 from prrt_estimators.dicom._choose import RULES
 from prrt_estimators.dicom._clinical import Clinical
+from prrt_estimators.dicom._contour_choice import CONTOUR_RULES
 from prrt_estimators.dicom._convert import RECORD, SCANS, STRIP, Converted
 from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._deface import RULE as DEFACE_RULE
 from prrt_estimators.dicom._flow import flow_counts
+from prrt_estimators.dicom._lesion_files import LESIONS
+from prrt_estimators.dicom._lesion_tables import contour_counts, lesion_caption, lesions_table
 from prrt_estimators.dicom._limits import write_limits
 from prrt_estimators.dicom._plan import FORMAT, Plan, taken_series
 from prrt_estimators.dicom._privacy import Identity
@@ -86,7 +89,7 @@ def remove_stale(folder: Path, included: Mapping[str, Converted]) -> None:
     for place in (folder / "patients").glob("*"):
         if not place.is_dir() or (place.name in included and included[place.name].record.get("stamp")):
             continue
-        for name in (RECORD, STRIP, *SCANS.values()):
+        for name in (RECORD, STRIP, LESIONS, *SCANS.values()):
             (place / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             place.rmdir()
@@ -107,6 +110,11 @@ def write_tables(
     _write_csv(flow, out / "flow.csv")
     _write_csv(columns, out / "columns.csv")
     write_limits(panel, out / "reference_limits.csv")
+    drawn = contour_records(included)
+    if drawn:
+        _write_csv(lesions_table(drawn), out / "lesions.csv")
+    else:
+        (out / "lesions.csv").unlink(missing_ok=True)
     record = _record(plan, included, flow, found)
     with atomic_write(out / PROVENANCE) as temporary:
         temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", "utf-8")
@@ -117,6 +125,11 @@ def write_tables(
     ]
     write_sheets(rows, out)
     return out / "cohort.csv"
+
+
+def contour_records(included: Mapping[str, Converted]) -> dict[str, dict[str, Any]]:
+    """Return what became of the contours of each patient who has any."""
+    return {name: one.record["contours"] for name, one in included.items() if "contours" in one.record}
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> None:
@@ -133,6 +146,9 @@ def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical
         paths = [f"patients/{one}/{name}" if name in included[one].record["files"] else None for one in rows]
         if any(paths):
             cohort[kind] = paths
+    masks = [f"patients/{one}/{LESIONS}" if LESIONS in included[one].record["files"] else None for one in rows]
+    if any(masks):
+        cohort["lesion_mask"] = masks
     frame = table.frame.loc[[keys[one] for one in rows]].reset_index(drop=True)
     for column in frame:
         header = _clean_header(str(column), plan.identity, cohort)
@@ -163,7 +179,7 @@ def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, f
     patients: dict[str, Any] = {}
     for name, one in sorted(included.items()):
         choice = plan.choices.get(name)
-        patients[name] = {kind: dict(one.record[kind]) for kind in SCANS if kind in one.record}
+        patients[name] = {kind: dict(one.record[kind]) for kind in (*SCANS, "contours") if kind in one.record}
         if choice is not None:
             told: dict[str, Any] = patients[name]
             told["pet_to_therapy_days"] = choice.days_to_therapy
@@ -184,8 +200,11 @@ def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, f
             "time_point": plan.wishes.time_point,
             "tracers": list(plan.wishes.tracers),
             "series_named_by_the_user_for": len(plan.override),
+            "contours": plan.contours.observers,
+            "lesions_named_by_the_user": plan.contours.lesions is not None or plan.contours.not_lesions is not None,
         },
-        "rules": list(RULES),
+        "rules": [*RULES, *CONTOUR_RULES],
+        "contours": contour_counts(contour_records(included)).to_dict("records"),
         "key_check": keyed_digest(plan.key, "check")[:16],
         "export": {"files": found.n_files, "other_files": found.n_other, "patients": len(found.patients)},
         "flow": dict(zip(counts["step"], map(int, counts["patients"]), strict=True)),
@@ -206,5 +225,6 @@ def _caption(one: Converted) -> list[str]:
         lines.append(f"SUV max {pet['suv_max']:.1f}, {pet['suv']['kind']} {pet['suv']['decay_correction']}")
         minutes = pet["suv"]["uptake_minutes"]
         lines.append("uptake time not told" if minutes is None else f"uptake {minutes:.0f} min")
+    lines += lesion_caption(one.record.get("contours"))
     kernel = one.record.get("ct", {}).get("tags", {}).get("ConvolutionKernel")
     return [*lines, f"CT kernel {kernel}"] if kernel else lines

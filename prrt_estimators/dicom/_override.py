@@ -12,6 +12,8 @@ from prrt_estimators.dicom._pseudonyms import canonical_id, id_text
 from prrt_estimators.dicom._sheet import read_sheet
 from prrt_estimators.exceptions import CohortError, Problem
 
+_KINDS = ("pet", "ct", "contours")
+
 
 def read_override(
     source: str | os.PathLike[str] | Mapping[str, Mapping[str, str]] | None, pseudonyms: Mapping[str, str]
@@ -21,7 +23,7 @@ def read_override(
     Parameters
     ----------
     source : path, mapping or None
-        CSV or Excel with the columns patient, pet, ct; or JSON (or a mapping) of patient to ``{"pet": ..., "ct": ...}``.
+        CSV or Excel with the columns patient, pet, ct, contours; or JSON (or a mapping) of patient to ``{"pet": ..., "ct": ...}``.
         A patient is an identifier or a pseudonym, a series a SeriesInstanceUID, series number or folder.
     pseudonyms : mapping of canonical identifier to pseudonym
 
@@ -41,7 +43,7 @@ def read_override(
         if not key:
             unknown += 1
         else:
-            found[key] = {kind: id_text(named[kind]) for kind in ("pet", "ct") if named.get(kind) not in (None, "")}
+            found[key] = {kind: id_text(named[kind]) for kind in _KINDS if named.get(kind) not in (None, "")}
     if unknown:
         what = f"the override names {unknown} patient(s) who are neither in the images nor in the table"
         raise CohortError([Problem(what, "correct the identifiers or pseudonyms")])
@@ -49,10 +51,10 @@ def read_override(
 
 
 def _entries(source: Any) -> list[tuple[Any, Mapping[Any, Any]]]:
-    remedy = "give a table with the columns patient, pet, ct, or JSON of patient to {'pet': ..., 'ct': ...}"
+    remedy = "give a table with the columns patient, pet, ct, contours, or JSON of patient to {'pet': ..., 'ct': ...}"
     if not isinstance(source, Mapping) and Path(source).suffix.lower() != ".json":
         frame = read_sheet(source)
-        if "patient" not in frame or not {"pet", "ct"} & set(frame.columns):
+        if "patient" not in frame or not set(_KINDS) & set(frame.columns):
             raise CohortError([Problem("the override has other columns", remedy)])
         return [(row["patient"], row) for row in frame.to_dict("records") if row["patient"] is not None]
     try:

@@ -12,6 +12,8 @@ from typing import Any
 
 from prrt_estimators.dicom._choose import Choice, Wishes, choose, flaws
 from prrt_estimators.dicom._clinical import Clinical
+from prrt_estimators.dicom._contour_choice import ContourWishes
+from prrt_estimators.dicom._contour_plan import contour_task
 from prrt_estimators.dicom._convert import Task
 from prrt_estimators.dicom._flow import FlowRow
 from prrt_estimators.dicom._foresight import trouble
@@ -23,6 +25,8 @@ from prrt_estimators.dicom._walk import Inventory, Person, Series
 
 #: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
 FORMAT = 2
+#: The same for lesions made of contours.
+LESION_FORMAT = 1
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Plan:
     out: Path
     key: bytes = field(repr=False)
     identity: Identity = field(repr=False)
+    contours: ContourWishes = field(default_factory=ContourWishes)
     choices: dict[str, Choice] = field(default_factory=dict)
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -66,7 +71,7 @@ def plan_tasks(
             rows.append(FlowRow(patient, stage, plan.identity.clean(reason), plan.notes[patient]))
             continue
         try:
-            tasks.append(_task(plan, found, key, patient, table, searched))
+            tasks.append(_task(plan, found, key, people.get(key), table, searched))
         except OSError:
             rows.append(FlowRow(patient, "reading", "files vanished while they were read", plan.notes[patient]))
     return tasks, rows
@@ -76,7 +81,7 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
     """Return where and why a patient is left out; empty texts for one who is not."""
     notes = plan.notes[patient]
     if person is not None:
-        kinds = Counter(kind for kind, _ in person.damaged)
+        kinds = Counter(kind for kind, _ in person.damaged if kind != "contours")
         words = {
             "folder": "folder(s) that cannot be opened",
             "unreadable": "file(s) that cannot be opened",
@@ -145,19 +150,28 @@ def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | 
     return whole[0], ""
 
 
-def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical, searched: str) -> Task:
+def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: Clinical, searched: str) -> Task:
+    patient = plan.names[key]
     choice = plan.choices.get(patient, Choice())
     files = {kind: one.files for kind, one in (("pet", choice.pet), ("ct", choice.ct)) if one is not None}
     others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
     parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
+    contours = contour_task(person, choice, plan.override.get(key, {}).get("contours"), plan.contours)
     settings = json.dumps(
         [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
     )
+    if contours.files:
+        settings += json.dumps([contours.settings, LESION_FORMAT])
     states = [
         f"{kind} {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
         for kind in files
         for series in (files[kind], *others[kind], *parts[kind])
         for file in series
+        if (status := os.stat(os.path.join(found.root, file)))
+    ]
+    states += [
+        f"contours {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
+        for file in contours.files
         if (status := os.stat(os.path.join(found.root, file)))
     ]
     return Task(
@@ -174,6 +188,7 @@ def _task(plan: Plan, found: Inventory, key: str, patient: str, table: Clinical,
         plan.deface,
         others,
         parts,
+        contours,
     )
 
 

@@ -262,7 +262,8 @@ def own_words() -> frozenset[str]:
     """
     found: set[str] = set()
     package = importlib.resources.files("prrt_estimators")
-    files = [package / "_analytes.py", package / "cli" / "_ingest.py", *(package / "dicom").iterdir()]
+    rooms = [*(package / "dicom").iterdir(), *(package / "contours").iterdir()]
+    files = [package / "_analytes.py", package / "cli" / "_ingest.py", *rooms]
     for file in files:
         if file.name.endswith(".py") and file.name not in _NOT_WRITTEN:
             found.update(_source_words(file.read_text("utf-8")))

@@ -19,45 +19,70 @@ _HEIGHT, _NARROW, _WIDE, _GAP = 260, 150, 230, 4
 _WIDTHS = (_NARROW, _NARROW, _NARROW, _NARROW, _NARROW, _WIDE, _WIDE, _WIDE)
 _ROWS_A_PAGE = 6
 _PAPER = 245
+#: Green is seen on the greys of PET and CT and on the heat of both.
+_OUTLINE = (0, 190, 90)
 #: Pixels beside and above the image rows of a page.
 _TEXT, _TOP, _DPI = 250, 46, 100
 #: matplotlib would write its own name and version.
 _NO_TEXT: Any = {"Software": None}
 
 
-def strip(pet: nib.Nifti1Image | None, ct: nib.Nifti1Image | None) -> np.ndarray:
+def strip(
+    pet: nib.Nifti1Image | None, ct: nib.Nifti1Image | None, lesions: nib.Nifti1Image | None = None
+) -> np.ndarray:
     """Return the image row of a patient, shape (height, width, 3), uint8.
 
     Parameters
     ----------
     pet, ct : Nifti1Image or None
         SUVbw and HU, RAS+; drawn in the same millimetres, so that what does not fit together is seen.
+    lesions : Nifti1Image or None, default=None
+        Labels, whose outlines are drawn on every panel.
     """
     low, high = _field(pet if pet is not None else ct)
     middle = (low + high) / 2
     pet_data = None if pet is None else np.asarray(pet.dataobj, dtype=np.float32)
     ct_data = None if ct is None else np.asarray(ct.dataobj)
+    mask = None if lesions is None else np.asarray(lesions.dataobj) > 0
+    cut = middle if mask is None or not mask.any() else np.clip(_largest_lesion(lesions), low, high)
     panels = []
     for number, width in enumerate(_WIDTHS):
         front = number in (0, 2, 3, 4)
         across, up = (0, 2) if front else (1, 2) if number == 1 else (0, 1)
-        points = _points(low, high, middle, across, up, width)
+        points = _points(low, high, middle, cut, across, up, width)
         if number < 2:
-            grey = None if pet is None else _mip(pet_data, pet, 1 if front else 0, across, up, points)
-            panels.append(_pet_panel(grey, points))
+            along = 1 if front else 0
+            grey = None if pet is None else _mip(pet_data, pet, along, across, up, points)
+            inside = None if mask is None else _mip(mask.astype(np.float32), lesions, along, across, up, points)
+            panels.append(_outlined(_pet_panel(grey, points), inside, points))
             continue
         suv = None if pet is None else _plane(pet_data, pet, points, 0.0)
         hu = None if ct is None else _plane(ct_data, ct, points, -1024.0)
         which = (number - 2) % 3
-        if which == 0:
-            panels.append(_ct_panel(hu, points))
-        elif which == 1:
-            panels.append(_pet_panel(suv, points))
-        else:
-            panels.append(_fused(hu, suv, points))
+        panel = (
+            _ct_panel(hu, points) if which == 0 else _pet_panel(suv, points) if which == 1 else _fused(hu, suv, points)
+        )
+        panels.append(_outlined(panel, None if mask is None else _plane(mask, lesions, points, 0.0), points))
     gap = np.full((_HEIGHT, _GAP, 3), 255, np.uint8)
     parts = [part for panel in panels for part in (panel, gap)][:-1]
     return np.concatenate(parts, axis=1)
+
+
+def _largest_lesion(lesions: Any) -> np.ndarray:
+    """Return the middle of the largest lesion, in RAS+ millimetres: a cut through the body's middle may miss them all."""
+    labels = np.asarray(lesions.dataobj)
+    places = np.argwhere(labels == np.bincount(labels[labels > 0]).argmax())
+    middle = places[((places - places.mean(axis=0)) ** 2).sum(axis=1).argmin()]
+    return lesions.affine[:3, :3] @ middle + lesions.affine[:3, 3]
+
+
+def _outlined(panel: np.ndarray, inside: np.ndarray | None, points: np.ndarray) -> np.ndarray:
+    """Draw the edge of lesions on a panel."""
+    if inside is None:
+        return panel
+    there = (inside >= 0.5) & ~np.isnan(points[0])
+    panel[there & ~ndimage.binary_erosion(there)] = _OUTLINE
+    return panel
 
 
 def _field(image: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -66,15 +91,17 @@ def _field(image: Any) -> tuple[np.ndarray, np.ndarray]:
     return corners.min(axis=1), corners.max(axis=1)
 
 
-def _points(low: np.ndarray, high: np.ndarray, middle: np.ndarray, across: int, up: int, width: int) -> np.ndarray:
-    """Return RAS+ millimetres of the pixels of a panel, shape (3, height, width): right of the patient on the left."""
+def _points(
+    low: np.ndarray, high: np.ndarray, middle: np.ndarray, cut: np.ndarray, across: int, up: int, width: int
+) -> np.ndarray:
+    """Return RAS+ millimetres of the pixels of a panel through `cut`, shape (3, height, width): right is on the left."""
     # Front and side views of one patient have one scale.
     broad = (high - low)[:2].max() if up == 2 else high[across] - low[across]
     size = max(broad / width, (high[up] - low[up]) / _HEIGHT)
     columns = middle[across] + size * (np.arange(width) - (width - 1) / 2)
     rows = middle[up] - size * (np.arange(_HEIGHT) - (_HEIGHT - 1) / 2)
     points = np.empty((3, _HEIGHT, width))
-    points[...] = middle[:, None, None]
+    points[...] = cut[:, None, None]
     # The radiological view: the patient's right is on the left; seen from the side, the patient looks to the left.
     points[across] = columns[::-1][None, :]
     points[up] = rows[:, None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from prrt_estimators.dicom._directory import read_directory
-from prrt_estimators.dicom._headers import Header, floats, quiet, read_header
+from prrt_estimators.dicom._headers import CONTOURS, Header, floats, quiet, read_header
 from prrt_estimators.dicom._tracers import Tracer
 
 _BATCH = 64
@@ -263,7 +263,9 @@ def _add(
     texts = header.texts
     key = key_of(texts, header.path, id_from)
     person = found.patients.setdefault(key, Person(key))
-    person.people.add((texts["patient_name"], texts["birth_date"], texts["sex"]))
+    if texts["modality"] not in CONTOURS:
+        # Contours of somebody else are left out by themselves; they cost nobody the images.
+        person.people.add((texts["patient_name"], texts["birth_date"], texts["sex"]))
     _remember(person, {name: texts.get(name, "") for name in _IDENTIFYING})
     localiser = "LOCALIZER" in texts["image_type"].upper()
     group = (key, texts["study_uid"], texts["series_uid"], texts["modality"], localiser)

@@ -137,3 +137,27 @@ def on_grid(labels: np.ndarray, affine: np.ndarray, answer: np.ndarray, answer_a
     found = np.zeros(index.shape[1], dtype=int)
     found[inside] = labels[tuple(near[:, inside])]
     return found.reshape(answer.shape)
+
+
+def series_of_images(folder: Path, shape: tuple[int, int, int], affine: np.ndarray) -> list[Path]:
+    """Write a PET series of zeros on a grid of LPS millimetres; return its files in the order of the slices."""
+    folder.mkdir(parents=True, exist_ok=True)
+    edges = [np.linalg.norm(affine[:3, k]) for k in range(3)]
+    files = []
+    for k in range(shape[2]):
+        dataset = _dataset("1.2.840.10008.5.1.4.1.1.128", "PT")
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{k + 1}"
+        dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = "1.2.3.5", "1.2.3.7"
+        dataset.PatientID, dataset.PatientName, dataset.PatientBirthDate, dataset.PatientSex = "P1", "Doe^Jane", "", "F"
+        dataset.StudyDate, dataset.StudyTime, dataset.StudyID, dataset.AccessionNumber = "20240105", "100000", "1", ""
+        dataset.ReferringPhysicianName, dataset.SeriesNumber, dataset.InstanceNumber = "", 4, k + 1
+        dataset.ImagePositionPatient = [round(float(v), 6) for v in affine[:3, 3] + k * affine[:3, 2]]
+        directions = np.concatenate([affine[:3, 0] / edges[0], affine[:3, 1] / edges[1]])
+        dataset.ImageOrientationPatient = [round(float(v), 8) for v in directions]
+        dataset.PixelSpacing, dataset.SliceThickness = [float(edges[1]), float(edges[0])], float(edges[2])
+        dataset.Rows, dataset.Columns, dataset.SamplesPerPixel = shape[1], shape[0], 1
+        dataset.PhotometricInterpretation, dataset.PixelRepresentation = "MONOCHROME2", 0
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+        dataset.PixelData = bytes(2 * shape[0] * shape[1])
+        files.append(write(dataset, folder / f"{k:03d}.dcm"))
+    return files

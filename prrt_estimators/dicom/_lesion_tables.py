@@ -1,0 +1,64 @@
+"""Lesions and contours of a whole cohort as tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+LESION_COLUMNS = ["patient_id", "lesion", "drawn_on", "source", "voxels", "volume_ml", "suv_mean", "suv_max"]
+STATES = {
+    "lesions": "patients with lesions",
+    "zero": "patients of whom the contours say that there is no lesion",
+    "none": "patients with contour objects, none of a lesion of these scans",
+}
+
+
+def lesions_table(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return one row per lesion: patient_id, lesion, drawn_on, source, voxels, volume_ml, suv_mean, suv_max.
+
+    Parameters
+    ----------
+    records : mapping of pseudonym to the record of the patient's contours
+    """
+    rows = [
+        {"patient_id": patient, "drawn_on": record["drawn_on"], "source": record["source"], **row}
+        for patient, record in sorted(records.items())
+        for row in record.get("lesions", [])
+    ]
+    return pd.DataFrame(rows, columns=LESION_COLUMNS)
+
+
+def contour_counts(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """Return what became of contours in the whole cohort: what, fate, count.
+
+    Examples
+    --------
+    >>> record = {"state": "zero", "objects": {"taken": 1}, "structures": {"organ": 2}}
+    >>> contour_counts({"P1": record}).values.tolist()[1:]
+    [['contour objects', 'taken', 1], ['structures', 'organ', 2]]
+    """
+    rows = []
+    states = Counter(record["state"] for record in records.values())
+    rows += [("patients", words, states[state]) for state, words in STATES.items() if states[state]]
+    for what, name in (("contour objects", "objects"), ("structures", "structures"), ("contours", "contours")):
+        fates = Counter[str]()
+        for record in records.values():
+            fates.update(record.get(name, {}))
+        rows += [(what, fate, count) for fate, count in sorted(fates.items(), key=lambda one: (one[0] != "taken", one))]
+    return pd.DataFrame(rows, columns=["what", "fate", "count"])
+
+
+def lesion_caption(record: Mapping[str, Any] | None) -> list[str]:
+    """Return what stands beside the images of a patient."""
+    if record is None:
+        return []
+    left = sum(record["objects"].values()) - record["objects"].get("taken", 0)
+    beside = [f"   {left} contour object(s) left out"] if left else []
+    if record["state"] == "lesions":
+        rows = record["lesions"]
+        volume = sum(row["volume_ml"] for row in rows)
+        return [f"{len(rows)} lesions, {volume:.1f} mL, {record['source']} on {record['drawn_on'].upper()}", *beside]
+    return ["contours: no lesion" if record["state"] == "zero" else "no contour of a lesion", *beside]
