@@ -1,6 +1,8 @@
 """Lesions as physicians draw them: contour objects and masks of other programs, read to the voxel and written back."""
 
 from prrt_estimators.contours._cohort_masks import check_masks
+from prrt_estimators.contours._corrected import apply_corrections, count_corrected
+from prrt_estimators.contours._exchange import export_lesions, given_lesions
 from prrt_estimators.contours._masks import Mask, read_mask
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
 from prrt_estimators.contours._rtstruct import RTStructureSet, read_rtstruct
@@ -17,7 +19,11 @@ __all__ = [
     "Segmentation",
     "Shares",
     "Structures",
+    "apply_corrections",
     "check_masks",
+    "count_corrected",
+    "export_lesions",
+    "given_lesions",
     "lesion_labels",
     "lesion_shares",
     "read_mask",

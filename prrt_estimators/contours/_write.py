@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from collections.abc import Sequence
 from typing import Any
 
+import nibabel as nib
 import numpy as np
-from scipy import ndimage
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.contours._nrrd import import_nrrd
 from prrt_estimators.exceptions import ContourError
 
+_OTHER_GRID = "the lesions lie on another grid than the series"
+#: Voxels by which an image may lie beside the centres of a mask.
+_OFF = 0.1
 #: Colours of lesions in turn, told apart by most eyes (Okabe and Ito).
 COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0), (204, 121, 167))
 
@@ -38,6 +42,20 @@ def checked_labels(labels: np.ndarray) -> np.ndarray:
     if values.size and (values.min() < 0 or values.max() > np.iinfo(np.uint16).max):
         raise ValueError("`labels` must be from 0 to 65535.")
     return values.astype(np.uint16)
+
+
+def write_labels(path: str | os.PathLike[str], labels: np.ndarray, affine: np.ndarray) -> None:
+    """Write labels as ``.nii.gz``; the same labels give the same bytes, and no name or time is in them."""
+    image = nib.Nifti1Image(checked_labels(labels), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, code=1)
+    image.set_qform(affine, code=1)
+    with (
+        atomic_write(path) as temporary,
+        open(temporary, "wb") as raw,
+        gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed,
+    ):
+        image.to_stream(packed)
 
 
 def write_seg_nrrd(path: str | os.PathLike[str], labels: np.ndarray, affine: np.ndarray) -> None:
@@ -141,12 +159,6 @@ def outlines(plane: np.ndarray) -> list[np.ndarray]:
     return [np.asarray(line)[:-1] + low for line in lines]
 
 
-def lesion_boxes(labels: np.ndarray) -> list[tuple[int, tuple[slice, ...]]]:
-    """Return label and box of each lesion."""
-    boxes = ndimage.find_objects(labels.astype(np.int32))
-    return [(value, box) for value, box in enumerate(boxes, 1) if box is not None]
-
-
 def frame_of(header: Any) -> np.ndarray:
     """Return the affine of a slice: columns, rows and the normal of unit length to RAS+ millimetres."""
     try:
@@ -170,20 +182,37 @@ def on_slices(labels: np.ndarray, affine: np.ndarray, headers: Sequence[Any]) ->
         If a voxel with a lesion lies on no image, or the voxels lie between those of the series.
     """
     inverse = np.linalg.inv(affine)
-    planes = []
-    for header in headers:
-        step = inverse @ frame_of(header)
-        shape = (int(header.Columns), int(header.Rows))
-        index = np.stack(np.meshgrid(*[np.arange(size) for size in shape], indexing="ij"), axis=-1).reshape(-1, 2)
-        ends = step[:3, :2] @ np.array([[0, shape[0] - 1, 0], [0, 0, shape[1] - 1]]) + step[:3, 3:]
-        if np.abs(ends - np.rint(ends)).max() > 0.05:
-            raise ContourError("the lesions lie on another grid than the series", "name the series they were drawn on")
-        place = np.rint(index @ step[:3, :2].T + step[:3, 3]).astype(int)
-        inside = ((place >= 0) & (place < labels.shape)).all(axis=1)
-        plane = np.zeros(len(index), dtype=labels.dtype)
-        plane[inside] = labels[tuple(place[inside].T)]
-        planes.append(plane.reshape(shape).T)
-    found = np.stack(planes)
+    shape = (int(headers[0].Columns), int(headers[0].Rows))
+    steps = [inverse @ frame_of(header) for header in headers]
+    whole = np.rint(steps[0][:3, :2])
+    if (np.abs(whole).sum(axis=0) != 1).any() or np.abs(whole).sum(axis=1).max() > 1:
+        raise ContourError(_OTHER_GRID, "name the series they were drawn on")
+    columns, rows = (int(np.abs(whole[:, k]).argmax()) for k in (0, 1))
+    normal = 3 - columns - rows
+    # Turned once, so that a plane is a slice of the array.
+    turned = labels.transpose(normal, rows, columns)
+    flips = (1, whole[rows, 1]), (2, whole[columns, 0])
+    for axis, sign in flips:
+        turned = turned if sign > 0 else np.flip(turned, axis)
+    found = np.zeros((len(headers), shape[1], shape[0]), dtype=labels.dtype)
+    for plane, (header, step) in zip(found, zip(headers, steps, strict=True), strict=True):
+        if (int(header.Columns), int(header.Rows)) != shape:
+            raise ContourError("the images differ in size", "name one series")
+        start = np.rint(step[:3, 3])
+        reach = np.abs(step[:3, :2] - whole) @ np.array(shape)
+        if np.abs(step[:3, 3] - start).max() > _OFF or reach.max() > _OFF:
+            raise ContourError(_OTHER_GRID, "name the series they were drawn on")
+        first = start.astype(int)
+        if not 0 <= first[normal] < labels.shape[normal]:
+            continue
+        begin = [first[axis] if sign > 0 else labels.shape[axis] - 1 - first[axis] for axis, sign in (
+            (rows, whole[rows, 1]), (columns, whole[columns, 0])
+        )]  # fmt: skip
+        here = tuple(slice(max(-at, 0), max(min(size, n - at), 0)) for at, size, n in zip(
+            begin, plane.shape, turned.shape[1:], strict=True
+        ))  # fmt: skip
+        there = tuple(slice(one.start + at, one.stop + at) for one, at in zip(here, begin, strict=True))
+        plane[here] = turned[first[normal]][there]
     if np.count_nonzero(found) != np.count_nonzero(labels):
         raise ContourError("some lesions lie on no image of the series", "name the whole series they were drawn on")
     return found

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.contours._objects import import_pydicom, quiet, text
@@ -162,16 +163,13 @@ def write_rtstruct(
 
     made = _structure_set(headers)
     made.StructureSetROISequence, made.ROIContourSequence, made.RTROIObservationsSequence = [], [], []
+    boxes = ndimage.find_objects(planes.astype(np.int32))
     for number, (value, name) in enumerate(names.items(), 1):
         roi, drawn, about = Dataset(), Dataset(), Dataset()
         roi.ROINumber, roi.ROIName, roi.ROIGenerationAlgorithm = number, name, ""
         roi.ReferencedFrameOfReferenceUID = made.FrameOfReferenceUID
         drawn.ROIDisplayColor, drawn.ReferencedROINumber = list(COLOURS[(number - 1) % len(COLOURS)]), number
-        drawn.ContourSequence = [
-            _contour(header, line)
-            for header, plane in zip(headers, planes, strict=True)
-            for line in outlines(value == plane.T)
-        ]
+        drawn.ContourSequence = _contours(headers, planes, boxes[value - 1], value)
         about.ObservationNumber, about.ReferencedROINumber = number, number
         about.RTROIInterpretedType, about.ROIInterpreter = "GTV", ""
         made.StructureSetROISequence.append(roi)
@@ -191,11 +189,15 @@ def _headers(images: Sequence[str | os.PathLike[str]]) -> list[Any]:
         raise ContourError(
             f"an image cannot be read ({type(error).__name__})", "name the files of the series"
         ) from None
+    for header in headers:
+        for keyword in _MAY_BE_EMPTY:
+            if keyword not in header:
+                setattr(header, keyword, "")
     if not headers:
         raise ContourError("no image was named", "name the files of the series that was drawn on")
     if len({text(header, "SeriesInstanceUID") for header in headers}) > 1:
         raise ContourError("the images are of several series", "name the files of the series that was drawn on")
-    normal = np.cross(*(frame_of(headers[0])[:3, axis] for axis in (0, 1)))
+    normal = frame_of(headers[0])[:3, 2]
     return sorted(headers, key=lambda header: float(frame_of(header)[:3, 3] @ normal))
 
 
@@ -210,9 +212,6 @@ def _structure_set(headers: Sequence[Any]) -> Any:
     for keyword in _PATIENT:
         if keyword in first:
             made[keyword] = first[keyword]
-    for keyword in _MAY_BE_EMPTY:
-        if keyword not in made:
-            setattr(made, keyword, "")
     if "FrameOfReferenceUID" not in made:
         made.FrameOfReferenceUID = generate_uid()
     now = datetime.datetime.now()
@@ -241,6 +240,18 @@ def _reference(header: Any) -> Any:
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
     return item
+
+
+def _contours(headers: Sequence[Any], planes: np.ndarray, box: tuple[slice, ...], value: int) -> list[Any]:
+    """Return the outlines of one lesion."""
+    slices, rows, columns = box
+    low = np.array([columns.start, rows.start])
+    inside = planes[box] == value
+    return [
+        _contour(header, line + low)
+        for header, plane in zip(headers[slices], inside, strict=True)
+        for line in outlines(plane.T)
+    ]
 
 
 def _contour(header: Any, line: np.ndarray) -> Any:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from prrt_estimators.contours._any import ContourObject, read_object
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
 from prrt_estimators.contours._rtstruct import RTStructureSet
-from prrt_estimators.contours._shares import lesion_shares
 from prrt_estimators.contours._words import Selection, select
 from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
@@ -244,8 +243,8 @@ def _take(
         if one not in keep:
             found.objects["of another observer"] += len(one)
             found.structures["of another observer"] += sum(len(taken[number]) for number in one)
-    drawn = [_structures(found, [(group[number], taken[number]) for number in one], scan) for one in keep]
-    drawn = [one for one in drawn if one is not None]
+    made = [_structures(found, [(group[number], taken[number]) for number in one], scan) for one in keep]
+    drawn = [one for one in made if one is not None]
     found.drawn_on = kind
     found.source = group[keep[-1][0]].info.kind
     _finish(found, drawn)
@@ -340,26 +339,3 @@ def _union(structures: Structures) -> np.ndarray:
 
 def _dice(first: np.ndarray, second: np.ndarray) -> float:
     return float(2 * np.count_nonzero(first & second) / (np.count_nonzero(first) + np.count_nonzero(second)))
-
-
-def lesion_rows(labels: np.ndarray, affine: np.ndarray, pet: Any) -> list[dict[str, float | int]]:
-    """Return number, voxels and millilitres of each lesion, and its SUVmean and SUVmax where there is a PET.
-
-    Volume is that of the mask on its own grid. On a PET of another grid the mean is weighted with the shares of voxels, and
-    the maximum is looked for in voxels that are half lesion or more.
-    """
-    voxel = float(abs(np.linalg.det(affine[:3, :3]))) / 1000
-    counts = np.bincount(labels.ravel())
-    rows: list[dict[str, float | int]] = [
-        {"lesion": value, "voxels": int(counts[value]), "volume_ml": round(float(counts[value]) * voxel, 4)}
-        for value in range(1, len(counts))
-        if counts[value]
-    ]
-    if pet is None:
-        return rows
-    by_number = {int(row["lesion"]): row for row in rows}
-    for share in lesion_shares(labels, affine, pet.affine, pet.shape[:3]):
-        suv = np.asarray(pet.dataobj[share.box], dtype=np.float64)
-        by_number[share.label]["suv_mean"] = round(float(np.average(suv, weights=share.share)), 4)
-        by_number[share.label]["suv_max"] = round(float(suv[share.core].max()), 4)
-    return rows

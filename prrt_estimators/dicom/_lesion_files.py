@@ -9,7 +9,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from prrt_estimators.dicom._contour_choice import PatientLesions, ScanPlace, choose_lesions, lesion_rows
+from prrt_estimators.contours._numbers import lesion_rows
+from prrt_estimators.dicom._contour_choice import PatientLesions, ScanPlace, choose_lesions
 from prrt_estimators.dicom._contour_plan import ContourTask
 from prrt_estimators.dicom._deface import remove_above
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import pandas as pd
+
+from prrt_estimators.contours import read_mask
+from prrt_estimators.contours._corrected import FOLDER, corrected_rows
 
 LESION_COLUMNS = ["patient_id", "lesion", "drawn_on", "source", "voxels", "volume_ml", "suv_mean", "suv_max"]
 STATES = {
@@ -29,6 +34,26 @@ def lesions_table(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
         for row in record.get("lesions", [])
     ]
     return pd.DataFrame(rows, columns=LESION_COLUMNS)
+
+
+def with_corrections(table: pd.DataFrame, out: Path, masks: Mapping[str, str | None]) -> pd.DataFrame:
+    """Return the lesions with those that were corrected by hand in place of those that were drawn.
+
+    Parameters
+    ----------
+    table : DataFrame
+    out : Path
+        The folder of the cohort.
+    masks : mapping of pseudonym to path or None
+        The masks of the cohort, below `out`.
+    """
+    for patient, path in sorted(masks.items()):
+        if path is not None and path.startswith(f"{FOLDER}/"):
+            mask = read_mask(out / path)
+            pet = out / "patients" / patient / "pet.nii.gz"
+            image = nib.load(pet) if pet.is_file() else None
+            table = corrected_rows(table, patient, mask.labels, mask.affine, image)
+    return table
 
 
 def contour_counts(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

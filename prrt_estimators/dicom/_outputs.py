@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 from prrt_estimators._analytes import Analyte
 from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
+from prrt_estimators.contours._corrected import corrected_file
 from prrt_estimators.dicom._choose import RULES
 from prrt_estimators.dicom._clinical import Clinical
 from prrt_estimators.dicom._contour_choice import CONTOUR_RULES
@@ -23,7 +24,7 @@ from prrt_estimators.dicom._date_forms import has_date, without_dates
 from prrt_estimators.dicom._deface import RULE as DEFACE_RULE
 from prrt_estimators.dicom._flow import flow_counts
 from prrt_estimators.dicom._lesion_files import LESIONS
-from prrt_estimators.dicom._lesion_tables import contour_counts, lesion_caption, lesions_table
+from prrt_estimators.dicom._lesion_tables import contour_counts, lesion_caption, lesions_table, with_corrections
 from prrt_estimators.dicom._limits import write_limits
 from prrt_estimators.dicom._plan import FORMAT, Plan, taken_series
 from prrt_estimators.dicom._privacy import Identity
@@ -112,7 +113,8 @@ def write_tables(
     write_limits(panel, out / "reference_limits.csv")
     drawn = contour_records(included)
     if drawn:
-        _write_csv(lesions_table(drawn), out / "lesions.csv")
+        masks = {name: _mask_cell(out, name, one) for name, one in included.items()}
+        _write_csv(with_corrections(lesions_table(drawn), out, masks), out / "lesions.csv")
     else:
         (out / "lesions.csv").unlink(missing_ok=True)
     record = _record(plan, included, flow, found)
@@ -146,7 +148,7 @@ def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical
         paths = [f"patients/{one}/{name}" if name in included[one].record["files"] else None for one in rows]
         if any(paths):
             cohort[kind] = paths
-    masks = [f"patients/{one}/{LESIONS}" if LESIONS in included[one].record["files"] else None for one in rows]
+    masks = [_mask_cell(plan.out, one, included[one]) for one in rows]
     if any(masks):
         cohort["lesion_mask"] = masks
     frame = table.frame.loc[[keys[one] for one in rows]].reset_index(drop=True)
@@ -154,6 +156,13 @@ def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical
         header = _clean_header(str(column), plan.identity, cohort)
         cohort[header] = [_plain(cell) for cell in frame[column]]
     return cohort
+
+
+def _mask_cell(out: Path, patient: str, one: Converted) -> str | None:
+    """Return the mask of a patient: the one that was corrected by hand, if it corrects what is drawn now."""
+    found = out / "patients" / patient / LESIONS if LESIONS in one.record["files"] else None
+    drawn = None if found is None else f"patients/{patient}/{LESIONS}"
+    return corrected_file(out, patient, found) or drawn
 
 
 def _plain(cell: Any) -> Any:

@@ -13,6 +13,7 @@ from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
 from prrt_estimators.cohort import Volumes
+from prrt_estimators.contours import count_corrected
 from prrt_estimators.persistence._small_cells import SMALL, SMALLEST, WITHHELD, suppress, with_share
 
 #: Medians and quartiles stand on at least so many patients.
@@ -58,6 +59,13 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
         if "lab" in described:
             table = cohort["lab"]
             rows += [(code(name), *_column(table.iloc[:, k], n)) for k, name in enumerate(table.columns)]
+    corrected = 0 if cohort is None else count_corrected(cohort)[0]
+    if corrected:
+        texts = suppress({"corrected": corrected, "not corrected": n - corrected})
+        lines += [
+            "",
+            f"Lesions corrected by hand: {WITHHELD if texts is None else texts['corrected']} of {n} patients.",
+        ]
     if rows:
         lines += ["", "| input | values | missing |", "|---|---|---|"]
         lines += [f"| {name} | {shown} | {missing} |" for name, shown, missing in rows]

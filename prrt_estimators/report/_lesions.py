@@ -96,7 +96,7 @@ def write_lesions(
         raise MissingModalityError(f"lesions need 'pet' or 'ct'; the data have {', '.join(X.modalities)}.")
     if lesions not in DEFINITIONS:
         raise ValueError(f"`lesions` must be one of {', '.join(DEFINITIONS)}; got {lesions!r}.")
-    stems = _stems(X)
+    stems = stems_of(X)
     features = LesionFeatures(
         lesions=lesions, numbers="all", mask=mask, weights=weights, spacing=spacing, cache_dir=cache_dir
     )
@@ -125,7 +125,8 @@ def write_lesions(
     return place / "lesions.csv"
 
 
-def _stems(X: Cohort) -> list[str]:
+def stems_of(X: Cohort) -> list[str]:
+    """Return the beginning of the file names of each patient."""
     stems = [re.sub(r"[^\w.-]+", "_", str(one)).strip(".") or "patient" for one in X.ids]
     if len({stem.lower() for stem in stems}) < len(stems):
         raise ValueError("patient ids must make different file names; some differ only in case or in punctuation.")

@@ -103,6 +103,23 @@ def test_slicer(case):
     assert (folder / "a.seg.nrrd").read_bytes() == (folder / "b.seg.nrrd").read_bytes()
 
 
+def test_images_without_a_date_of_birth(tmp_path):
+    import pydicom
+
+    pytest.importorskip("highdicom")
+    affine = GRIDS["not square"]
+    images = series_of_images(tmp_path / "images", SHAPE, affine)
+    for image in images:
+        dataset = pydicom.dcmread(image)
+        for keyword in ("PatientBirthDate", "StudyID", "AccessionNumber", "ReferringPhysicianName", "StudyTime"):
+            delattr(dataset, keyword)
+        dataset.save_as(image)
+    write_segmentation(tmp_path / "SEG.dcm", lesions(), LPS @ affine, images)
+    write_rtstruct(tmp_path / "RS.dcm", lesions(), LPS @ affine, images)
+    assert pydicom.dcmread(tmp_path / "RS.dcm").PatientBirthDate == ""
+    assert read_segmentation(tmp_path / "SEG.dcm").fits(LPS @ affine, SHAPE)
+
+
 def test_no_lesion(tmp_path):
     pytest.importorskip("nrrd")
     affine = GRIDS["square"]

@@ -1,0 +1,110 @@
+"""``prrt lesions`` as a clinician uses it: out, corrected, back; and into the hospital's archive."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from ingest_helpers import files, key_of, make_export, pseudonym
+from typer.testing import CliRunner
+
+from prrt_estimators.cli import app
+from prrt_estimators.contours import read_mask, read_rtstruct, read_segmentation, write_rtstruct
+from prrt_estimators.contours._write import write_labels
+from prrt_estimators.dicom import ingest, read_pet
+
+
+def prrt(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An export in which one patient has two lesions, drawn as RTSTRUCT, and the cohort made of it."""
+    folder = tmp_path_factory.mktemp("lesions") / "export"
+    patients = list(make_export(folder, 3).X.ids)
+    images = files(folder, patients[0], "pet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pet = read_pet(images)
+    labels = np.zeros(pet.shape, np.uint16)
+    labels[1:3, 1:3, 1:3], labels[5:7, 5:7, 4:6] = 1, 2
+    write_rtstruct(folder / "dicom" / patients[0] / "RS.dcm", labels, pet.affine, images)
+    ingest_again(folder)
+    return folder, patients, labels, pet
+
+
+def ingest_again(folder):
+    out = folder.parent / "cohort"
+    return ingest(folder / "dicom", folder / "clinical.xlsx", out, key_file=key_of(folder), n_jobs=1, verbose=False)
+
+
+def test_out_corrected_and_back(made):
+    pytest.importorskip("nrrd")
+    folder, (patient, *_), labels, pet = made
+    cohort, out = folder.parent / "cohort", folder.parent / "out"
+    name = pseudonym(patient)
+    answer = prrt(
+        "lesions", cohort / "cohort.csv", "--out", out, "--lesions", "mask", "--cache-dir", folder.parent / "cache"
+    )
+    assert answer.exit_code == 0, answer.output
+    assert (out / "overview.png").is_file()
+    assert (read_mask(out / "edit" / f"{name}.seg.nrrd").labels == labels).all()
+    assert len(pd.read_csv(out / "edit" / "lesions.csv")) == 2
+    one = np.where(labels == 2, 1, 0).astype(np.uint16)
+    write_labels(out / "edit" / f"{name}.nii.gz", one, pet.affine)
+    answer = prrt("lesions", cohort / "cohort.csv", "--from", out)
+    assert answer.exit_code == 0, answer.output
+    assert "removed" in answer.stdout
+    table = pd.read_csv(cohort / "cohort.csv").set_index("patient_id")
+    assert table.loc[name, "lesion_mask"] == f"lesions_corrected/{name}.nii.gz"
+    assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["corrected by hand"]
+    # The correction outlives another run, and goes with contours that are drawn anew.
+    assert ingest_again(folder).findings == ()
+    assert (
+        pd.read_csv(cohort / "cohort.csv")
+        .set_index("patient_id")
+        .loc[name, "lesion_mask"]
+        .startswith("lesions_corrected")
+    )
+    assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["corrected by hand"]
+    write_rtstruct(folder / "dicom" / patient / "RS.dcm", one, pet.affine, files(folder, patient, "pet"))
+    ingest_again(folder)
+    assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["RTSTRUCT"]
+
+
+def test_into_the_studies(made):
+    pytest.importorskip("highdicom")
+    folder, (patient, *_), _, pet = made
+    cohort, out = folder.parent / "cohort", folder.parent / "archive"
+    words = ("lesions", cohort / "cohort.csv", "--dicom", folder / "dicom", "--key", key_of(folder), "--rtstruct")
+    answer = prrt(*words, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert "Keep them inside the hospital" in answer.stderr
+    mask = read_mask(next((cohort / "patients" / pseudonym(patient)).glob("lesions.nii.gz")))
+    segments = read_segmentation(out / pseudonym(patient) / "SEG.dcm")
+    outlines = read_rtstruct(out / pseudonym(patient) / "RTSTRUCT.dcm")
+    for structures in (segments.on(pet.affine, pet.shape), outlines.on(pet.affine, pet.shape)):
+        union = np.zeros(pet.shape, bool)
+        for region in structures.regions:
+            union[region.box] |= region.mask
+        assert (union == (mask.labels > 0)).all()
+    first = pydicom.dcmread(files(folder, patient, "pet")[0], stop_before_pixels=True)
+    written = pydicom.dcmread(out / pseudonym(patient) / "SEG.dcm", stop_before_pixels=True)
+    assert (written.PatientID, written.StudyInstanceUID) == (first.PatientID, first.StudyInstanceUID)
+    assert written.ReferencedSeriesSequence[0].SeriesInstanceUID == first.SeriesInstanceUID
+    refused = prrt(*words, "--out", cohort / "archive")
+    assert refused.exit_code == 2
+    assert "folder of a cohort" in refused.stderr
+    assert not (cohort / "archive").exists()
+
+
+def test_wrong_use(made, tmp_path):
+    cohort = made[0].parent / "cohort" / "cohort.csv"
+    assert prrt("lesions", cohort).exit_code == 2
+    assert prrt("lesions", cohort, "--out", tmp_path, "--from", tmp_path).exit_code == 2
+    assert prrt("lesions", cohort, "--out", tmp_path, "--dicom", tmp_path).exit_code == 2
+    assert prrt("lesions", cohort, "--from", tmp_path).exit_code == 2
