@@ -155,11 +155,8 @@ def flaws(person: Person, series: Series) -> str:
     if series.missing:
         return f"{series.missing} {what} image(s) that the DICOMDIR lists are not there"
     folders = series.folders
-    beside = [
-        kind
-        for kind, path in person.damaged
-        if kind not in ("folder", "contours") and str(PurePosixPath(path).parent) in folders
-    ]
+    near = [kind for kind, path in person.damaged if str(PurePosixPath(path).parent) in folders]
+    beside = [kind for kind in near if kind not in ("folder", "contours")]
     if beside and not is_whole(series):
         kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(Counter(beside).items()))
         return f"{kinds} file(s) among the {what} images: the series may be incomplete"
