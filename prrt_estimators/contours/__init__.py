@@ -2,7 +2,7 @@
 
 from prrt_estimators.contours._cohort_masks import check_masks
 from prrt_estimators.contours._corrected import apply_corrections, count_corrected
-from prrt_estimators.contours._exchange import export_lesions, given_lesions
+from prrt_estimators.contours._exchange import compare_lesions, export_lesions, given_lesions
 from prrt_estimators.contours._masks import Mask, read_mask
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
 from prrt_estimators.contours._rtstruct import RTStructureSet, read_rtstruct
@@ -21,6 +21,7 @@ __all__ = [
     "Structures",
     "apply_corrections",
     "check_masks",
+    "compare_lesions",
     "count_corrected",
     "export_lesions",
     "given_lesions",

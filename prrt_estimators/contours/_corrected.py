@@ -98,7 +98,21 @@ def corrected_file(folder: str | os.PathLike[str], patient: str, found: Path | N
 
 
 def count_corrected(X: Cohort) -> tuple[int, int]:
-    """Return how many patients have lesions that were corrected by hand, and how many have a mask at all."""
+    """Return how many patients have lesions that were corrected by hand, and how many have a mask at all.
+
+    Parameters
+    ----------
+    X : Cohort
+
+    Returns
+    -------
+    tuple of 2 ints
+
+    Examples
+    --------
+    >>> count_corrected(Cohort({"lab": [[1.0], [2.0]]}, masks={"lesion": ["a.nii.gz", None]}))
+    (0, 1)
+    """
     corrected, given = 0, 0
     records: dict[Path, dict[str, Any]] = {}
     for volumes in X.masks.values():

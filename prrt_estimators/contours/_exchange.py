@@ -279,6 +279,22 @@ def compare_lesions(
 
     A lesion is the same one if it shares voxels with one before; by number after the correction, or before it if removed.
 
+    Parameters
+    ----------
+    before : ndarray of int, shape (i, j, k)
+        One label per lesion.
+    before_affine : ndarray of shape (4, 4)
+        Voxel indices to RAS+ millimetres.
+    after : ndarray of int, shape (i, j, k)
+        One label per lesion.
+    after_affine : ndarray of shape (4, 4)
+        Voxel indices to RAS+ millimetres.
+
+    Returns
+    -------
+    list of dict
+        ``change`` ("added", "removed" or "changed"), ``lesion``, ``volume_before_ml``, ``volume_after_ml``.
+
     Examples
     --------
     >>> one, two = np.zeros((2, 4, 1, 1), dtype=int)
@@ -310,8 +326,8 @@ def compare_lesions(
             {
                 "change": change,
                 "lesion": lesion,
-                "volume_before_ml": round(was * voxel_before, 4),
-                "volume_after_ml": round(now * voxel_after, 4),
+                "volume_before_ml": round(float(was) * voxel_before, 4),
+                "volume_after_ml": round(float(now) * voxel_after, 4),
             }
         )
 

@@ -72,7 +72,7 @@ def write_into_studies(
     rtstruct : bool, default=False
         Whether to write an RTSTRUCT, too.
     id_from : {"patient_id", "patient_name", "folder"}, default="patient_id"
-        As in `ingest`.
+        What in the images identifies a patient; that of the ingest.
     n_jobs : int, default=1
         Processes that read headers.
 

@@ -24,7 +24,7 @@ def write_lesions_to_edit(X: Any, folder: str | os.PathLike[str], *, lesions: st
     folder : path
         That of `write_lesions`.
     lesions : str, default="phantom"
-        As in `write_lesions`. Given masks ("mask") are written on the grid on which they were drawn, what a finder or a
+        What `write_lesions` was asked for. Given masks ("mask") are written on the grid on which they were drawn, what a finder or a
         threshold shows on the grid of the PET, or of the CT where there is no PET.
 
     Returns
