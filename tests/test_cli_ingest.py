@@ -95,7 +95,7 @@ def test_a_finding_is_an_error(small, tmp_path):
         (["--require", "mri"], "--require must be"),
         (["--spacing", "x"], "one positive number or three"),
         (["--limits", "nowhere.csv"], "does not exist"),
-        (["--sheet", "7"], "--sheet must be 0 to 0"),
+        (["--sheet", "7"], "no sheet 7"),
     ],
 )
 def test_wrong_use_is_told(export, tmp_path, more, words):
