@@ -152,7 +152,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     classes_ : ndarray of shape (2,)
     positive_class_ : label
     model_ : Pipeline
-        Logarithm of 1 + x, imputer (for a patient without PET), scaler and logistic regression.
+        Imputer (for a patient without PET), logarithm of 1 + x, scaler and logistic regression.
 
     Examples
     --------
@@ -212,8 +212,8 @@ class PETBaselineClassifier(BasePFSClassifier):
         features = self._features(X)
         encoded = self._check_target(features, y)
         self.model_ = make_pipeline(
-            FunctionTransformer(np.log1p),
             SimpleImputer(strategy="median", keep_empty_features=True),
+            FunctionTransformer(np.log1p),
             StandardScaler(),
             LogisticRegression(
                 C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
