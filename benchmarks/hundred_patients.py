@@ -284,6 +284,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("results-hundred"))
     parser.add_argument("--docs", type=Path, default=DOCS)
+    parser.add_argument("--finished", action="store_true", help="run nothing, write what is finished")
     options = parser.parse_args()
     (options.out / "cases").mkdir(parents=True, exist_ok=True)
     parts = []
@@ -294,6 +295,8 @@ def main() -> None:
                 continue
             target = options.out / "cases" / f"{case.name.replace(' ', '_')}_{seed}.csv"
             if not target.exists():
+                if options.finished:
+                    continue
                 found = run_case(options.out, case, seed)
                 with atomic_write(target) as temporary:
                     found.to_csv(temporary, index=False)

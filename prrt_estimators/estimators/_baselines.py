@@ -152,7 +152,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     classes_ : ndarray of shape (2,)
     positive_class_ : label
     model_ : Pipeline
-        Imputer (for a patient without PET), logarithm of 1 + x, scaler and logistic regression.
+        Imputer (for a patient without PET), inverse hyperbolic sine (a logarithm that takes zeros), scaler and logistic regression.
 
     Examples
     --------
@@ -213,7 +213,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         encoded = self._check_target(features, y)
         self.model_ = make_pipeline(
             SimpleImputer(strategy="median", keep_empty_features=True),
-            FunctionTransformer(np.log1p),
+            FunctionTransformer(np.arcsinh),  # log(2 x) for large x, and defined for every number
             StandardScaler(),
             LogisticRegression(
                 C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
