@@ -87,7 +87,7 @@ class PatientDataset(Dataset):
 
     def _gather(self, name: str, rows: Sequence[int]) -> torch.Tensor:
         k = self.modalities.index(name)
-        batch = torch.zeros(len(rows), *self.shapes[name])
+        batch = torch.zeros(len(rows), *self.shapes[name], dtype=torch.float32, device="cpu")
         for place, row in enumerate(rows):
             if self.present[row, k]:
                 batch[place] = torch.from_numpy(np.array(self.volumes[name].load(row), dtype=np.float32))

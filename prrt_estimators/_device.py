@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from prrt_estimators._memory import out_of_memory
+from prrt_estimators._torch_state import plain_modes
 
 
 def resolve_device(device: str) -> torch.device:
@@ -84,7 +85,7 @@ def run_once(
             for layer in module.modules():
                 if isinstance(layer, nn.Conv3d):  # channels last: up to four times as fast on a CPU
                     layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last_3d)
-            with torch.inference_mode(), autocast_on(chosen, bfloat16):
+            with plain_modes(), torch.inference_mode(), autocast_on(chosen, bfloat16):
                 batch = torch.from_numpy(np.ascontiguousarray(volume, dtype=np.float32))[None, None].to(chosen)
                 return [result[0].float().cpu().numpy() for result in run(batch)]
         except RuntimeError as error:

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
 from prrt_estimators._device import autocast_on
 from prrt_estimators._memory import out_of_memory, patients_at_once
+from prrt_estimators._torch_state import plain_modes
 from prrt_estimators.modules import FusionNet
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
@@ -261,6 +262,12 @@ def train(
         raise
     finally:
         _rest(net, module)
+    losses = np.array(net.history[:, "train_loss"], dtype=float)
+    if not np.isfinite(losses).all():
+        raise ValueError(
+            f"training diverged: the loss of epoch {1 + int(np.argmin(np.isfinite(losses)))} is not a number. Pass a "
+            f"smaller lr (here {lr:g})."
+        )
     return net
 
 
@@ -311,7 +318,7 @@ def infer(
     module.to(device)
     try:
         parts = []
-        with torch.inference_mode(), autocast_on(device, autocast):
+        with plain_modes(), torch.inference_mode(), autocast_on(device, autocast):
             # Not through a DataLoader, which draws from torch's global generator even when it does not shuffle.
             for rows in EvenBatches(len(dataset), batch_size, shuffle=False):
                 inputs, _ = dataset.__getitems__(rows)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from prrt_estimators._text import shown_text
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -42,7 +44,7 @@ class Problem:
         if self.file:
             where = f"{where} ({self.file})" if where else self.file
         text = f"{self.what.rstrip('.')}. Remedy: {self.remedy.rstrip('.')}."
-        return f"{where}: {text}" if where else text
+        return shown_text(f"{where}: {text}" if where else text)
 
 
 class CohortError(ValueError):
@@ -163,6 +165,10 @@ class SUVWarning(UserWarning):
 
 class PretrainingOverlapWarning(UserWarning):
     """Patients that are predicted were among those whose scans an encoder was pretrained on."""
+
+
+class StorageWarning(UserWarning):
+    """A file system lacks a call that makes writing safer; files are written all the same."""
 
 
 class ExplanationWarning(UserWarning):

@@ -10,6 +10,7 @@ from rich.table import Table
 from sklearn.utils import Bunch
 
 from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._text import shown_text
 from prrt_estimators.datasets._cells import LabTable
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._targets import Outcome
@@ -27,7 +28,7 @@ def show_roles(bunch: Bunch) -> None:
     else:
         taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
-        console.out(f"Taken as {'; '.join(parts)}.", highlight=False)
+        console.out(shown_text(f"Taken as {'; '.join(parts)}."), highlight=False)
     if bunch.sheet is not None:
         console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
@@ -47,7 +48,7 @@ def _roles_table(bunch: Bunch) -> Table:
         table.add_column(heading, overflow="fold")
     for name, role, reason in bunch.roles.itertuples(index=False):
         style = "bold" if role in MODALITIES else None if role in USED else "dim"
-        table.add_row(escape(name), role, escape(reason), style=style)
+        table.add_row(escape(shown_text(name)), role, escape(shown_text(reason)), style=style)
     return table
 
 

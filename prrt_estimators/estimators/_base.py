@@ -201,7 +201,13 @@ def encoded_class_weight(class_weight: Any, classes: np.ndarray) -> Any:
     unknown = [label for label in class_weight if label not in classes]
     if unknown:
         raise ValueError(f"`class_weight` names the labels {unknown}, but y holds {classes.tolist()}.")
-    return {int(np.flatnonzero(classes == label)[0]): float(weight) for label, weight in class_weight.items()}
+    weights = {int(np.flatnonzero(classes == label)[0]): float(weight) for label, weight in class_weight.items()}
+    if not all(np.isfinite(weight) and weight >= 0 for weight in weights.values()) or sum(weights.values()) == 0:
+        raise ValueError(
+            f"`class_weight` must hold finite weights of at least 0, not all 0; got {dict(class_weight)}. Pass 'balanced' "
+            "or None."
+        )
+    return weights
 
 
 def class_weights(class_weight: Any, encoded: np.ndarray, classes: np.ndarray) -> np.ndarray:

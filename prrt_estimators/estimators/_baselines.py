@@ -18,6 +18,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._validation import check_modalities
+from prrt_estimators.estimators._answers import empty_rows, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.exceptions import MarkersMissingWarning
 from prrt_estimators.preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
@@ -120,8 +121,11 @@ class LabBaselineClassifier(BasePFSClassifier):
             Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
-        table = self._table(X, self._cohort(X))
-        return self._ordered(self.model_.predict_proba(self.preprocessor_.transform(self._used(table))))
+        cohort = self._cohort(X)
+        table = self._used(self._table(X, cohort))
+        prepared = self.preprocessor_.transform(table)
+        warn_of_nothing(empty_rows(table), None if cohort is None else cohort.ids, type(self).__name__)
+        return self._ordered(self.model_.predict_proba(prepared))
 
     def _used(self, table: Any) -> Any:
         return self.finder_.transform(table) if self.markers_ else table
@@ -219,7 +223,11 @@ class PETBaselineClassifier(BasePFSClassifier):
                 C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
             ),
         )
-        self.model_.fit(features, encoded, logisticregression__sample_weight=weights)
+        # Step by step: with metadata routing, a pipeline hands weights on only where it was told to beforehand.
+        values: Any = features
+        for _, step in self.model_.steps[:-1]:
+            values = step.fit_transform(values)
+        self.model_.steps[-1][1].fit(values, encoded, sample_weight=weights)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -275,6 +283,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     def _features(self, X: Any) -> pd.DataFrame:
         cohort = self._cohort(X)
         check_modalities(cohort, (self._image,), estimator=type(self).__name__)  # type: ignore[arg-type]
+        warn_of_nothing(~cohort[self._image].present, cohort.ids, type(self).__name__)  # type: ignore[index, union-attr]
         reader = GlobalPETFeatures(
             threshold=self.threshold, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir
         )

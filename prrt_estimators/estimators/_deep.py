@@ -13,10 +13,11 @@ from sklearn.model_selection import StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators import _batches, _device, _net
+from prrt_estimators import _batches, _device, _net, _torch_state
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.estimators._answers import check_finite, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import (
@@ -96,8 +97,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         validation = self._validation_rows(values, rng)
         device = _device.resolve_device(self.device)
         dataset = self._dataset(cohort, table, self._target.columns(values, weights), hold=True)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
-            torch.manual_seed(int(rng.randint(2**31 - 1)))
+        with _torch_state.training(int(rng.randint(2**31 - 1)), device):
             module = self._build(self.shapes_, 0 if table is None else table.shape[1], self._columns(dataset))
             self.net_ = _net.train(
                 module,
@@ -268,8 +268,10 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
 
     def _fill(self, table: int, state: Mapping[str, torch.Tensor]) -> None:
         """Build the network anew and fill in trained weights."""
-        module = self._build(self.shapes_, table, {}, blank=True)
-        module.load_state_dict(state)
+        # What is drawn is replaced.
+        with _torch_state.training(0):
+            module = self._build(self.shapes_, table, {}, blank=True)
+            module.load_state_dict(state)
         self.net_ = _net.wrap(module, criterion=self._target.criterion, batch_size=self.batch_size)
 
     def _build(
@@ -326,14 +328,19 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             self._check_shapes(cohort, names)
             tell_of_overlap(self.branches_, cohort, names, self.pretrainers_, self.cache_dir)
         device = _device.resolve_device(self.device)
-        return _net.infer(
+        dataset = self._dataset(cohort, table)
+        ids = None if cohort is None else cohort.ids
+        warn_of_nothing(~dataset.present.numpy().any(axis=1), ids, type(self).__name__)
+        found = _net.infer(
             self.net_,
-            self._dataset(cohort, table),
+            dataset,
             method,
             batch_size=self.batch_size,
             device=device,
             autocast=_device.use_autocast(self.precision, device),
         )
+        check_finite(found, ids)
+        return found
 
     def _check_shapes(self, cohort: Cohort, names: tuple[str, ...]) -> None:
         for name in names:

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from prrt_estimators.estimators._answers import empty_rows, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._labs import prepared_from
@@ -175,8 +176,11 @@ class LabPFSClassifier(BasePFSClassifier):
             Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
-        table = self._table(X, self._cohort(X))
-        return self._ordered(self.model_.predict_proba(self.preprocessor_.transform(table)))
+        cohort = self._cohort(X)
+        table = self._table(X, cohort)
+        prepared = self.preprocessor_.transform(table)
+        warn_of_nothing(empty_rows(table), None if cohort is None else cohort.ids, type(self).__name__)
+        return self._ordered(self.model_.predict_proba(prepared))
 
     @property
     def feature_importances_(self) -> np.ndarray:

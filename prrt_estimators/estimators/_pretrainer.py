@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators import __version__, _batches, _device, _net
+from prrt_estimators import __version__, _batches, _device, _net, _torch_state
 from prrt_estimators._io import absolute, atomic_write, default_cache_dir, keep_by_digest
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._validation import KeepsPaths, as_cohort
@@ -224,8 +224,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
             hold=True,
         )
         rng = check_random_state(self.random_state)
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if device.type == "cuda" else []):
-            torch.manual_seed(int(rng.randint(2**31 - 1)))
+        with _torch_state.training(int(rng.randint(2**31 - 1)), device):
             encoder = build_encoder(self.encoder, self.encoder_params, shape)
             module = ContrastNet(self._modality, encoder, window, projection=self.projection, masked=float(self.masked))
             net = _net.train(

@@ -13,6 +13,7 @@ from scipy import ndimage
 from torch import nn
 
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._torch_state import training
 from prrt_estimators.exceptions import ExplanationWarning, MissingDependencyError
 from prrt_estimators.inspection._inputs import MapInputs
 
@@ -59,9 +60,8 @@ def patient_maps(inputs: MapInputs, row: int, settings: Settings) -> tuple[dict[
     given = inputs.patient(row)
     volumes = tuple(given.pop(name).detach().clone().requires_grad_() for name in names)
     case = _Case(_forward(inputs.module, names, given, settings.target), volumes, names, inputs, row, settings)
-    with torch.random.fork_rng(devices=[inputs.device] if inputs.device.type == "cuda" else []):
-        # The same noise for everyone: a patient's map does not depend on who else is looked at.
-        torch.manual_seed(settings.seed)
+    # The same noise for everyone: a patient's map does not depend on who else is looked at.
+    with training(settings.seed, inputs.device):
         maps, error = _METHODS[settings.method](case)
     return {name: one.detach()[0, 0].float().cpu().numpy() for name, one in zip(names, maps, strict=True)}, error
 

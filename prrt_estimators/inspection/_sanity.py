@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from prrt_estimators._torch_state import drawing, plain_modes, single_precision
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._inputs import stages
 from prrt_estimators.inspection._saliency import SaliencyMaps, saliency
@@ -254,8 +255,7 @@ def _means(table: pd.DataFrame) -> pd.DataFrame:
 
 def _reset(parts: Iterable[nn.Module], rng: np.random.RandomState) -> None:
     """Draw weights as they are drawn before training."""
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
-        torch.manual_seed(int(rng.randint(2**31 - 1)))
+    with plain_modes(), torch.no_grad(), single_precision(), drawing(int(rng.randint(2**31 - 1))):
         for part in parts:
             module: Any
             for module in part.modules():

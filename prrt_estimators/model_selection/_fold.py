@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
@@ -28,6 +29,7 @@ from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
 from prrt_estimators.model_selection._old_runs import old_name
+from prrt_estimators.model_selection._seal import is_whole, sealed
 from prrt_estimators.model_selection._times import fit_times
 
 #: Different texts of warnings that are kept for one fold.
@@ -180,7 +182,13 @@ def _fit_and_score(
     if plain:  # scikit-learn's scorer of several metrics predicts once for all
         found |= check_scoring(model, scoring=plain)(model, X_test, y[test])
     if weighted and weight is not None:
-        found |= check_scoring(model, scoring=weighted)(model, X_test, y[test], sample_weight=weight[test])
+        if get_config()["enable_metadata_routing"]:
+            # A scorer of several metrics would then want each to have asked for weights beforehand.
+            found |= {
+                name: scorer(model, X_test, y[test], sample_weight=weight[test]) for name, scorer in weighted.items()
+            }
+        else:
+            found |= check_scoring(model, scoring=weighted)(model, X_test, y[test], sample_weight=weight[test])
     # JSON has no NaN, the score of a test part with one class only
     record["scores"] = {name: float(found[name]) if np.isfinite(found[name]) else None for name in scorers}
     record |= {"y_score": p_long.tolist(), "kind": PROBABILITY}
@@ -199,13 +207,13 @@ def _free_accelerator() -> None:
 def write_record(target: Path, record: dict[str, Any]) -> None:
     """Write a fold whole or not at all; Python's JSON gives every float back bit for bit."""
     with atomic_write(target) as temporary:
-        temporary.write_text(json.dumps(record, allow_nan=False), encoding="utf-8")
+        temporary.write_text(json.dumps(sealed(record), allow_nan=False), encoding="utf-8")
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Record of a finished fold, None where there is none that can be read."""
-    with contextlib.suppress(OSError, ValueError):
+    """Record of a finished fold, None where there is none that is as it was written."""
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         record = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(record, dict) and record.get("status") == "ok" and {"key", "scores"} <= set(record):
-            return record if {"y_score", "p_long"} & set(record) else None
+            return record if {"y_score", "p_long"} & set(record) and is_whole(record) else None
     return None

@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from prrt_estimators._text import shown_text
+
 #: Seconds between two lines in a log that only tell how far it has come.
 PAUSE = 5.0
 
@@ -129,6 +131,7 @@ class ComparisonProgress:
         if not self._verbose:
             return
         self._told = time.monotonic()
+        text = shown_text(text)
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

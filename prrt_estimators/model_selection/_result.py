@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from prrt_estimators._frames import for_spreadsheets, from_spreadsheets
-from prrt_estimators._io import absolute, atomic_write
+from prrt_estimators._io import absolute, atomic_write, file_digest
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.metrics._predictions import with_score_column
 from prrt_estimators.metrics._score import direction, main_score
+from prrt_estimators.model_selection._seal import is_whole, sealed
 from prrt_estimators.model_selection._summary import format_summary, summarise
 from prrt_estimators.model_selection._words import size_in_words
 
@@ -196,11 +197,14 @@ class ModelComparison:
             "patients.csv": self.survival,
             "summary.csv": self.summary().reset_index(),
         }
+        files = {}
         for name, table in tables.items():
             with atomic_write(target / name) as temporary:
                 for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
+                files[name] = file_digest(temporary)
         with atomic_write(target / "run.json") as temporary:
-            temporary.write_text(json.dumps(self.run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            text = json.dumps(sealed({**self.run, "files": files}), indent=1, ensure_ascii=False)
+            temporary.write_text(text + "\n", encoding="utf-8")
         return target
 
 
@@ -227,6 +231,19 @@ def status_table(run: dict[str, Any]) -> pd.DataFrame:
         for name, entry in run["models"].items()
     ]
     return pd.DataFrame(rows)
+
+
+def _check_digests(run: dict[str, Any], folder: Path) -> None:
+    """Refuse files that are no longer what the run wrote; a run of before digests has nothing to compare."""
+    changed = [] if is_whole(run) else ["run.json"]
+    for name, digest in run.get("files", {}).items():
+        if name != "summary.csv" and (folder / name).is_file() and file_digest(folder / name) != digest:
+            changed.append(name)
+    if changed:
+        raise RunMismatchError(
+            f"the results in {folder} are damaged: {', '.join(changed)} changed since the run wrote them. Run the "
+            "comparison again with this folder: finished folds are kept."
+        )
 
 
 def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
@@ -257,6 +274,7 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
         )
     try:
         run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+        _check_digests(run, path)
         if run["status"] != "finished":
             raise FileNotFoundError(
                 f"the comparison in {path} has not finished. Run it again with this folder: it goes on where it "
@@ -282,7 +300,9 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
             run=run,
             folder=path,
         )
-    except (ValueError, KeyError) as error:
+    except (FileNotFoundError, RunMismatchError):
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError, OSError) as error:
         raise RunMismatchError(
             f"the results in {path} are damaged ({type(error).__name__}: {error}). Run the comparison again with "
             "this folder: finished folds are kept."

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from prrt_estimators._io import absolute, atomic_write
+from prrt_estimators._io import absolute, atomic_write, folder_lock, sweep
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.model_selection._environment import FORMAT, READABLE
 from prrt_estimators.model_selection._fold import Split, read_record
+from prrt_estimators.model_selection._seal import is_whole, sealed
 
 _UNFINISHED = re.compile(r"\.(scores|predictions|summary|patients|run|splits|\d+-\d+)-\w+\.(csv|json)")
 
@@ -70,41 +71,43 @@ class RunStore:
             raise NotADirectoryError(f"the results folder {self.folder} is a file; name another one.")
         self.folder.mkdir(parents=True, exist_ok=True)
         name = ".lock" if part is None else f".lock-part-{part[0]}-of-{part[1]}"
-        lock = FileLock(self.folder / name, timeout=wait)
-        try:
-            lock.acquire()
-        except Timeout:
-            held = self.folder if part is None else f"part {part[0]} of {part[1]} in {self.folder}"
-            raise RunInProgressError(
-                f"another process is writing to {held}. Wait until it has finished, stop it, or give this "
-                "run a folder of its own."
-            ) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(folder_lock(self.folder, name, wait=wait))
+            except Timeout:
+                held = self.folder if part is None else f"part {part[0]} of {part[1]} in {self.folder}"
+                raise RunInProgressError(
+                    f"another process is writing to {held}. Wait until it has finished, stop it, or give this "
+                    "run a folder of its own."
+                ) from None
             if part is None and not self.parts_at_work():
                 self._sweep()
             yield
-        finally:
-            lock.release()
 
     def parts_at_work(self) -> list[str]:
         """Return the parts that other processes hold now, such as "2 of 8"."""
         held = []
         for path in sorted(self.folder.glob(".lock-part-*-of-*")):
-            lock = FileLock(path, timeout=0)
             try:
-                lock.acquire()
+                with folder_lock(self.folder, path.name):
+                    pass
             except Timeout:
                 held.append(path.name.removeprefix(".lock-part-").replace("-of-", " of "))
-            else:
-                lock.release()
         return held
 
     def _sweep(self) -> None:
         """Remove the unfinished files of a run that was killed."""
+        for folder in (self.folder, *self.folder.glob("folds/*"), *self.folder.glob("figures"), *self._explained()):
+            sweep(folder)
+        # As they were called before.
         for pattern in (".*-*.csv", ".*-*.json", "folds/*/.*-*.json"):
             for path in self.folder.glob(pattern):
                 if _UNFINISHED.match(path.name):
                     path.unlink(missing_ok=True)
+
+    def _explained(self) -> Iterator[Path]:
+        for folder in self.folder.glob("explain"):
+            yield from (folder, *(inside for inside in folder.glob("**/") if inside != folder))
 
     def read_run(self, digest: str) -> dict[str, Any] | None:
         """Return the content of run.json, None in a new folder.
@@ -122,7 +125,9 @@ class RunStore:
                 f"{self.folder} was written by another version of this package (format {run.get('format')}, this "
                 f"one writes {FORMAT}). Give this run a new folder."
             )
-        if run["data"]["digest"] != digest:
+        if not isinstance(run.get("data"), dict) or "random_state" not in run:
+            raise _damaged(self.folder / "run.json")
+        if run["data"].get("digest") != digest:
             raise RunMismatchError(
                 f"{self.folder} holds a comparison on other data: patients, values, targets, weights or files "
                 "have changed since. Give this run a new folder, or delete that one if its results are not needed."
@@ -132,19 +137,22 @@ class RunStore:
     def write_run(self, run: dict[str, Any]) -> None:
         """Replace run.json."""
         with atomic_write(self.folder / "run.json") as temporary:
-            temporary.write_text(json.dumps(run, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(sealed(run), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def read_splits(self, cv: str) -> list[Split] | None:
         """Splits that were drawn for the splitter of this text, None if there are none."""
         stored = _read_json(self.folder / "splits.json")
         if stored is None or stored.get("cv") != cv:
             return None
-        n = int(stored["n_patients"])
-        splits = []
-        for number, one in enumerate(stored["splits"]):
-            test = np.array(one["test"], dtype=np.intp)
-            train = np.array(one["train"], dtype=np.intp) if "train" in one else _others(test, n)
-            splits.append(Split(number, one["repeat"], one["fold"], train, test))
+        try:
+            n = int(stored["n_patients"])
+            splits = []
+            for number, one in enumerate(stored["splits"]):
+                test = np.array(one["test"], dtype=np.intp)
+                train = np.array(one["train"], dtype=np.intp) if "train" in one else _others(test, n)
+                splits.append(Split(number, one["repeat"], one["fold"], train, test))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(self.folder / "splits.json") from error
         return splits
 
     def write_splits(self, cv: str, splits: list[Split], n_patients: int) -> None:
@@ -155,7 +163,7 @@ class RunStore:
             if not np.array_equal(split.train, _others(split.test, n_patients)):
                 row["train"] = split.train.tolist()
             rows.append(row)
-        text = json.dumps({"cv": cv, "n_patients": n_patients, "splits": rows})
+        text = json.dumps(sealed({"cv": cv, "n_patients": n_patients, "splits": rows}))
         with atomic_write(self.folder / "splits.json") as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
 
@@ -177,15 +185,19 @@ def _others(rows: np.ndarray, n: int) -> np.ndarray:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
-        raise RunMismatchError(
-            f"{path} is damaged and cannot be read. Delete this file to run again with the folds that are there."
-        )
+    if not isinstance(found, dict) or not is_whole(found):
+        raise _damaged(path)
     return found
+
+
+def _damaged(path: Path) -> RunMismatchError:
+    return RunMismatchError(
+        f"{path} is damaged and cannot be read. Delete this file to run again with the folds that are there."
+    )

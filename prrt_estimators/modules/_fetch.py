@@ -7,11 +7,10 @@ import importlib
 import itertools
 import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from prrt_estimators._io import atomic_write, default_cache_dir, file_digest
+from prrt_estimators._io import atomic_write, default_cache_dir, file_digest, temporary_folder
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
 from prrt_estimators.modules._registry import WEIGHTS, PretrainedWeights
 
@@ -112,11 +111,11 @@ def key_prefix(spec: PretrainedWeights, file: Path) -> str:
 def digest_of(file: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file, computed once for a file that does not change."""
     status = os.stat(file)
-    return _digest_of(os.fspath(file), status.st_size, status.st_mtime_ns)
+    return _digest_of(os.fspath(file), status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @functools.lru_cache(maxsize=64)
-def _digest_of(file: str, _size: int, _changed: int) -> str:
+def _digest_of(file: str, *_stamp: int) -> str:
     return file_digest(file)
 
 
@@ -153,8 +152,8 @@ def _from_package(spec: PretrainedWeights, cache_dir: str | os.PathLike[str] | N
         package = importlib.import_module(str(spec.package).replace("-", "_"))
         target.parent.mkdir(parents=True, exist_ok=True)
         # The package joins its parts under one fixed name: two processes must not do so in one folder.
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".joining-") as folder:
-            joined = Path(package.path(spec.name, target_dir=folder))
+        with temporary_folder(target) as folder:
+            joined = Path(package.path(spec.name, target_dir=str(folder)))
             _checked(spec, joined)
             joined.replace(target)
     except ImportError as error:

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
+from prrt_estimators._io import is_kept_whole
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._torch_state import plain_modes, single_precision
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.modules._encoders import Encoder, InputForm
 from prrt_estimators.modules._fetch import digest_of, key_prefix, weight_file
@@ -85,18 +87,20 @@ class WeightSource:
     def load(self, shape: tuple[int, ...]) -> Encoder:
         """Return a new encoder with these weights, for volumes of this shape."""
         # Without memory first: a large network would be filled with random numbers for nothing.
-        with torch.device("meta" if isinstance(self.encoder, str) else "cpu"):
-            network = build_network(self.encoder, self.encoder_params)
-        fill(network, self.state(), name=self.label, parameter=self.parameter)
-        return Encoder(network, shape, form=self.form, out_features=self.out_features, split=self._split())
+        with plain_modes(gradients=True), single_precision():
+            with torch.device("meta" if isinstance(self.encoder, str) else "cpu"):
+                network = build_network(self.encoder, self.encoder_params)
+            fill(network, self.state(), name=self.label, parameter=self.parameter)
+            return self._encoder(network, shape)
 
-    def _split(self) -> Any:
-        return encoder_spec(self.encoder).last_stage
+    def _encoder(self, network: Any, shape: tuple[int, ...]) -> Encoder:
+        split = encoder_spec(self.encoder).last_stage
+        return Encoder(network, shape, form=self.form, out_features=self.out_features, split=split)
 
     def blank(self, shape: tuple[int, ...]) -> Encoder:
         """Return a new encoder with random weights, to be filled."""
-        network = build_network(self.encoder, self.encoder_params)
-        return Encoder(network, shape, form=self.form, out_features=self.out_features, split=self._split())
+        with plain_modes(gradients=True), single_precision():
+            return self._encoder(build_network(self.encoder, self.encoder_params), shape)
 
 
 def find_weights(
@@ -140,6 +144,10 @@ def find_weights(
     if not Path(text).is_file():
         raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
     file = Path(text).resolve()
+    if not is_kept_whole(file):
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {file} was damaged since it was written. Delete it, and fit or load again what wrote it."
+        )
     note = read_note(file)
     if note is None:
         return WeightSource(

@@ -112,6 +112,12 @@ def fill(network: nn.Module, state: Mapping[str, Any], *, name: str, parameter: 
             f"`{parameter}`: {name} does not fit {type(network).__name__} ({'; '.join(parts)}). Choose the encoder "
             "the weights were made with."
         )
+    wrong = [key for key, value in state.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if wrong:
+        raise PretrainedWeightsError(
+            f"`{parameter}`: {name} holds numbers that are NaN or infinite ({', '.join(wrong[:3])}), so it can compute "
+            "nothing. Make or fetch the file again."
+        )
     # Published files hold half precision; the network computes in single.
     ready = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     network.load_state_dict(ready, assign=any(value.is_meta for value in own.values()))

@@ -21,11 +21,15 @@ from prrt_estimators.exceptions import (
     ResultsWarning,
     SavedModelError,
 )
+from prrt_estimators.modules import WEIGHTS
 from prrt_estimators.persistence._configuration import from_data
 from prrt_estimators.persistence._container import unpack
 from prrt_estimators.persistence._parts import load_part
 from prrt_estimators.persistence._probe import TOLERANCE, probe_difference
 from prrt_estimators.persistence._versions import others, remedy
+
+#: Parameters that name weights.
+_WEIGHTS = ("weights", "pet_weights", "ct_weights")
 
 
 def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.Module]] | None = None) -> Any:
@@ -116,10 +120,22 @@ def read_model_card(path: str | os.PathLike[str]) -> str:
     return parts["card.md"].decode("utf-8")
 
 
+def _without_paths(key: str, value: Any) -> Any:
+    """Return a parameter without paths: a file does not say where on this machine to write, nor what to read."""
+    if key == "cache_dir":
+        return None
+    if key in _WEIGHTS and isinstance(value, Mapping):
+        return {name: _without_paths(key, one) for name, one in value.items()}
+    if key in _WEIGHTS and isinstance(value, str) and value not in WEIGHTS:
+        return None
+    return value
+
+
 def _restored(
     config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, type[nn.Module]], name: str
 ) -> Any:
     params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
+    params = {key: _without_paths(key, value) for key, value in params.items()}
     estimator = getattr(estimators, config["class"])(**params)
     objects = {
         part.removesuffix(".skops"): load_part(content, name)

@@ -8,6 +8,7 @@ import skops.io
 
 from prrt_estimators.exceptions import SavedModelError
 from prrt_estimators.persistence._container import check_stored
+from prrt_estimators.persistence._trees import check_forest, check_trees
 
 #: Types beyond those that skops trusts itself that a part may hold.
 _TRUSTED = (
@@ -45,10 +46,13 @@ def load_part(content: bytes, name: str) -> Any:
         If it holds a type that is not known, or is no part.
     """
     check_stored(content, name)
+    check_trees(content, name)
     unknown = [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
     if unknown:
         raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
-    return skops.io.loads(content, trusted=list(_TRUSTED))
+    fitted = skops.io.loads(content, trusted=list(_TRUSTED))
+    check_forest(fitted, name)
+    return fitted
 
 
 def check_levels(fitted: Any) -> None:

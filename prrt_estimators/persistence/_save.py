@@ -11,7 +11,7 @@ from typing import Any
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import estimators
-from prrt_estimators._io import absolute, atomic_write
+from prrt_estimators._io import absolute, write_together
 from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._configuration import parameters_as_data
@@ -39,8 +39,8 @@ def save_model(
     estimator : fitted estimator
         Any public estimator of `prrt_estimators.estimators`.
     path : path
-        By custom with the ending ``.prrt``; the card is written beside it as ``<path>.md``. Both are replaced at once
-        when the new ones are whole.
+        By custom with the ending ``.prrt``; the card is written beside it as ``<path>.md``. Both appear
+        when the new ones are whole; if either cannot be written, both stay as they were.
     X : Cohort, mapping or table, default=None
         The patients that it was fitted on, for the card: counts, medians and quartiles. None leaves them out.
     y : array of shape (n,), default=None
@@ -119,7 +119,7 @@ def save_model(
     card = model_card(estimator, config, file=target.name, cohort=cohort, performance=performance, horizon=horizon)
     objects = {f"{attribute}.skops": dump_part(fitted) for attribute, fitted in state.objects.items()}
     content = pack({"model.json": _json(config), "card.md": card.encode(), **objects, **state.files})
-    with atomic_write(target.with_name(target.name + ".md")) as beside, atomic_write(target) as temporary:
+    with write_together(target.with_name(target.name + ".md"), target) as (beside, temporary):
         # On the card beside it only: a file cannot hold its own digest.
         beside.write_text(
             f"{card}\nSHA-256 of {target.name}: `{hashlib.sha256(content).hexdigest()}`\n", encoding="utf-8"

@@ -9,9 +9,9 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._validation import KeepsPaths, as_cohort
-from prrt_estimators.exceptions import MissingModalityError
+from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.preprocessing._summaries import percentile, suv_summary, volume_above
-from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters
+from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters, check_array
 
 
 class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
@@ -101,9 +101,15 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
             if X["pet"].array is None:
                 summary = reader.record(int(row), "pet").summary
             else:
+                voxels = X["pet"].array[row, 0]
+                try:
+                    check_array(voxels, "pet")
+                except ValueError as error:
+                    problem = Problem(str(error), "mend the array", patient=str(X.ids[row]), column="pet")
+                    raise CohortError([problem]) from None
                 own = X["pet"].spacing
                 place = grid if own is None else np.diag([*own[row], 1.0])
-                summary = suv_summary(X["pet"].array[row, 0], place)
+                summary = suv_summary(voxels, place)
             field = sum(summary["counts"]) * summary["voxel_ml"]
             rows[row] = [
                 summary["max"],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._io import temporary_folder
 from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
 from prrt_estimators.datasets._synthetic._phantom import patient_grid, render
 
@@ -109,15 +108,8 @@ def whole_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{target} exists and is not empty; name a new folder, or remove it first.")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-    try:
+    with temporary_folder(target) as temporary:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o777 & ~umask)
         if target.exists():
             target.rmdir()
         temporary.replace(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
