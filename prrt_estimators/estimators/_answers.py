@@ -13,10 +13,11 @@ from prrt_estimators.exceptions import CohortWarning
 
 def empty_rows(table: Any) -> np.ndarray:
     """Return which rows of a table hold nothing."""
-    return pd.isna(table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table))).to_numpy().all(axis=1)
+    frame = table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table))
+    return np.asarray(frame.isna().to_numpy().all(axis=1))
 
 
-def warn_of_nothing(nothing: np.ndarray, ids: Any, estimator: str) -> None:
+def warn_of_nothing(nothing: Any, ids: Any, estimator: str) -> None:
     """Warn if patients have nothing that the estimator looks at, so that all of them get one and the same answer.
 
     Parameters

@@ -117,6 +117,8 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         if isinstance(X, Mapping) and not issparse(X):
             X = as_cohort(X, image=self._image)
         weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not np.isfinite(weights).all():  # looked at here too: scikit-learn can be told to assume it
+            raise ValueError("sample_weight contains NaN or infinity; every weight must be a number of at least 0.")
         if not weights.any():
             raise ValueError("sample_weight is zero for every patient; at least one must be positive.")
         if weights.all() or y is None:

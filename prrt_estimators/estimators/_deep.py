@@ -330,7 +330,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         device = _device.resolve_device(self.device)
         dataset = self._dataset(cohort, table)
         ids = None if cohort is None else cohort.ids
-        warn_of_nothing(~dataset.present.numpy().any(axis=1), ids, type(self).__name__)
+        warn_of_nothing(~np.asarray(dataset.present).any(axis=1), ids, type(self).__name__)
         found = _net.infer(
             self.net_,
             dataset,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from safetensors.torch import save_file
 
@@ -84,8 +85,12 @@ def test_weights_that_are_no_weights_are_refused(weight, name):
     model, _ = MODELS[name]
     weights = np.ones(N)
     weights[3] = weight
-    with pytest.raises(ValueError, match=r"(?i)nan|infinity|negative"):
-        model.fit(without([]), Y, sample_weight=weights)
+    for trusting in (False, True):
+        with (
+            sklearn.config_context(assume_finite=trusting),
+            pytest.raises(ValueError, match=r"(?i)nan|infinity|negative"),
+        ):
+            model.fit(without([]), Y, sample_weight=weights)
 
 
 @pytest.mark.parametrize("weights", [{0: np.nan, 1: 1.0}, {0: 1.0, 1: np.inf}, {0: -1.0, 1: 1.0}, {0: 0.0, 1: 0.0}])
