@@ -11,6 +11,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from prrt_estimators._nifti import check_claims
+from prrt_estimators._placement import NiftiFault
 from prrt_estimators.contours._nrrd import nrrd_structures, read_nrrd
 from prrt_estimators.contours._regions import MAX_LESIONS, Region, Structures, lesion_labels
 from prrt_estimators.contours._segmentation import read_segmentation
@@ -153,10 +155,13 @@ def read_mask(path: str | os.PathLike[str], scans: Sequence[Grid] = (), *, only_
 def _nifti(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     name = Path(path).name
     try:
+        check_claims(os.fspath(path), mask=True)
         image: Any = nib.load(path)
         values = np.asanyarray(image.dataobj)
     except FileNotFoundError:
         raise ContourError("does not exist", "correct the path", name) from None
+    except NiftiFault as fault:
+        raise ContourError(fault.what, fault.remedy, name) from None
     except Exception as error:
         # nibabel, gzip and zlib raise errors of many kinds on a damaged file.
         raise ContourError(f"is damaged ({type(error).__name__})", "save the mask again", name) from None

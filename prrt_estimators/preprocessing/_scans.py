@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._nifti import NiftiVolume, file_stamp, read_nifti
+from prrt_estimators._placement import NiftiFault
 from prrt_estimators.exceptions import CohortError, Problem
-from prrt_estimators.preprocessing._nifti import NiftiVolume, file_stamp, read_nifti
-from prrt_estimators.preprocessing._placement import NiftiFault
 
 __all__ = ["Scan", "file_stamp", "read_scan", "remarks_on_values", "tell_swapped"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -17,7 +18,7 @@ import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from nibabel.volumeutils import apply_read_scaling
 
-from prrt_estimators.preprocessing._placement import NiftiFault, placement
+from prrt_estimators._placement import NiftiFault, placement
 
 #: Voxels of any file: 512 x 512 x 2048 and some.
 MAX_VOXELS = 600_000_000
@@ -32,6 +33,7 @@ TRAILING = 64 * 2**20
 
 _CHUNK = 2**20
 _CUT = NiftiFault("file is empty or ends before its last voxel", "export or copy it again")
+_NO_FILE = NiftiFault("this is a pipe or a device, not a file", "name one .nii or .nii.gz file")
 _DAMAGED = NiftiFault("the compressed file ends early or is damaged", "export or copy it again")
 #: Meanings of the voxels under which they are a scan: none stated, an estimate, a number without unit.
 _SCAN_INTENTS = (0, 1001, 1011)
@@ -103,6 +105,30 @@ def read_nifti(path: str, *, mask: bool = False) -> NiftiVolume:
     return NiftiVolume(data, affine, digest, stamp, header.get_data_dtype().kind, scaled)
 
 
+def check_claims(path: str, *, mask: bool = False) -> None:
+    """Compare what a NIfTI file claims to hold with its size, for those who read its voxels otherwise.
+
+    Whatever else is wrong with it they will find out.
+
+    Raises
+    ------
+    NiftiFault
+        If it claims more than a file of its size holds, or is a pipe or a device.
+    """
+    if not os.path.exists(path) or os.path.isdir(path):
+        return
+    if not os.path.isfile(path):
+        raise _NO_FILE
+    with contextlib.suppress(EOFError, zlib.error, OSError, HeaderDataError, KeyError), open(path, "rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+        handle.seek(0)
+        stream: Any = gzip.GzipFile(fileobj=handle) if packed else handle
+        header = _header(stream.read(nib.Nifti2Header.sizeof_hdr))
+        shape = tuple(max(int(n), 1) for n in header["dim"][1 : max(int(header["dim"][0]), 1) + 1])
+        needed = math.prod(shape) * header.get_data_dtype().itemsize
+        _check_size(shape, needed, os.path.getsize(path), packed, mask)
+
+
 def _read_file(path: str) -> tuple[bytes, tuple[int, ...]]:
     try:
         # Opening a pipe would wait for somebody to write into it.
@@ -110,7 +136,7 @@ def _read_file(path: str) -> tuple[bytes, tuple[int, ...]]:
         if stat.S_ISDIR(mode):
             raise NiftiFault("this is a folder, not a file", "name one .nii or .nii.gz file")
         if not stat.S_ISREG(mode):
-            raise NiftiFault("this is a pipe or a device, not a file", "name one .nii or .nii.gz file")
+            raise _NO_FILE
         with open(path, "rb") as handle:
             return handle.read(), file_stamp(handle.fileno())
     except FileNotFoundError:

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from prrt_estimators import Cohort
+from prrt_estimators._nifti import read_nifti
 from prrt_estimators.exceptions import CohortError, CohortWarning
 from prrt_estimators.preprocessing import prepare_volumes
-from prrt_estimators.preprocessing._nifti import read_nifti
 from prrt_estimators.preprocessing._scans import read_scan
 
 RNG = np.random.default_rng(0)
@@ -307,3 +307,20 @@ def test_pet_and_ct_that_lie_apart_are_told(by, said, tmp_path):
         warnings.simplefilter("always")
         prepare_volumes(Cohort(files, ids=["P5"]), tell_padding=False)
     assert [str(one.message).startswith("patient P5: PET and CT share") for one in caught] == [True] * said
+
+
+def test_masks_that_claim_more_than_their_file_holds_are_refused_before_they_are_read(tmp_path):
+    from prrt_estimators.contours import read_mask
+    from prrt_estimators.exceptions import ContourError
+
+    raw = bytearray(write(tmp_path / "m.nii", (PET > 3).astype(np.uint8)) and (tmp_path / "m.nii").read_bytes())
+    assert read_mask(tmp_path / "m.nii").labels.sum() == (PET > 3).sum()
+    raw[40:48] = struct.pack("<4h", 3, 32000, 32000, 900)
+    for name, content in (("big.nii", bytes(raw)), ("big.nii.gz", gzip.compress(bytes(raw)))):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ContourError, match=r"claim to unfold|ends before its last voxel"):
+            read_mask(tmp_path / name)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.nii")
+        with pytest.raises(ContourError, match="a pipe or a device"):
+            read_mask(tmp_path / "pipe.nii")
