@@ -4,7 +4,7 @@ Run from the root of the repository::
 
     python benchmarks/fuzz.py --inputs 10000 --work build/fuzz --out docs/fuzz.csv
 
-Small made files, and a piece of a real PET where the shared data lie beside this checkout, are damaged at random and read
+Small made files, and every eighth voxel of a real CT where the shared data lie beside this checkout, are damaged at random and read
 as this library reads them. Input k of a seed is always the same; what is done is kept in the folder of `--work`, so that
 the same command resumes. Each input is read in a process of its own kind, which is stopped after `--limit` seconds.
 
