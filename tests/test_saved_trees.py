@@ -124,7 +124,7 @@ def test_a_tree_that_claims_what_it_has_not_is_refused(kind, forest, target):
 
 
 def test_a_tree_of_more_columns_than_its_forest(forest, target):
-    wide = pd.concat([TABLE, TABLE.add_suffix(" after")], axis=1)
+    wide = pd.concat([TABLE, TABLE.add_suffix(" b")], axis=1)
     other = LabPFSClassifier(n_estimators=3, min_samples_leaf=1, random_state=0).fit(wide, Y).model_
     model = load_model(forest).model_
     model.estimators_[1] = other.estimators_[1]
