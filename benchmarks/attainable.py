@@ -52,7 +52,7 @@ def achieved(scores: Sequence[pd.Series]) -> tuple[float, float, float]:
     """Return mean AUROC and its 95 % interval: over patients of one cohort, or over cohorts (t) where there are more."""
     means = [float(score["auroc_mean"]) for score in scores]
     if len(scores) == 1:
-        return means[0], float(scores[0]["auroc_low"]), float(scores[0]["auroc_high"])
+        return means[0], float(scores[0]["auroc_ensemble_low"]), float(scores[0]["auroc_ensemble_high"])
     low, high = stats.t.interval(0.95, len(means) - 1, loc=np.mean(means), scale=stats.sem(means))
     return float(np.mean(means)), float(low), float(high)
 

@@ -108,8 +108,8 @@ def main() -> None:
             "patients": options.patients,
             "repeats": options.repeats,
             "auroc": summary["auroc_mean"].round(3),
-            "low": summary["auroc_low"].round(3),
-            "high": summary["auroc_high"].round(3),
+            "low": summary["auroc_ensemble_low"].round(3),
+            "high": summary["auroc_ensemble_high"].round(3),
         }
     )
     table.to_csv(DOCS / "pretrained.csv", index=False)

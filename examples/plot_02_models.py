@@ -32,8 +32,8 @@ comparison = compare_models(models, X, y, cv=3, n_jobs=2, random_state=0, verbos
 comparison.plot()
 
 # %%
-# Bars without intervals tempt. The table has them: drawn over patients, and corrected for overlapping training sets where a
-# model is compared with the laboratory baseline.
+# Bars without intervals tempt. The table has them: of the score to be expected of a model trained on two thirds of such a
+# cohort, and of its difference from the laboratory baseline, both corrected for overlapping training sets.
 
 summary = comparison.summary()
 summary[["auroc_mean", "auroc_low", "auroc_high", "p_holm"]].round(2)

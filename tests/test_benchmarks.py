@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, make_prrt_cohort
 
@@ -70,3 +71,22 @@ def test_planted_lesions_are_where_the_masks_say_and_decide(benchmark):
     assert [bool(one.any()) for one in planted] == [label == 0 for label in y]
     assert (X["pet"].array[planted] > 10).all()
     assert not (planted & (X.masks["lesions without bearing"].array > 0)).any()
+
+
+def test_coverage_of_many_cohorts_at_once(benchmark):
+    coverage = benchmark("coverage")
+    row = coverage.run(coverage.Situation("logistic", 0.5, 116, 3, 100))
+    assert 0.46 < row["expected AUROC"] < 0.54
+    assert row["covers AUROC with c = 1"] <= row["covers AUROC"]
+    assert row["covers AUROC"] >= 92
+    assert row["finds a difference"] <= 12
+    assert row["any of ten better"] <= 10
+    page = (FOLDER.parent / "docs" / "guide" / "validation.md").read_text("utf-8")
+    table = pd.read_csv(FOLDER.parent / "docs" / "coverage.csv", keep_default_na=False, dtype=str)
+    assert coverage.with_table(page, table) == page
+    # A model of one cohort by scikit-learn has the same probabilities.
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 5)), np.tile([0, 1], 20)
+    train = np.arange(40) < 30
+    expected = LogisticRegression(tol=1e-8).fit(X[train], y[train]).predict_proba(X)[:, 1]
+    np.testing.assert_allclose(coverage.logistic(X[None], y, train[None].astype(float))[0, 0], expected, atol=1e-4)

@@ -291,10 +291,14 @@ def test_scores_come_from_the_comparison(compared, tmp_path):
     said = sections(read_model_card(path))["Performance"]
     row = comparison.summary().loc["lab"]
     assert f"| AUROC | {row['auroc_mean']:.3f} |" in said
-    assert f"{row['auroc_pooled']:.2f} with a 95 % interval over patients of {row['auroc_low']:.2f} to" in said
+    assert (
+        f"such a model: {row['auroc_mean']:.2f} with a 95 % interval, corrected for overlapping training sets, of"
+        in said
+    )
+    assert f" {row['auroc_low']:.2f} to {row['auroc_high']:.2f}" in said
     assert "from baseline_lab: " in said
     assert f"{row['auroc_difference']:+.3f}" in said
-    assert f"| AUPRC long | {row['auprc_mean']:.3f} |  | {row['prevalence_long']:.2f} |" in said
+    assert f"| AUPRC long | {row['auprc_mean']:.3f} |  | {row['auprc_chance']:.2f} |" in said
     assert "3 models with these settings were fitted in the one repeat" in said
     assert "are those that it was fitted on" in said
     assert "This model itself was not tested" in said
@@ -355,7 +359,7 @@ def test_fit_takes_scores_from_a_comparison(tmp_path):
     assert answer.exit_code == 0, answer.output
     assert "model.prrt.md" in answer.stderr
     said = sections(read_model_card(target))
-    assert "95 % interval over patients" in said["Performance"]
+    assert "95 % interval, corrected for overlapping training sets," in said["Performance"]
     assert "are those that it was fitted on" in said["Performance"]
     assert "longer than 12 months" in said["Intended use"]
     np.testing.assert_allclose(load_model(target).predict_proba(X).sum(axis=1), 1)

@@ -54,6 +54,14 @@ def compare(
         str | None,
         typer.Option(help="Dask scheduler: a file, an address such as tcp://host:8786, or local.", show_default=False),
     ] = None,
+    primary: Annotated[
+        str | None,
+        typer.Option(
+            help="The comparison that the study is about, named before the run, e.g. pet_ct_lab:lab. It is tested alone, "
+            "the others are adjusted for their number.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -87,6 +95,7 @@ def compare(
         verbose=not quiet,
         cohort_warnings=warned,
         part=pieces,
+        primary=_pair(primary, chosen),
         scheduler=scheduler,
     )
 
@@ -106,6 +115,18 @@ def _part(part: str | None, merge: bool, scheduler: str | None, out: Path) -> tu
     if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
         raise typer.BadParameter(f"must be NUMBER/OF, e.g. 3/8; got {part}.", param_hint="--part")
     return int(number), int(of)
+
+
+def _pair(primary: str | None, chosen: list[str]) -> list[str] | None:
+    if primary is None:
+        return None
+    pair = [name.strip() for name in primary.split(":")]
+    if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(chosen):
+        raise typer.BadParameter(
+            f"expected two different models of --models with a colon, e.g. pet_ct_lab:lab; got {primary!r}.",
+            param_hint="--primary",
+        )
+    return pair
 
 
 def _chosen(models: str) -> list[str]:
@@ -154,6 +175,7 @@ def run_comparison(
     explain: bool = False,
     explained: str | None = None,
     cohort_warnings: Sequence[str] = (),
+    primary: Sequence[str] | None = None,
     notice: str | None = None,
     part: tuple[int, int] | None = None,
     scheduler: str | None = None,
@@ -162,15 +184,24 @@ def run_comparison(
     from sklearn.model_selection import RepeatedStratifiedKFold
 
     from prrt_estimators.metrics import SCORES
-    from prrt_estimators.model_selection import compare_models, compare_part, format_summary, missing_parts
+    from prrt_estimators.model_selection import (
+        RepeatedStratifiedGroupKFold,
+        compare_models,
+        compare_part,
+        format_summary,
+        missing_parts,
+    )
     from prrt_estimators.model_selection._dask import connect
     from prrt_estimators.model_selection._models import make_models, named_specs
 
+    repeated: Any = RepeatedStratifiedKFold if data.group is None else RepeatedStratifiedGroupKFold
     if data.y is None:
         raise ValueError("the table has no outcome to compare models by; name its columns with --time and --event.")
     estimators = make_models(named_specs(models), **model_options)
     options: dict[str, Any] = {
-        "cv": RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed),
+        "cv": repeated(n_splits=folds, n_repeats=repeats, random_state=seed),
+        "groups": data.group,
+        "primary": primary,
         "sample_weight": data.sample_weight,
         "n_jobs": _default_jobs(model_options["device"]) if jobs is None else jobs,
         "random_state": seed,
@@ -215,9 +246,9 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> N
     from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
 
-    figures = comparison.figures(horizon=data.horizon)
+    figures = comparison.figures(horizon=data.horizon, followup=data.followup)
     comparison.save_figures(figures=figures)
-    described = cohort_table(data.X, data.y)
+    described = cohort_table(data.X, data.y, followup=data.followup)
     with atomic_write(out / "cohort_table.csv") as temporary:
         for_spreadsheets(described).to_csv(temporary, index=False, lineterminator="\n")
     write_report(
@@ -243,7 +274,7 @@ def _explain(
     seed: int,
     verbose: bool,
 ) -> None:
-    from sklearn.model_selection import StratifiedKFold
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     from prrt_estimators.model_selection import Skipped
     from prrt_estimators.model_selection._models import make_models, named_specs
@@ -254,6 +285,7 @@ def _explain(
     if explained is not None and explained not in ran:
         say(f"Warning: {explained} has no result and is not explained.")
         return
+    kind: Any = StratifiedKFold if data.group is None else StratifiedGroupKFold
     models = make_models(named_specs(names), **(model_options | {"random_state": seed}))
     try:
         page = explain_models(
@@ -261,7 +293,7 @@ def _explain(
             data.X,
             data.y,
             out / "explain",
-            cv=StratifiedKFold(folds, shuffle=True, random_state=seed),
+            cv=list(kind(folds, shuffle=True, random_state=seed).split(data.y, data.y, data.group)),
             summary=comparison.summary(),
             scans=explained,
             random_state=seed,

@@ -41,6 +41,12 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("horizon", float, 12.0, "Months beyond which PFS is long."),
     ("censored", str, "drop", "Patients censored before the horizon: 'drop', or 'weight' the others instead."),
     ("allow_after_therapy", str, "", "Columns that may be predictors although they sound known only after therapy."),
+    (
+        "group",
+        str,
+        "",
+        "Column with the person or centre; rows of one value are never split between training and test.",
+    ),
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
     ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
@@ -93,6 +99,7 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `load_cohort` from the texts of the command line."""
     read: dict[str, Callable[[str], Any]] = dict.fromkeys(_NONE_MEANS_NONE, _column)
     read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
+    read |= {"group": lambda text: text or None}
     read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
     scans = {name: _column(given[name]) for name in IMAGING if name in given}
     others = {name: value for name, value in given.items() if name not in scans}

@@ -28,7 +28,7 @@ from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
-from prrt_estimators.datasets._tables import read_table
+from prrt_estimators.datasets._tables import empty_cells, read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
 from prrt_estimators.datasets._tell import show_roles, warn_about
 from prrt_estimators.exceptions import CohortError, LeakageError, Problem
@@ -46,6 +46,7 @@ class _Reading:
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     lab: LabTable = field(default_factory=lambda: LabTable(pd.DataFrame()))
     files: dict[str, np.ndarray] = field(default_factory=dict)
+    group: pd.Series | None = None  # persons or centres, of every row
     torn: bool = False  # lines are missing, so what is told of the patients as a whole may be wrong
 
 
@@ -65,6 +66,7 @@ def load_cohort(
     allow_after_therapy: Sequence[str] = (),
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
+    group: str | None = None,
     return_X_y: bool = False,
     verbose: bool = True,
 ) -> Any:
@@ -110,6 +112,9 @@ def load_cohort(
     root : path, default=None
         Folder in which relative paths start; that of the table by default, the working folder for tables in
         memory.
+    group : str, default=None
+        Column that says which rows belong together, e.g. the person where one has several courses of therapy, or the centre;
+        never a predictor. Given to `compare_models` as ``groups``.
     return_X_y : bool, default=False
         Return ``(X, y)`` in place of the Bunch.
     verbose : bool, default=True
@@ -119,7 +124,9 @@ def load_cohort(
     -------
     Bunch or tuple (X, y)
         ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS), ``time``
-        (months) and ``event`` (None without a time), ``sample_weight`` (None, or the weights), ``roles``
+        (months) and ``event`` (None without a time), ``group`` (None, or the group of
+        each patient), ``followup`` (event and time of everybody in the table whose time is
+        known, those censored early too; for Kaplan-Meier), ``sample_weight`` (None, or the weights), ``roles``
         (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
         columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon`` and ``sheet``
         (which one was read, of an Excel file with several).
@@ -155,7 +162,7 @@ def load_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root,
+            allow_after_therapy, sheet, root, group,
         ),
     )  # fmt: skip
     if reading.roles.leaks:
@@ -186,6 +193,7 @@ def check_cohort(
     allow_after_therapy: Sequence[str] = (),
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
+    group: str | None = None,
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort table and the existence of its files, without raising.
 
@@ -214,7 +222,7 @@ def check_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root,
+            allow_after_therapy, sheet, root, group,
         ),
         everyone=True,
     )  # fmt: skip
@@ -229,11 +237,12 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
-    roles = reading.roles = assign_roles(table.frame, options)
+    roles = reading.roles = assign_roles(table.frame.drop(columns=[options.group], errors="ignore"), options)
     roles.notices += table.notices
     roles.sheet = table.sheet
     notes, note_problems = note_rows(table.frame, roles)
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
+    _read_group(reading, options)
     reading.problems += note_problems
     reading.ids, id_problems = read_ids(frame, roles)
     for name in (roles.patient_id, *roles.scans.values(), *roles.masks.values()):
@@ -271,6 +280,24 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     return reading
 
 
+def _read_group(reading: _Reading, options: Options) -> None:
+    name = options.group
+    if name is None:
+        return
+    if name not in reading.frame.columns:
+        remedy = f"correct group=; the table has {', '.join(map(str, reading.frame.columns))}"
+        reading.problems.append(Problem(f"there is no column {name!r} of groups", remedy))
+        return
+    empty = empty_cells(reading.frame[name])
+    if empty.any():
+        what = (
+            f"{int(empty.sum())} cell(s) of the group are empty, the first in row {int(np.flatnonzero(empty)[0]) + 1}"
+        )
+        reading.problems.append(Problem(what, "fill them in, with a value of its own for each person", column=name))
+    reading.group = reading.frame[name]
+    reading.roles.log[name] = ("group", "rows of one value stay together; never a predictor")
+
+
 def _bunch(reading: _Reading, horizon: float) -> Bunch:
     roles, outcome, kept = reading.roles, reading.outcome, reading.kept
     if outcome is None:
@@ -285,6 +312,11 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
     if time is not None and event is not None and np.isfinite(time).all():
         survival = np.empty(len(kept), dtype=[("event", bool), ("time", np.float64)])
         survival["event"], survival["time"] = event, time
+    followup = None
+    if outcome.time is not None and outcome.event is not None:
+        timed = np.isfinite(outcome.time)
+        followup = np.empty(int(timed.sum()), dtype=[("event", bool), ("time", np.float64)])
+        followup["event"], followup["time"] = outcome.event[timed], outcome.time[timed]
     ids = reading.ids[kept]
     masks = {name: reading.files[column] for name, column in roles.masks.items()}
     out = [k for k, reason in enumerate(outcome.reasons) if reason is not None]
@@ -295,6 +327,8 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
         event=event,
         sample_weight=None if outcome.weight is None else outcome.weight[kept],
         roles=roles.table(),
+        followup=followup,
+        group=None if reading.group is None else reading.group.iloc[kept].astype(str).to_numpy(),
         excluded=pd.DataFrame({"patient_id": reading.ids[out], "reason": outcome.reasons[out]}),
         frame=_carried(reading, ids),
         horizon=horizon,

@@ -61,6 +61,7 @@ class Options:
     allow_after_therapy: Sequence[str] = ()
     sheet: int | str = 0
     root: str | os.PathLike[str] | None = None
+    group: str | None = None
 
     def __post_init__(self) -> None:
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
@@ -73,7 +74,7 @@ class Options:
                 raise ValueError(f"`scans` names {name!r}, which is not a scan; the scans are {', '.join(IMAGING)}.")
             if column is not None and not isinstance(column, str):
                 raise TypeError(f"`scans` must map to column names, 'auto' or None; got {column!r} for {name!r}.")
-        for name in ("patient_id", "time", "event", "target"):
+        for name in ("patient_id", "time", "event", "target", "group"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"`{name}` must be a column name, 'auto' or None; got {value!r}.")

@@ -17,7 +17,7 @@ from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
 
 #: Roles of columns that something is made of.
-USED = (*MODALITIES, "mask", "time", "event", "target", "patient_id")
+USED = (*MODALITIES, "mask", "time", "event", "target", "patient_id", "group")
 
 
 def show_roles(bunch: Bunch) -> None:

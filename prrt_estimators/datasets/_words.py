@@ -17,6 +17,7 @@ from prrt_estimators.datasets._codings import (
     words_of,
     yes_or_no,
 )
+from prrt_estimators.datasets._moments import says_end
 
 
 @dataclass(frozen=True)
@@ -317,6 +318,13 @@ def _guess_bare(name: str) -> Guess | None:
 
 def _guess_clinical(name: str, text: str) -> Guess | None:
     """Return lab, after_therapy or None: when a thing was measured weighs more than what was measured."""
+    found = _guess_kind(name, text)
+    if found is not None and found.role == "lab" and says_end(text) and not _BEFORE.search(text):
+        return Guess("after_therapy", "the name says it was taken at the end of the course")
+    return found
+
+
+def _guess_kind(name: str, text: str) -> Guess | None:
     if _LATER.search(text):
         return Guess("after_therapy", "the name says it was taken during or after therapy")
     if _TOXICITY.search(text):

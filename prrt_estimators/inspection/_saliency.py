@@ -15,6 +15,7 @@ from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
 from prrt_estimators.inspection._native import onto
+from prrt_estimators.metrics._verdict import chance_verdict
 
 _BASELINES = ("blurred", "blank")
 
@@ -335,6 +336,7 @@ def caution_of(auroc_interval: Any) -> str:
     """Return what an AUROC interval says against reading the maps, "" for nothing."""
     if auroc_interval is None:
         return ""
+    verdict = chance_verdict(auroc_interval) if "p_chance_holm" in getattr(auroc_interval, "keys", list)() else None
     try:
         if hasattr(auroc_interval, "keys"):
             auroc_interval = (auroc_interval["auroc_low"], auroc_interval["auroc_high"])
@@ -348,8 +350,13 @@ def caution_of(auroc_interval: Any) -> str:
         return "The AUROC interval of this model is not known: nothing shows that its maps mean anything."
     if not 0 <= low <= high <= 1:
         raise ValueError(f"`auroc_interval` must lie within 0 and 1, the lower limit first; got ({low}, {high}).")
-    if low > 0.5:
+    if verdict == "better" or (verdict is None and low > 0.5):
         return ""
+    if low > 0.5:
+        return (
+            f"The AUROC interval of this model ({low:.2f} to {high:.2f}) lies above 0.5, but with as many models as were "
+            "compared that is not enough: it is not shown to be better than chance, and its maps mean nothing."
+        )
     where = "includes 0.5" if high >= 0.5 else "lies below 0.5"
     return (
         f"The AUROC interval of this model ({low:.2f} to {high:.2f}) {where}: it is not shown to be better than chance, "

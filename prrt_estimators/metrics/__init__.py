@@ -7,7 +7,7 @@ from prrt_estimators.metrics._calibration import (
     loess_calibration,
 )
 from prrt_estimators.metrics._net_benefit import net_benefit
-from prrt_estimators.metrics._score import SCORES, Score, find_score
+from prrt_estimators.metrics._score import SCORES, Score, auprc_of_chance, find_score
 from prrt_estimators.metrics._scores import average_precision_short_score, scaled_brier_score
 from prrt_estimators.metrics.scoring import prrt_scorers
 
@@ -15,6 +15,7 @@ __all__ = [
     "SCORES",
     "CalibrationLine",
     "Score",
+    "auprc_of_chance",
     "average_precision_short_score",
     "calibration_intercept_slope",
     "find_score",

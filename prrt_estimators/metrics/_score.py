@@ -43,6 +43,8 @@ class Score:
         Targets that it is a score of.
     aliases : tuple of str, default=()
         Other names of the same score with the same sign, e.g. scikit-learn's.
+    limits : pair of floats, default=None
+        Values that the column `name` cannot leave; intervals are cut there.
 
     Examples
     --------
@@ -60,6 +62,7 @@ class Score:
     at_once: Callable[[np.ndarray, np.ndarray], Any] | None = None
     available: tuple[str, ...] = ("class",)
     aliases: tuple[str, ...] = ()
+    limits: tuple[float, float] | None = None
 
     @property
     def sign(self) -> int:
@@ -111,12 +114,44 @@ def _prevalence(y: np.ndarray, sample_weight: np.ndarray | None) -> float:
     return float(np.average(y, weights=sample_weight))
 
 
+def auprc_of_chance(n_positive: int, n: int) -> float:
+    r"""Return the expected average precision of a random ranking, which in a small sample lies above the prevalence.
+
+    .. math:: \frac{1}{N}\left[H_N + \frac{P - 1}{N - 1}(N - H_N)\right], \qquad H_N = \sum_{k=1}^N \frac{1}{k}
+
+    because a patient of the class at rank :math:`k` has on average :math:`1 + (k - 1)(P - 1)/(N - 1)` of the class among
+    the first :math:`k`.
+
+    Parameters
+    ----------
+    n_positive : int
+        Patients of the class that is to be found (P).
+    n : int
+        All patients (N).
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> round(auprc_of_chance(14, 39), 3), auprc_of_chance(1, 1), round(auprc_of_chance(36000, 100000), 3)
+    (0.426, 1.0, 0.36)
+    """
+    if n < 2 or n_positive < 1:
+        return float("nan") if n_positive < 1 else 1.0
+    harmonic = float(np.sum(1 / np.arange(1, n + 1)))
+    return (harmonic + (n_positive - 1) / (n - 1) * (n - harmonic)) / n
+
+
 def _chance_auprc(y: np.ndarray, sample_weight: np.ndarray | None) -> float:
-    return _prevalence(y, sample_weight)
+    # Weights move the prevalence; what a small sample adds is that of its patients.
+    beyond = auprc_of_chance(int(np.sum(y)), len(y)) - float(np.mean(y))
+    return _prevalence(y, sample_weight) + beyond
 
 
 def _chance_auprc_short(y: np.ndarray, sample_weight: np.ndarray | None) -> float:
-    return 1 - _prevalence(y, sample_weight)
+    return _chance_auprc(1 - np.asarray(y), sample_weight)
 
 
 def _chance_brier(y: np.ndarray, sample_weight: np.ndarray | None) -> float:
@@ -150,9 +185,19 @@ def _brier_at_once(short: np.ndarray, long: np.ndarray) -> Any:
 #: Scores of a comparison, in the order of its tables. Titles, chance levels and directions stand nowhere else.
 SCORES: Registry[Score] = Registry(
     "score",
-    Score("auroc", "AUROC", _auroc, 0.5, at_once=_auroc_at_once, aliases=("roc_auc",)),
-    Score("auprc", "AUPRC long", _auprc, _chance_auprc, at_once=_auprc_at_once, aliases=("average_precision",)),
-    Score("auprc_short", "AUPRC short", _auprc_short, _chance_auprc_short, at_once=_auprc_short_at_once),
+    Score("auroc", "AUROC", _auroc, 0.5, at_once=_auroc_at_once, aliases=("roc_auc",), limits=(0.0, 1.0)),
+    Score(
+        "auprc",
+        "AUPRC long",
+        _auprc,
+        _chance_auprc,
+        at_once=_auprc_at_once,
+        aliases=("average_precision",),
+        limits=(0.0, 1.0),
+    ),
+    Score(
+        "auprc_short", "AUPRC short", _auprc_short, _chance_auprc_short, at_once=_auprc_short_at_once, limits=(0.0, 1.0)
+    ),
     Score(
         "neg_brier",
         "Brier",
@@ -161,6 +206,7 @@ SCORES: Registry[Score] = Registry(
         greater_is_better=False,
         at_once=_brier_at_once,
         aliases=("neg_brier_score",),
+        limits=(-1.0, 0.0),
     ),
 )
 
@@ -247,7 +293,8 @@ def chance_by_score(names: Sequence[str], y: Any, sample_weight: Any = None) -> 
 
 def chance_at(names: Sequence[str], prevalence: float | None) -> dict[str, float]:
     """Return what chance reaches at a share of the positive class; without it, only what is the same at every share."""
-    if prevalence is not None:
-        return chance_by_score(names, [0, 1], [1 - prevalence, prevalence])
+    if prevalence is not None:  # of a large sample
+        many = np.arange(1_000_000) < round(1_000_000 * prevalence)
+        return {name: round(value, 4) for name, value in chance_by_score(names, many.astype(int)).items()}
     constant = [name for name in names if isinstance(getattr(find_score(name), "chance", None), float)]
     return chance_by_score(constant, [0, 1])

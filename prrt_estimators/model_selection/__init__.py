@@ -4,7 +4,15 @@ from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.model_selection._bootstrap import bootstrap_difference, bootstrap_interval
 from prrt_estimators.model_selection._cohort_table import cohort_table, format_cohort_table
 from prrt_estimators.model_selection._compare import compare_models
+from prrt_estimators.model_selection._corrected import (
+    fold_scores,
+    interval_of_predictions,
+    intervals_of_scores,
+    power_of,
+    score_interval,
+)
 from prrt_estimators.model_selection._dask import ClusterError
+from prrt_estimators.model_selection._grouped import RepeatedStratifiedGroupKFold
 from prrt_estimators.model_selection._models import (
     BASELINES,
     CONFIGURATIONS,
@@ -27,6 +35,7 @@ __all__ = [
     "ClusterError",
     "ModelComparison",
     "ModelSpec",
+    "RepeatedStratifiedGroupKFold",
     "RunInProgressError",
     "Skipped",
     "bootstrap_difference",
@@ -35,12 +44,17 @@ __all__ = [
     "compare_models",
     "compare_part",
     "corrected_t_test",
+    "fold_scores",
     "format_cohort_table",
     "format_summary",
     "holm",
+    "interval_of_predictions",
+    "intervals_of_scores",
     "load_comparison",
     "missing_parts",
     "paper_models",
     "pool_repeats",
+    "power_of",
     "recommended_models",
+    "score_interval",
 ]

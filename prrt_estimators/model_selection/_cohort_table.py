@@ -19,7 +19,9 @@ from prrt_estimators._values import EMPTY, parse_column
 GROUPS = ("short", "long", "all")
 
 
-def cohort_table(X: Any, y: ArrayLike, *, categorical: Iterable[str] | None = None) -> pd.DataFrame:
+def cohort_table(
+    X: Any, y: ArrayLike, *, categorical: Iterable[str] | None = None, followup: np.ndarray | None = None
+) -> pd.DataFrame:
     r"""Describe a cohort by class: medians, counts, standardised differences, descriptive p values.
 
     Numbers are described by median and quartiles, categories by counts and percentages of the known values. The
@@ -41,6 +43,10 @@ def cohort_table(X: Any, y: ArrayLike, *, categorical: Iterable[str] | None = No
     categorical : iterable of str, default=None
         Columns of numbers to count instead. ``None`` counts those that take at most two values. Columns of text or
         of true/false are always counted; text such as ``"<20"`` or ``"3,5"`` is read as a number.
+    followup : structured array with ``event`` and ``time``, default=None
+        Of everybody, those too whose class is unknown because they were censored early (``load_cohort(...).followup``):
+        the Kaplan-Meier quartiles of all are theirs. Without it they are of the patients in `X`, which are too early where
+        patients were left out.
 
     Returns
     -------
@@ -90,7 +96,8 @@ def cohort_table(X: Any, y: ArrayLike, *, categorical: Iterable[str] | None = No
         rows += _describe(str(name), column, long, None if forced is None else name in forced)
     survival = getattr(X, "survival", None)
     if survival is not None:
-        rows += _outcome_rows(survival["event"].astype(bool), survival["time"].astype(np.float64), long)
+        everybody = survival if followup is None else followup
+        rows += _outcome_rows(survival["event"].astype(bool), survival["time"].astype(np.float64), long, everybody)
     return pd.DataFrame(rows)
 
 
@@ -201,12 +208,13 @@ def _describe(name: str, column: pd.Series, long: np.ndarray, forced: bool | Non
     ]
 
 
-def _outcome_rows(event: np.ndarray, time: np.ndarray, long: np.ndarray) -> list[dict[str, Any]]:
+def _outcome_rows(event: np.ndarray, time: np.ndarray, long: np.ndarray, everybody: np.ndarray) -> list[dict[str, Any]]:
     known = np.ones(len(time), dtype=bool)
     curve = _row("PFS by Kaplan-Meier (months)", "kaplan-meier", "outcome", long, known)
     for group, member in _members(long).items():
         if member.any():
-            fitter = KaplanMeierFitter().fit(time[member], event[member])
+            times, events = (everybody["time"], everybody["event"]) if group == "all" else (time[member], event[member])
+            fitter = KaplanMeierFitter().fit(times, events)
             for key, level in (("q1", 0.75), ("median", 0.5), ("q3", 0.25)):
                 curve[f"{key}_{group}"] = float(qth_survival_time(level, fitter.survival_function_))
     return [

@@ -23,10 +23,12 @@ from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
 from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_seed
+from prrt_estimators.model_selection._grouped import RepeatedStratifiedGroupKFold
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._old_runs import modern_record
 from prrt_estimators.model_selection._preflight import (
     check_models,
+    check_primary,
     check_scoring,
     check_weight,
     patient_ids,
@@ -38,6 +40,7 @@ from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
 from prrt_estimators.model_selection._times import fit_names, survival_of
+from prrt_estimators.model_selection._twins import check_twins
 from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
@@ -50,6 +53,7 @@ def compare_models(
     scoring: Any = None,
     groups: Any = None,
     sample_weight: Any = None,
+    primary: Sequence[str] | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
     client: Any = None,
@@ -74,14 +78,18 @@ def compare_models(
     y : array-like of shape (n,)
         1 = long PFS, 0 = short PFS.
     cv : splitter, int or iterable, default=None
-        ``RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=random_state)`` if None. The splits are
+        ``RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=random_state)`` if None, with `groups`
+        `RepeatedStratifiedGroupKFold`. The splits are
         drawn once and kept in `out`, so that a splitter without a seed resumes on its own splits.
     scoring : str, list of str, callable or dict of scorers, default=None
         :func:`~prrt_estimators.metrics.prrt_scorers` if None: AUROC, AUPRC of either class, Brier score.
     groups : array-like of shape (n,), default=None
-        Passed to the splitter.
+        Persons, centres or whatever must not be split between training and test; passed to the splitter.
     sample_weight : array-like of shape (n,), default=None
         Weights in fitting and, for scorers that take them, in scoring.
+    primary : pair of str, default=None
+        The one comparison that the study is about, named before it is run: the first model less the second. It is tested
+        alone, the others by Holm.
     n_jobs : int, default=None
         Folds that run at once. Ignored with `client`.
     threads : int, default=None
@@ -107,7 +115,8 @@ def compare_models(
     Raises
     ------
     CohortError
-        Before training, with everything that is wrong with the scans of any model.
+        Before training, with everything that is wrong with the scans of any model, or patients who have the same scan or
+        the same values under several ids and are not in one group.
     ValueError
         If y, cv, scoring or the names of the models are not usable.
     RunMismatchError
@@ -143,8 +152,8 @@ def compare_models(
     imaging  skipped        0
     """
     run = Run(
-        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, n_jobs=n_jobs, threads=threads,
-        client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
+        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, n_jobs=n_jobs,
+        threads=threads, client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
     )  # fmt: skip
     with contextlib.nullcontext() if run.store is None else run.store.locked():
         run.open()
@@ -155,8 +164,8 @@ class Run:
     """A comparison from its checked inputs to its results; the parameters are those of `compare_models`."""
 
     def __init__(
-        self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, n_jobs: Any,
-        threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
+        self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, primary: Any,
+        n_jobs: Any, threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
     ):  # fmt: skip
         self.X = Cohort(X) if isinstance(X, Mapping) and not isinstance(X, Cohort) else X
         self.models = check_models(models)
@@ -167,6 +176,8 @@ class Run:
         self.ids = patient_ids(self.X, len(self.X))
         self.weight = check_weight(sample_weight, len(self.y))
         self.scorers = check_scoring(scoring, self.weight is not None)
+        self.primary = check_primary(primary, self.models)
+        check_twins(self.X, self.ids, groups)
         if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
             raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
         self.random_state = None if random_state is None else int(random_state)
@@ -187,7 +198,10 @@ class Run:
             prepare_models(_estimators(self.models), self.X)
         self.before = before = None if self.store is None else self.store.read_run(data)
         seed = _seed(self.random_state, before)
-        cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=seed) if self.cv is None else self.cv
+        cv = self.cv
+        if cv is None:
+            repeated: Any = RepeatedStratifiedKFold if self.groups is None else RepeatedStratifiedGroupKFold
+            cv = repeated(n_splits=3, n_repeats=10, random_state=seed)
         self.splits, cv_name = choose_splits(cv, self.y, self.groups, self.store)
         self.run = new_run(
             self.X, self.y, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
@@ -195,6 +209,9 @@ class Run:
         )  # fmt: skip
         self.run["data"]["warnings"] = [private_text(str(text), self.X) for text in self.cohort_warnings]
         self.run["warnings"] = [] if before is None else before.get("warnings", [])
+        if self.primary is not None:
+            known = before is None or (before.get("primary") or {}).get("models") == self.primary
+            self.run["primary"] = {"models": self.primary, "named": "before" if known else "after"}
         self.records = {name: [] for name in self.models}
 
     def keep(self, status: str) -> None:

@@ -55,7 +55,7 @@ def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
     )
     return ModelComparisonDisplay.from_scores(
         comparison.scores,
-        prevalence=_prevalence(comparison),
+        chance=comparison.chance(),
         metrics=metrics,
         skipped={
             name: reason if status == "skipped" else f"{status}: {reason}"
@@ -65,7 +65,9 @@ def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
 
 
 @offscreen()
-def draw_all(comparison: ModelComparison, horizon: float | None) -> dict[str, Panel]:
+def draw_all(
+    comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None = None
+) -> dict[str, Panel]:
     """Draw every figure that the data allow, in the order of a paper."""
     panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))}
     best = comparison.best_model
@@ -73,12 +75,19 @@ def draw_all(comparison: ModelComparison, horizon: float | None) -> dict[str, Pa
         panels |= _curves(comparison, best)
     survival = _survival(comparison.survival)
     if survival is not None:
-        display = KaplanMeierDisplay.from_survival(survival, horizon=horizon)
+        everybody = survival if followup is None else followup
+        display = KaplanMeierDisplay.from_survival(everybody, horizon=horizon)
+        who = (
+            f"the {len(survival)} patients compared, with 95 % band, censored patients as ticks, and numbers at risk. Patients "
+            "who were left out of the comparison (censored before the horizon, no outcome) are not in it, so that the curve "
+            "may lie too low."
+            if followup is None
+            else f"all {len(everybody)} patients whose time is known, the {len(survival)} compared and those censored before "
+            "the horizon, with 95 % band, censored patients as ticks, and numbers at risk."
+        )
         panels["kaplan_meier_cohort"] = Panel(
             display.figure_,
-            f"Kaplan-Meier estimate of progression-free survival of the {len(survival)} patients compared, with 95 % "
-            "band, censored patients as ticks, and numbers at risk. Patients who were left out of the comparison "
-            "(censored before the horizon, no outcome) are not in it.",
+            f"Kaplan-Meier estimate of progression-free survival of {who}",
         )
         if best is not None:
             panels[f"kaplan_meier_{folder_name(best)}"] = _by_class(comparison, best, horizon)
@@ -102,8 +111,8 @@ def _bars_caption(comparison: ModelComparison) -> str:
     )
     return (
         f"Mean over repeats of the mean over test folds, by model{f' ({spread})' if repeats > 1 else ''}. Dashed "
-        f"lines: chance, 0.50 for AUROC and the share of long PFS ({_prevalence(comparison):.2f}) for AUPRC, whose "
-        "positive class is long PFS."
+        "lines: chance, 0.50 for AUROC; for AUPRC, whose positive class is long PFS, what a random ranking reaches on average "
+        f"in a fold of this size, somewhat more than the share of long PFS ({_prevalence(comparison):.2f})."
     )
 
 

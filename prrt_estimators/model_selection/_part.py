@@ -28,6 +28,7 @@ def compare_part(
     scoring: Any = None,
     groups: Any = None,
     sample_weight: Any = None,
+    primary: Sequence[str] | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
     random_state: int = 0,
@@ -54,6 +55,7 @@ def compare_part(
     scoring : str, list of str, callable or dict of scorers, default=None
     groups : array-like of shape (n,), default=None
     sample_weight : array-like of shape (n,), default=None
+    primary : pair of str, default=None
     n_jobs : int, default=None
     threads : int, default=None
     random_state : int, default=0
@@ -87,8 +89,8 @@ def compare_part(
     """
     number, of = check_part(part)
     run = Run(
-        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, n_jobs=n_jobs, threads=threads,
-        client=None, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
+        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, n_jobs=n_jobs,
+        threads=threads, client=None, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
     )  # fmt: skip
     store = run.store or RunStore(out)
     # Whoever asks which parts are at work holds each lock for a moment.

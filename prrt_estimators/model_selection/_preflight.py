@@ -153,6 +153,25 @@ def check_models(models: Any) -> dict[str, Any]:
     return dict(models)
 
 
+def check_primary(primary: Any, models: Mapping[str, Any]) -> list[str] | None:
+    """Return the pair of models that is the primary comparison.
+
+    Raises
+    ------
+    ValueError
+        If it is not two different models of the comparison.
+    """
+    if primary is None:
+        return None
+    pair = [str(name) for name in (primary.split(":") if isinstance(primary, str) else primary)]
+    if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(models):
+        raise ValueError(
+            f"`primary` must be two different models of the comparison, e.g. ('pet_ct_lab', 'lab'); got {primary!r}. The "
+            f"models are {', '.join(models)}."
+        )
+    return pair
+
+
 def check_weight(sample_weight: Any, n_patients: int) -> np.ndarray | None:
     """Return weights as floats, one a patient, or None.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from prrt_estimators._frames import for_spreadsheets, from_spreadsheets
@@ -15,8 +16,9 @@ from prrt_estimators._io import absolute, atomic_write, file_digest
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.metrics._predictions import with_score_column
 from prrt_estimators.metrics._score import direction, main_score
+from prrt_estimators.model_selection._corrected import PrimaryTest, primary_test
 from prrt_estimators.model_selection._seal import is_whole, sealed
-from prrt_estimators.model_selection._summary import format_summary, summarise
+from prrt_estimators.model_selection._summary import chance_of_folds, format_summary, sizes_of_folds, summarise
 from prrt_estimators.model_selection._words import size_in_words
 
 _KEYS = ("model", "repeat", "fold")
@@ -89,19 +91,23 @@ class ModelComparison:
         reference : str or None, default="baseline_lab"
             Model that the others are tested against; None, or one that has no result, leaves the test out.
         n_boot : int, default=2000
-            Draws of patients for the interval.
+            Draws of patients for the interval of the ensemble.
 
         Returns
         -------
         DataFrame indexed by model
             ``status``, ``n_patients``, ``n_repeats``, ``n_folds``, ``learnt_from`` ("time" or "class"); for each metric ``<metric>_mean`` and
             ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
-            the luck of the split and is no confidence interval) and ``<metric>_chance``, what a model that knows
-            nothing is expected to reach; ``prevalence_long``, the share of long PFS; ``auroc_pooled`` with ``auroc_low`` and
-            ``auroc_high``, the AUROC of probabilities averaged over repeats with its 95 % interval over patients
-            (left out with sample weights); ``reference``, the mean difference of AUROC from it with a 95 %
-            interval and p value (corrected for overlapping training sets), and ``p_holm``, adjusted for the
-            number of models.
+            the luck of the split and is no confidence interval), ``<metric>_low`` and ``<metric>_high``: 95 % interval
+            of the score to be expected of a model trained on the training share of such a cohort
+            (:func:`score_interval`), and ``<metric>_chance``, what a model that knows
+            nothing is expected to reach in such folds; ``prevalence_long``, the share of long PFS. Of the first metric:
+            ``p_chance`` and, adjusted for the number of models, ``p_chance_holm``; ``auroc_pooled``, the mean over
+            repeats of the AUROC of all out-of-fold probabilities, and ``auroc_ensemble``, that of probabilities averaged
+            over repeats, with ``auroc_ensemble_low`` and ``auroc_ensemble_high``, an interval over patients (both left
+            out with sample weights). ``reference``; for each metric the mean difference from it with its interval; of
+            the first metric ``p_value`` and ``p_holm``, adjusted for the number of models (a primary comparison is
+            tested alone).
 
         Raises
         ------
@@ -124,7 +130,41 @@ class ModelComparison:
             reference=reference,
             n_boot=n_boot,
             random_state=int(self.run.get("random_state", 0)),
+            primary=self.primary,
         )
+
+    @property
+    def primary(self) -> tuple[str, str] | None:
+        """Models of the comparison that was named before the run, None if none was."""
+        named = self.run.get("primary")
+        return None if named is None else (named["models"][0], named["models"][1])
+
+    def chance(self) -> dict[str, float]:
+        """Return what a model that knows nothing is expected to reach on these folds, by metric."""
+        return chance_of_folds(self.predictions, self.survival, self.metrics)
+
+    def primary_test(self) -> PrimaryTest:
+        """Return difference, interval, p value and power of the primary comparison, which is tested alone.
+
+        Returns
+        -------
+        PrimaryTest
+            ``model``, ``reference``, ``score``, ``difference``, ``low``, ``high``, ``pvalue`` and ``power``, the
+            probability with which a true difference of 0.10 would be found with the standard error of these folds; NaN
+            where a model has no result.
+
+        Raises
+        ------
+        ValueError
+            If no comparison was named.
+        """
+        if self.primary is None:
+            raise ValueError("no primary comparison was named; pass primary=('a', 'b') to compare_models.")
+        model, reference = self.primary
+        return primary_test(self.scores, model, reference, main_score(self.metrics), **self._sizes())
+
+    def _sizes(self) -> dict[str, float]:
+        return sizes_of_folds(self.predictions, self.survival)
 
     def plot(self) -> Any:
         """Bars of AUROC and AUPRC by model; return the display with its ``figure_``."""
@@ -132,13 +172,15 @@ class ModelComparison:
 
         return score_bars(self)
 
-    def figures(self, *, horizon: float | None = 12.0) -> dict[str, Any]:
+    def figures(self, *, horizon: float | None = 12.0, followup: np.ndarray | None = None) -> dict[str, Any]:
         """Draw every figure of the study that the data allow.
 
         Parameters
         ----------
         horizon : float or None, default=12.0
             Months that divide short from long PFS.
+        followup : structured array with ``event`` and ``time``, default=None
+            Of everybody, for the curve of the cohort (``load_cohort(...).followup``); the patients compared if None.
 
         Returns
         -------
@@ -148,7 +190,7 @@ class ModelComparison:
         """
         from prrt_estimators.model_selection._figures import draw_all
 
-        return draw_all(self, horizon)
+        return draw_all(self, horizon, followup)
 
     def save_figures(
         self,

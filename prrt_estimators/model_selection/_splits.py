@@ -55,6 +55,8 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
         ) from None
     if not drawn:
         raise ValueError("cv gave no split; pass a splitter such as RepeatedStratifiedKFold(n_splits=3).")
+    if groups is not None:
+        _check_groups(drawn, np.asarray(groups))
     splits: list[Split] = []
     seen: set[int] = set()
     repeat = fold = 0
@@ -83,6 +85,17 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
             stacklevel=3,
         )
     return splits
+
+
+def _check_groups(drawn: list[tuple[np.ndarray, np.ndarray]], groups: np.ndarray) -> None:
+    for number, (train, test) in enumerate(drawn):
+        both = set(groups[train].tolist()) & set(groups[test].tolist())
+        if both:
+            raise ValueError(
+                f"split {number} of cv trains and tests on the same {counted(len(both), 'group')}, e.g. "
+                f"{min(both, key=str)!r}. Use a splitter that keeps groups together, such as StratifiedGroupKFold or "
+                "RepeatedStratifiedGroupKFold; cv=None does."
+            )
 
 
 def _row_numbers(rows: Any, n: int) -> np.ndarray:

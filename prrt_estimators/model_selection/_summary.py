@@ -1,4 +1,4 @@
-"""One row a model: means over repeats, an interval over patients, a test against a reference."""
+"""One row per model: mean of the folds with its corrected interval, tests against chance and a reference."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._model_specs import MODELS
-from prrt_estimators.metrics._score import chance_by_score, factor, main_score, score_title
+from prrt_estimators.metrics._score import chance_by_score, factor, find_score, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
-from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
+from prrt_estimators.model_selection._corrected import intervals_of_scores
+from prrt_estimators.model_selection._statistics import pool_repeats
 
 
 def summarise(
@@ -23,6 +24,7 @@ def summarise(
     reference: str | None,
     n_boot: int,
     random_state: int,
+    primary: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Table of results; see :meth:`ModelComparison.summary` for its columns."""
     table = pd.DataFrame(index=pd.Index(status["model"], name="model"))
@@ -33,56 +35,69 @@ def summarise(
     table["n_folds"] = grouped.size().reindex(table.index).fillna(0).astype(int)
     table["learnt_from"] = status["learnt_from"].to_numpy() if "learnt_from" in status else ""
     per_repeat = scores.groupby(["model", "repeat"], sort=False)[list(metrics)].mean().groupby("model", sort=False)
-    means, spreads = per_repeat.mean().reindex(table.index), per_repeat.std(ddof=1).reindex(table.index)
-    weight = patients.get("sample_weight")
-    long = float(np.average(patients["y_true"], weights=weight))
+    spreads = per_repeat.std(ddof=1).reindex(table.index)
+    long = float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
     table["prevalence_long"], table["prevalence_short"] = long, 1 - long
-    chance = chance_by_score(metrics, patients["y_true"], weight)
+    chance, sizes = chance_of_folds(predictions, patients, metrics), sizes_of_folds(predictions, patients)
+    main, found = main_score(metrics), {}
     for name in metrics:
-        table[f"{name}_mean"], table[f"{name}_sd"] = means[name], spreads[name]
+        one = found[name] = intervals_of_scores(
+            scores, score=name, chance=chance.get(name), reference=reference, primary=primary, **sizes
+        ).reindex(table.index)
+        table[f"{name}_mean"], table[f"{name}_sd"] = one["mean"], spreads[name]
+        table[f"{name}_low"], table[f"{name}_high"] = one["low"], one["high"]
         if name in chance:
             table[f"{name}_chance"] = chance[name]
-    table = table.join(_intervals(predictions, patients, table.index, n_boot, random_state))
-    metric = main_score(metrics)
-    return table.join(_tests(scores, predictions, patients, table.index, metric, reference))
+    table[["p_chance", "p_chance_holm"]] = found[main][["p_chance", "p_chance_holm"]]
+    table = table.join(_of_patients(predictions, patients, table.index, main, n_boot, random_state))
+    table["reference"] = reference or ""
+    for name in metrics:
+        apart = ["difference", "difference_low", "difference_high"]
+        table[[f"{name}_{column}" for column in apart]] = found[name][apart]
+    table[["p_value", "p_holm"]] = found[main][["p_value", "p_holm"]]
+    return table
 
 
-def _intervals(
-    predictions: pd.DataFrame, patients: pd.DataFrame, models: pd.Index, n_boot: int, random_state: int
+def sizes_of_folds(predictions: pd.DataFrame, patients: pd.DataFrame) -> dict[str, float]:
+    """Return the mean number of patients in a test set, and in a training set."""
+    tested = predictions.groupby(["model", "repeat", "fold"], sort=False).size()
+    n_test = float(tested.mean()) if len(tested) else len(patients) / 3
+    return {"n_test": n_test, "n_train": max(len(patients) - n_test, 1.0)}
+
+
+def chance_of_folds(predictions: pd.DataFrame, patients: pd.DataFrame, metrics: Sequence[str]) -> dict[str, float]:
+    """Return what chance reaches on average over the test folds: a small fold has another value than the cohort."""
+    weights = patients.set_index("patient_id")["sample_weight"] if "sample_weight" in patients else None
+    own = predictions[predictions["model"] == predictions["model"].iloc[0]] if len(predictions) else predictions
+    found = []
+    for _, fold in own.groupby(["repeat", "fold"], sort=False):
+        if fold["y_true"].nunique() == 2:
+            weight = None if weights is None else weights.loc[fold["patient_id"]].to_numpy()
+            found.append(chance_by_score(metrics, fold["y_true"], weight))
+    if not found:
+        return chance_by_score(metrics, patients["y_true"], patients.get("sample_weight"))
+    return {str(name): float(value) for name, value in pd.DataFrame(found).mean().items()}
+
+
+def _of_patients(
+    predictions: pd.DataFrame, patients: pd.DataFrame, models: pd.Index, metric: str, n_boot: int, random_state: int
 ) -> pd.DataFrame:
-    table = pd.DataFrame(np.nan, index=models, columns=["auroc_pooled", "auroc_low", "auroc_high"])
-    # Weights that stand for censored patients would have to be drawn along: no interval rather than a wrong one.
-    if predictions.empty or "sample_weight" in patients:
+    """Scores of probabilities that are pooled over folds, which are not the estimand: for the table on disk."""
+    columns = [f"{metric}_{name}" for name in ("pooled", "ensemble", "ensemble_low", "ensemble_high")]
+    table = pd.DataFrame(np.nan, index=models, columns=columns)
+    score = find_score(metric)
+    # Weights that stand for censored patients would have to be drawn along: nothing rather than a wrong interval.
+    if predictions.empty or "sample_weight" in patients or score is None:
         return table
     for model, rows in pool_repeats(predictions).groupby("model", sort=False):
         if rows["y_true"].nunique() == 2:
             # The same seed for every model: the same patients are drawn for all.
-            found = bootstrap_interval(rows["y_true"], rows["y_score"], n_boot=n_boot, random_state=random_state)
-            table.loc[model] = found.estimate, found.low, found.high
-    return table
-
-
-def _tests(
-    scores: pd.DataFrame,
-    predictions: pd.DataFrame,
-    patients: pd.DataFrame,
-    models: pd.Index,
-    metric: str,
-    reference: str | None,
-) -> pd.DataFrame:
-    names = [f"{metric}_difference", f"{metric}_difference_low", f"{metric}_difference_high", "p_value", "p_holm"]
-    table = pd.DataFrame(np.nan, index=models, columns=names)
-    table.insert(0, "reference", reference or "")
-    wide = scores.pivot(index=["repeat", "fold"], columns="model", values=metric)
-    if reference is None or reference not in wide:
-        return table
-    n_test = len(predictions[predictions["model"] == reference]) / len(wide)
-    for model in wide.columns.drop(reference):
-        differences = (wide[model] - wide[reference]).dropna().to_numpy()
-        if len(differences) > 1:
-            test = corrected_t_test(differences, n_train=len(patients) - n_test, n_test=n_test)
-            table.loc[model, names[:4]] = [test.mean, test.low, test.high, test.pvalue]
-    table["p_holm"] = holm(table["p_value"].to_numpy(dtype=float))
+            found = bootstrap_interval(
+                rows["y_true"], rows["y_score"], metric, n_boot=n_boot, random_state=random_state
+            )
+            own = predictions[predictions["model"] == model]
+            repeats = [score.function(one["y_true"], one["y_score"]) for _, one in own.groupby("repeat")]
+            table.loc[model] = factor(metric) * float(np.mean(repeats)), found.estimate, found.low, found.high
     return table
 
 
@@ -98,11 +113,13 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Text columns: ``model``; each metric as mean and SD over repeats, AUPRC with the value of chance in its
-        title; ``AUROC 95 % CI`` of the probabilities averaged over repeats; the difference from the reference with
-        its corrected p value, adjusted by Holm. Models without a result show their status.
+        title; ``AUROC 95 % CI``, the corrected interval of the mean over folds; the difference from the reference
+        with its corrected p value, adjusted by Holm. Models without a result show their status.
     """
     text = pd.DataFrame({"model": summary.index.astype(str)})
-    for metric in (name.removesuffix("_mean") for name in summary.columns if name.endswith("_mean")):
+    metrics = [name.removesuffix("_mean") for name in summary.columns if name.endswith("_mean")]
+    main = main_score(metrics)
+    for metric in metrics:
         title, sign = score_title(metric), factor(metric)
         # Chance is told where it is not the half that everybody knows.
         chance = summary.get(f"{metric}_chance", pd.Series([np.nan])).iloc[0] * sign
@@ -112,13 +129,15 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
             _with_spread(sign * mean, sd)
             for mean, sd in zip(summary[f"{metric}_mean"], summary[f"{metric}_sd"], strict=True)
         ]
-        if metric == "auroc":
-            pairs = zip(summary["auroc_low"], summary["auroc_high"], strict=True)
-            text["AUROC 95 % CI"] = ["" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in pairs]
+        if metric == main:
+            ends = [sign * summary[f"{metric}_{end}"] for end in ("low", "high")[::sign]]
+            pairs = zip(*ends, strict=True)
+            text[f"{score_title(metric)} 95 % CI"] = [
+                "" if np.isnan(low) else f"{low:.2f} to {high:.2f}" for low, high in pairs
+            ]
     if summary["p_value"].notna().any():
         reference = summary["reference"].iloc[0]
-        column = next(name for name in summary.columns if name.endswith("_difference"))
-        values = zip(summary[column], summary["p_holm"], strict=True)
+        values = zip(factor(main) * summary[f"{main}_difference"], summary["p_holm"], strict=True)
         text[f"difference from {reference}"] = [
             "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
         ]

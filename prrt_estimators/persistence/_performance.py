@@ -12,6 +12,7 @@ import numpy as np
 from prrt_estimators._former import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.metrics._score import chance_at, factor, score_title
+from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
 from prrt_estimators.persistence._small_cells import SMALLEST
 
 #: Parameters that change where or how fast a model is fitted, not what it is.
@@ -102,29 +103,29 @@ def _score(metric: str, row: Any, hidden: bool) -> str:
 
 
 def _intervals(row: Any) -> list[str]:
-    lines = []
-    low, high = row["auroc_low"], row["auroc_high"]
+    metric = main_of_row(row) or "auroc"
+    title, sign = score_title(metric), factor(metric)
+    said = {
+        "better": "better than chance",
+        "worse": "worse than chance",
+        "unclear": "not shown to be better than chance",
+        "unknown": "not tested against chance",
+    }[chance_verdict(row)]
+    low, high = sorted(sign * row[f"{metric}_{end}"] for end in ("low", "high"))
     if math.isnan(low):
-        lines.append("No interval over patients was calculated.")
+        lines = [f"No interval was calculated: {said}."]
     else:
-        said = (
-            "better than chance on these patients"
-            if low > 0.5
-            else "worse than chance on these patients"
-            if high < 0.5
-            else "not shown to be better than chance"
-        )
-        lines.append(
-            f"AUROC of the probabilities averaged over repeats: {row['auroc_pooled']:.2f} with a 95 % interval over "
-            f"patients of {low:.2f} to {high:.2f}: {said}."
-        )
+        lines = [
+            f"{title} to be expected of such a model: {sign * row[f'{metric}_mean']:.2f} with a 95 % interval, corrected for "
+            f"overlapping training sets, of {low:.2f} to {high:.2f}: {said} (adjusted for the number of models)."
+        ]
     p = row["p_holm"]
     if not math.isnan(p):
-        column = next(str(name) for name in row.index if str(name).endswith("_difference"))
+        apart = sorted(sign * row[f"{metric}_difference_{end}"] for end in ("low", "high"))
         lines.append(
-            f"Mean difference of {score_title(column.removesuffix('_difference'))} from {row['reference']}: "
-            f"{row[column]:+.3f} with a 95 % interval of {row[f'{column}_low']:.3f} to {row[f'{column}_high']:.3f} "
-            f"(p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, adjusted for the number of models)."
+            f"Mean difference of {title} from {row['reference']}: {sign * row[f'{metric}_difference']:+.3f} with a 95 % interval "
+            f"of {apart[0]:.3f} to {apart[1]:.3f} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, adjusted for the number of "
+            "models)."
         )
     lines.append("The SD over repeats tells the luck of the split; it is no confidence interval.")
     return lines

@@ -77,7 +77,7 @@ def explain_models(
     cv : int, splitter or iterable of (train, test), default=3
         Every patient must be tested once.
     summary : DataFrame, default=None
-        Of the comparison, indexed by model; its AUROC intervals decide which maps carry a warning.
+        Of the comparison, indexed by model; its tests against chance decide which maps carry a warning.
     scans : str, default=None
         Name of the model that explains modalities, feature space and maps. If None, of those that take the most
         modalities the one with the highest AUROC in `summary`, or the last without one: what all modalities do
@@ -298,7 +298,7 @@ def _n_modalities(model: Any, X: Cohort) -> int:
 def _interval(summary: pd.DataFrame | None, name: str) -> Any:
     if summary is None or name not in summary.index:
         return None
-    return summary.loc[name, "auroc_low"], summary.loc[name, "auroc_high"]
+    return summary.loc[name]
 
 
 def most_telling(p_long: np.ndarray, y: np.ndarray, n: int) -> list[int]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.metrics._score import factor, main_score, score_title
+from prrt_estimators.metrics._score import direction, factor, main_score, score_title
+from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
 from prrt_estimators.plotting import model_label
 
 
@@ -15,26 +16,51 @@ def reading(row: pd.Series) -> str:
     """Say what one row of a summary shows, and what it does not."""
     if row["status"] != "ok":
         return f"No result: {row['status']}."
-    low, high = row["auroc_low"], row["auroc_high"]
-    if np.isnan(low):
-        said = "No interval was calculated."
-    elif low > 0.5:
-        said = "AUROC interval lies above 0.5: better than chance on these patients."
-    elif high < 0.5:
-        said = (
-            "AUROC interval lies below 0.5: worse than chance, as happens when folds are small or data are mislabelled."
-        )
-    else:
-        said = "AUROC interval includes 0.5: not shown to be better than chance."
+    main = main_of_row(row) or "auroc"
+    said = _against_chance(row, main)
     p = row["p_holm"]
     if not np.isnan(p):
-        difference = next(row[name] for name in row.index if str(name).endswith("_difference"))
+        difference = direction(main) * row[f"{main}_difference"]
         reference = model_label(row["reference"])
         if p < 0.05:
             said += f" {'Higher' if difference > 0 else 'Lower'} than {reference}."
         else:
             said += f" No difference from {reference} was shown."
     return said
+
+
+def _against_chance(row: pd.Series, metric: str) -> str:
+    title, sign = score_title(metric), factor(metric)
+    low, high = sorted(sign * row[f"{metric}_{end}"] for end in ("low", "high"))
+    if np.isnan(low):
+        return "No interval was calculated."
+    chance = sign * row.get(f"{metric}_chance", 0.5)
+    where = "lies above" if low > chance else "lies below" if high < chance else "includes"
+    said = {
+        "better": "better than chance",
+        "worse": "worse than chance, as happens when folds are small or data are mislabelled",
+        "unclear": "not shown to be better than chance",
+        "unknown": "not tested against chance",
+    }
+    verdict = chance_verdict(row)
+    many = ", but among so many models that is not enough" if verdict == "unclear" and where != "includes" else ""
+    return f"{title} interval {where} {f'{chance:.2f}'.rstrip('0')}{many}: {said[verdict]}."
+
+
+def primary_in_words(test: Any) -> str:
+    """Say what the comparison that was named before the run shows, and what it could have shown."""
+    one, other, title = model_label(test.model), model_label(test.reference), score_title(test.score)
+    if np.isnan(test.pvalue):
+        return f"Primary comparison, {one} against {other}: not calculated, as a model has no result."
+    sign = factor(test.score)
+    low, high = sorted((sign * test.low, sign * test.high))
+    p = "< 0.001" if test.pvalue < 0.001 else f"= {test.pvalue:.3f}"
+    shown = "a difference was shown" if test.pvalue < 0.05 else "no difference was shown"
+    return (
+        f"Primary comparison, {one} against {other}: difference of {title} {sign * test.difference:+.2f}, 95 % interval "
+        f"{low:+.2f} to {high:+.2f}, p {p}: {shown}. A true difference of 0.10 would be found here with a probability of "
+        f"{100 * test.power:.0f} %."
+    )
 
 
 def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
@@ -54,14 +80,29 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
         if ran > 1
         else f"{model_label(best)} has a mean {title} of {score}. It is the only model with a result."
     ]
-    if not np.isnan(row["auroc_low"]):
+    low, high = sorted(sign * row[f"{metric}_{end}"] for end in ("low", "high"))
+    if not np.isnan(low):
+        share = comparison.run["cv"]["n_splits"] // comparison.run["cv"]["n_repeats"]
         said.append(
-            f"Its AUROC over patients is {row['auroc_pooled']:.2f} with a 95 % interval of {row['auroc_low']:.2f} to "
-            f"{row['auroc_high']:.2f}."
+            f"The 95 % interval of the {title} that is to be expected of it, trained on {share - 1} of {share} parts of such "
+            f"a cohort, is {low:.2f} to {high:.2f}."
+            if share > 1
+            else f"The 95 % interval of its {title} is {low:.2f} to {high:.2f}."
         )
-    unclear = [model_label(str(name)) for name, one in summary.iterrows() if one["auroc_low"] <= 0.5]
+    verdicts = {
+        model_label(str(name)): chance_verdict(one) for name, one in summary.iterrows() if one["status"] == "ok"
+    }
+    better = [name for name, verdict in verdicts.items() if verdict == "better"]
+    unclear = [name for name, verdict in verdicts.items() if verdict in ("unclear", "worse")]
+    corrected = " (corrected for the number of models)" if len(verdicts) > 1 else ""
+    if better:
+        said.append(f"Shown to be better than chance{corrected}: {', '.join(better)}.")
     if unclear:
-        said.append(f"Not shown to be better than chance: {', '.join(unclear)}.")
+        said.append(f"Not shown to be better than chance{corrected}: {', '.join(unclear)}.")
+    if comparison.primary is not None:
+        late = comparison.run["primary"]["named"] == "after"
+        note = " It was named after folds had been finished." if late else ""
+        said.append(primary_in_words(comparison.primary_test()) + note)
     tested = summary["p_holm"].dropna()
     if len(tested):
         reference = model_label(summary["reference"].iloc[0])
@@ -95,9 +136,11 @@ def limits(comparison: Any) -> list[str]:
         f"{len(comparison.survival)} patients are few: intervals are wide, and differences that matter can go unseen.",
         "Every number comes from cross-validation inside one cohort. How a model does on patients of another centre, "
         "scanner or time is not known.",
-        "Probabilities of models from different folds are not on one scale, so the AUROC over patients can differ from "
-        "the mean over folds; both are given.",
-        "Intervals carry the luck of the patients tested, not that of training.",
+        "Intervals are those of the expected score of a model trained on the training share of such a cohort. They are "
+        "widened for training sets that overlap, by a factor from a simulation, and are wide for models that change much "
+        "from fold to fold.",
+        "Scores of probabilities pooled over folds or averaged over repeats are in summary.csv; models of different folds are "
+        "not on one scale, so they are other quantities.",
     ]
     if repeats > 1:
         said.insert(
@@ -108,10 +151,7 @@ def limits(comparison: Any) -> list[str]:
     else:
         said.insert(1, "There is one repeat, so nothing is known about the luck of the split.")
     if run["data"]["weighted"]:
-        said.append(
-            "Patients are weighted. Scores are weighted too; intervals over patients and curves are not calculated or "
-            "count every patient alike."
-        )
+        said.append("Patients are weighted, and so are scores and their intervals. Curves count every patient alike.")
     said += [text.partition(": ")[2] or text for text in run.get("warnings", [])]
     said.append("This is research software: not for decisions about patients.")
     return said

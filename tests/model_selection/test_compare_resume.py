@@ -129,4 +129,6 @@ def test_written_results_come_back_exactly(tmp_path):
         pd.testing.assert_frame_equal(getattr(again, name), getattr(comparison, name), check_exact=True)
     pd.testing.assert_frame_equal(again.summary(n_boot=50), comparison.summary(n_boot=50), check_exact=True)
     assert again.survival["time"].tolist() == X.survival["time"].tolist()
-    assert np.isnan(comparison.summary(n_boot=50)["auroc_low"]).all()  # no interval for weighted patients
+    row = comparison.summary(n_boot=50).loc["a"]
+    assert row["auroc_low"] < row["auroc_mean"] < row["auroc_high"]  # of weighted scores
+    assert np.isnan(row["auroc_ensemble"])  # patients cannot be drawn without their weights
