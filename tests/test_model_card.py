@@ -153,6 +153,7 @@ def test_a_cohort_worked_by_hand():
     assert "Erika" not in "\n".join(lines)
 
 
+@pytest.mark.filterwarnings("ignore:patient 0, 1, 2 and 17 more:prrt_estimators.exceptions.CohortWarning")
 def test_only_what_the_model_takes_is_described(tmp_path):
     X, y = cohort()
     absent = np.zeros((len(y), 1, 4, 4, 4))
