@@ -255,9 +255,10 @@ def test_make_cohort_then_compare(tmp_path):
     assert prrt("make-cohort", tmp_path / "c", "--patients", 12, "--size", 8).exit_code == 2
 
 
-def test_fit_then_predict_patients_with_and_without_outcome(table, tmp_path):
+@pytest.mark.parametrize("name", ["lab", "recommended", "published_cga"])
+def test_fit_then_predict_patients_with_and_without_outcome(table, tmp_path, name):
     model, out = tmp_path / "model", tmp_path / "predictions.csv"
-    answer = prrt("fit", table, "--model", "lab", "--out", model)
+    answer = prrt("fit", table, "--model", name, "--out", model)
     assert answer.exit_code == 0, answer.output
     assert "fitted on 36 patients" in answer.stderr
     assert prrt("predict", model, table, "--out", out, "--quiet").exit_code == 0

@@ -23,7 +23,7 @@ from prrt_estimators import (
     load_model,
     save_model,
 )
-from prrt_estimators.estimators import CoxPFSClassifier
+from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier, PublishedScoreClassifier
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._saved_branches import describe_branch
 from prrt_estimators.estimators._saved_state import learnt_attributes
@@ -46,6 +46,8 @@ MODELS = [
     FusionPFSClassifier(weights={"ct": PRETRAINER}, encoder_params={"pet": SMALL}, max_epochs=1, random_state=0),
     PRETRAINER,
     CoxPFSClassifier(prior="published"),
+    BlockFusionPFSClassifier(prior="published", blocks=("labs",)),
+    PublishedScoreClassifier(score="cga_200"),
 ]
 #: Not saved, with the reason: a fitted pretrainer has done its work; what it made is a branch.
 APART = {"pretrainers_"}

@@ -73,10 +73,10 @@ def predict(
 
 def lab_columns(estimator: Any) -> Any:
     """Columns of laboratory values that a model was fitted on; what is recognised where it does not say."""
-    if "lab" not in getattr(estimator, "modalities_", ("lab",)):
+    if "lab" not in estimator._reads:
         return None
-    names = getattr(estimator, "feature_names_in_", None)
-    return "auto" if names is None else [str(name) for name in names]
+    names = estimator._table_columns
+    return "auto" if names is None else names
 
 
 def check_columns(labs: Any, cohort: Path, sheet: int | str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -14,14 +15,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import BasePFSClassifier
-from prrt_estimators.estimators._blocks import NAMES, absent, block_table, default_blocks, joined, usable_blocks
+from prrt_estimators.estimators._blocks import (
+    NAMES,
+    absent,
+    block_table,
+    default_blocks,
+    joined,
+    keep_in,
+    usable_blocks,
+)
 from prrt_estimators.estimators._cox import CoxPFSClassifier
 from prrt_estimators.estimators._late import LateFusion
+from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.exceptions import MissingModalityError
 
 
-class BlockFusionPFSClassifier(BasePFSClassifier):
+class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
     r"""Predict long PFS from named blocks of columns: lesions on PET and CT, the whole PET, laboratory values.
 
     With ``fusion="joint"`` a `CoxPFSClassifier` sees the columns of all blocks, and one each those of a single block. The
@@ -101,6 +111,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         "fusion": [StrOptions({"joint", "late"})],
         "own_share": [Interval(Real, 0, None, closed="left")],
         "cv": [Interval(Integral, 2, None, closed="left")],
+        "cache_dir": [str, os.PathLike, None],
     }
 
     def __init__(
@@ -179,8 +190,7 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
             The second column is the probability of long PFS.
         """
         check_is_fitted(self)
-        tables = self._tables(X)
-        long = self.late_.probability(tables) if self.fusion == "late" else self.link_.probability(self._score(tables))
+        long = self._long(self._tables(X))
         return self._ordered(np.column_stack([1 - long, long]))
 
     def block_scores(self, X: Any) -> pd.DataFrame:
@@ -265,6 +275,9 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         cohort = self._cohort(X)
         cohort = as_cohort(self._plain_table(X, reset=False) if cohort is None else cohort, image=self._image)
         columns = {name: self.columns_[name] for name in self.blocks_}
+        if not isinstance(self.blocks, Mapping):
+            for one in self.blocks_.values():
+                keep_in(one, self.cache_dir)  # where to look may be said after the fit, as for other models
         return {name: block_table(one, cohort, columns[name]) for name, one in self.blocks_.items()}
 
     def _model(self) -> CoxPFSClassifier:
@@ -291,6 +304,10 @@ class BlockFusionPFSClassifier(BasePFSClassifier):
         self.learnt_from_ = self.joint_.learnt_from_
         self.coef_ = self.joint_.coef_
         self.feature_names_in_ = self.joint_.feature_names_in_
+
+    def _long(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
+        """Return the probability of long PFS from the blocks' tables."""
+        return self.late_.probability(tables) if self.fusion == "late" else self.link_.probability(self._score(tables))
 
     def _score(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
         own = np.sum([self.own_[name].score_samples(table) for name, table in tables.items()], axis=0)

@@ -44,6 +44,12 @@ def default_blocks(model: Any) -> dict[str, Any]:
     return {name: one for name, one in blocks.items() if name in model.blocks}
 
 
+def keep_in(transformer: Any, cache_dir: Any) -> None:
+    """Set the folder in which a transformer keeps features of scans, where it keeps any."""
+    names = [name for name in transformer.get_params() if name.rpartition("__")[2] == "cache_dir"]
+    transformer.set_params(**dict.fromkeys(names, cache_dir))
+
+
 def usable_blocks(
     blocks: Mapping[str, Any], cohort: Cohort
 ) -> tuple[dict[str, Any], dict[str, pd.DataFrame], dict[str, str]]:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from prrt_estimators._analytes import find_analyte, name_tokens, unit_factor
 from prrt_estimators._values import parse_column
 from prrt_estimators.estimators._base import BasePFSClassifier
+from prrt_estimators.estimators._saved_state import SavedState
 from prrt_estimators.exceptions import MissingModalityError
 
 
@@ -114,6 +115,8 @@ class PublishedScoreClassifier(BasePFSClassifier):
     [0.75, 0.5, 0.25]
     """
 
+    # The score is known by its name; its formula is no data.
+    _saved_apart: ClassVar[tuple[str, ...]] = ("model_",)
     _parameter_constraints: ClassVar[dict] = {"score": [StrOptions(set(SCORES))]}
 
     def __init__(self, *, score: str = "inflammation_index"):
@@ -191,6 +194,10 @@ class PublishedScoreClassifier(BasePFSClassifier):
             for name, column in self.columns_.items()
         }
         return np.asarray(SCORES[self.score].points(values), dtype=float)
+
+    def _restore(self, state: SavedState) -> None:
+        super()._restore(state)
+        self.model_ = SCORES[self.score]
 
     def _named(self, X: Any) -> pd.DataFrame:
         table = self._table(X, self._cohort(X))

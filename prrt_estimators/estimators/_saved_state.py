@@ -43,6 +43,30 @@ class SavedState:
     encoders: Mapping[str, type] = field(default_factory=dict)
     name: str = ""
 
+    def add(self, learnt: Mapping[str, Any]) -> None:
+        """Add learnt values by attribute.
+
+        Raises
+        ------
+        TypeError
+            If one is of a kind that cannot be written.
+        """
+        for name, value in learnt.items():
+            if name == "classes_":
+                self.data["classes"] = {"dtype": value.dtype.str, "values": value.tolist()}
+            elif name == "feature_names_in_":
+                self.data["feature_names_in"] = [str(column) for column in value]
+            elif name == "modalities_":
+                self.data["fitted"][name] = list(value)
+            elif isinstance(value, BaseEstimator):
+                self.objects[name] = value
+            else:
+                self.data["fitted"][name] = _as_data(name, value)
+
+    def learnt(self) -> dict[str, Any]:
+        """Return what `add` took, apart from classes and names of columns."""
+        return {name: _from_data(value) for name, value in self.data["fitted"].items()} | self.objects
+
 
 def learnt_attributes(estimator: Any) -> dict[str, Any]:
     """Return what `fit` left on an estimator, by scikit-learn's rule: names that end in an underscore."""
@@ -61,6 +85,12 @@ class SavesStateMixin:
         own = getattr(self, "_image", None)
         return tuple(getattr(self, "modalities_", (own,) if own else ("lab",)))
 
+    @property
+    def _table_columns(self) -> list[str] | None:
+        """The columns of the table that it was fitted on; None where it does not say."""
+        names = getattr(self, "feature_names_in_", None)
+        return None if names is None else [str(name) for name in names]
+
     def _saved_state(self) -> SavedState:
         """Return everything learnt.
 
@@ -69,36 +99,43 @@ class SavesStateMixin:
         TypeError
             If an attribute is of a kind that cannot be written.
         """
-        state = SavedState(data={"fitted": {}})
-        for name, value in learnt_attributes(self).items():
-            if name in self._saved_apart:
-                continue
-            if name == "classes_":
-                state.data["classes"] = {"dtype": value.dtype.str, "values": value.tolist()}
-            elif name == "feature_names_in_":
-                state.data["feature_names_in"] = [str(column) for column in value]
-            elif name == "modalities_":
-                state.data["fitted"][name] = list(value)
-            elif isinstance(value, BaseEstimator):
-                state.objects[name] = value
-            else:
-                state.data["fitted"][name] = _as_data(name, value)
-        return state
+        return state_of(self, apart=self._saved_apart)
 
     def _restore(self, state: SavedState) -> None:
         """Take over what `_saved_state` returned."""
-        learnt = {name: _from_data(value) for name, value in state.data["fitted"].items()} | state.objects
-        for name, value in learnt.items():
-            if not _LEARNT.fullmatch(name):
-                raise SavedModelError(
-                    f"{state.name} holds {name!r}, which no fit learns; do not trust where it is from."
-                )
-            setattr(self, name, tuple(value) if name == "modalities_" else value)
-        if "classes" in state.data:
-            classes = state.data["classes"]
-            self.classes_ = np.array(classes["values"], dtype=classes["dtype"])
-        if "feature_names_in" in state.data:
-            self.feature_names_in_ = np.array(state.data["feature_names_in"], dtype=object)
+        restore_state(self, state)
+
+
+def state_of(estimator: Any, apart: tuple[str, ...] = ()) -> SavedState:
+    """Return everything that an estimator or transformer learnt, less the attributes `apart`.
+
+    Raises
+    ------
+    TypeError
+        If an attribute is of a kind that cannot be written.
+    """
+    state = SavedState(data={"fitted": {}})
+    state.add({name: value for name, value in learnt_attributes(estimator).items() if name not in apart})
+    return state
+
+
+def restore_state(estimator: Any, state: SavedState) -> None:
+    """Give an estimator or transformer what `state_of` returned.
+
+    Raises
+    ------
+    SavedModelError
+        If it holds what no fit learns.
+    """
+    for name, value in state.learnt().items():
+        if not _LEARNT.fullmatch(name):
+            raise SavedModelError(f"{state.name} holds {name!r}, which no fit learns; do not trust where it is from.")
+        setattr(estimator, name, tuple(value) if name == "modalities_" else value)
+    if "classes" in state.data:
+        classes = state.data["classes"]
+        estimator.classes_ = np.array(classes["values"], dtype=classes["dtype"])
+    if "feature_names_in" in state.data:
+        estimator.feature_names_in_ = np.array(state.data["feature_names_in"], dtype=object)
 
 
 def _as_data(name: str, value: Any) -> Any:

@@ -117,7 +117,7 @@ def _inputs(estimator: Any, config: Mapping[str, Any]) -> list[str]:
             )
     if config["class"] in ("PETBaselineClassifier", "CTPretrainer"):
         lines.append("- PET in SUVbw." if config["class"] == "PETBaselineClassifier" else "- CT in HU.")
-    columns = config.get("feature_names_in")
+    columns = estimator._table_columns
     if columns:
         lines.append(
             f"- {len(columns)} column{'' if len(columns) == 1 else 's'} of the table: {', '.join(code(column) for column in columns)}."

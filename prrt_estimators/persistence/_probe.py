@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.pipeline import Pipeline
 
 from prrt_estimators import _batches, _net
+from prrt_estimators.estimators import BlockFusionPFSClassifier
 from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.persistence._parts import text_levels
 
@@ -51,7 +53,14 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
     elif hasattr(estimator, "preprocessor_"):
         prepared = estimator.preprocessor_.transform(_table(estimator.preprocessor_))
         p_long = estimator.model_.predict_proba(prepared)[:, 1]
-    elif hasattr(estimator, "model_"):
+    elif isinstance(estimator, BlockFusionPFSClassifier):
+        p_long = estimator._long(
+            {
+                name: pd.DataFrame(_around(model.scaler_.median_), columns=estimator.columns_[name])
+                for name, model in estimator.own_.items()
+            }
+        )
+    elif isinstance(getattr(estimator, "model_", None), Pipeline):
         imputer = estimator.model_[0]
         columns = _around(np.asarray(imputer.statistics_, dtype=float))
         names = getattr(estimator.model_, "feature_names_in_", None)
