@@ -68,7 +68,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         self
         """
         self._validate_params()
-        check_by_modality(self.get_params(deep=False), type(self).__name__)
+        check_by_modality(vars(self), type(self).__name__)
         self.__dict__.pop("net_", None)
         X, y, weights = self._with_weight(X, y, sample_weight)
         cohort = self._cohort(X)
@@ -169,7 +169,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             If pretrained weights cannot be had or do not fit.
         """
         cohort = self._cohort(X)
-        check_by_modality(self.get_params(deep=False), type(self).__name__)
+        check_by_modality(vars(self), type(self).__name__)
         if cohort is not None:
             names = check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
             branches = self._find_branches(names)
@@ -180,7 +180,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
 
     def _branch(self, name: str) -> BranchSettings:
         """Return what the parameters say of an imaging modality."""
-        return branch_settings(self.get_params(deep=False), name)
+        return branch_settings(vars(self), name)
 
     def _fit_pretrainers(self, cohort: Cohort, names: tuple[str, ...], rng: Any) -> dict[str, Any]:
         """Fit the pretrainers among the weights on these patients."""
