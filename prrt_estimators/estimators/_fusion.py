@@ -125,6 +125,18 @@ class FusionPFSClassifier(DeepPFSClassifier):
     PretrainedWeightsError
         If pretrained weights cannot be had or do not fit.
 
+    Notes
+    -----
+    The parameters by group:
+
+    - data: `modalities`, `log`, `size`, `spacing`, `window`, `augment`, `cache_dir`;
+    - encoders: `encoder`, `encoder_params`, `weights`, `finetune`, `pretrained_lr_factor`;
+    - joining: `fusion`, `embedding`, `hidden`, `dropout`, `modality_dropout`;
+    - classes: `class_weight`, `pos_label`;
+    - training: `max_epochs`, `lr`, `batch_size`, `optimizer`, `weight_decay`, `lr_schedule`;
+    - early stopping: `early_stopping`, `validation_fraction`, `patience`;
+    - running: `device`, `precision`, `verbose`, `random_state`.
+
     References
     ----------
     Baur et al., "Multimodal Deep Learning for Prediction of Progression-Free Survival in Patients with
