@@ -18,6 +18,9 @@ from prrt_estimators import (
     PETPFSClassifier,
 )
 
+# Planted values are far from plausible, which is warned of.
+pytestmark = pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.CohortWarning")
+
 
 def cohort(planted: bool) -> Cohort:
     """Return 16 patients; `planted` puts absurd values into the last four, who are held out."""
@@ -42,7 +45,6 @@ def fitted_state(estimator) -> str:
     return joblib.hash(state)
 
 
-@pytest.mark.filterwarnings("ignore:column 'sex' holds 'planted'")
 @pytest.mark.parametrize(
     "estimator",
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,8 @@ def test_each_is_what_its_name_says():
             assert tuple(model.modalities) == tuple(name.removesuffix("_pretrained").split("_"))
         clone(model)
     assert models["lab"].model == "random_forest"
-    assert models["pet_ct_lab_pretrained"].weights == {"ct": "weights.safetensors"}
+    # Paths are made absolute when given.
+    assert models["pet_ct_lab_pretrained"].weights == {"ct": os.path.abspath("weights.safetensors")}
     assert models["pet_ct_lab"].weights is None
 
 
@@ -56,7 +58,7 @@ def test_weights_and_how_much_to_train_reach_the_pretrained_one_alone():
     models = paper_models(weights={"ct": Path("w.pt")}, finetune="last")
     for name, model in models.items():
         params = model.get_params()
-        expected = ({"ct": "w.pt"}, "last") if name == "pet_ct_lab_pretrained" else (None, "frozen")
+        expected = ({"ct": os.path.abspath("w.pt")}, "last") if name == "pet_ct_lab_pretrained" else (None, "frozen")
         assert (params.get("weights"), params.get("finetune", "frozen")) == expected, name
     assert paper_models(weights={"ct": "astra"})["pet_ct_lab_pretrained"].finetune == "frozen"
     pretrainer = CTPretrainer(max_epochs=3)
@@ -78,7 +80,7 @@ def test_what_is_given_reaches_every_model_that_has_it():
         "batch_size": 4,
         "device": "cpu",
         "random_state": 5,
-        "cache_dir": "somewhere",
+        "cache_dir": os.path.abspath("somewhere"),
         "verbose": 1,
     }
     for name, model in paper_models(weights={"ct": "w.pt"}, **given).items():
