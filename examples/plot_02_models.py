@@ -53,7 +53,7 @@ data.truth.attainable[["auroc"]].round(2)
 # %%
 # Out-of-fold probabilities of each patient and model are kept. Two models can have the same AUROC and disagree on patients:
 
-wide = comparison.predictions.pivot(index="patient_id", columns="model", values="p_long")
+wide = comparison.predictions.pivot(index="patient_id", columns="model", values="y_score")
 agreement = wide.corr(method="spearman").loc["pet_ct_lab", ["lab", "pet", "ct", "baseline_lab"]]
 print("rank correlation with the fusion:", agreement.round(2).to_dict())
 print(
