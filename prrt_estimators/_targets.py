@@ -69,7 +69,7 @@ class ClassTarget:
     >>> checked = target.check(["short", "long", "short", "short"])
     >>> checked.values.tolist(), checked.learnt["classes_"].tolist()
     ([1, 0, 1, 1], ['long', 'short'])
-    >>> target.columns(checked.values, np.array([1.0, 3.0, 1.0, 1.0]))["weight"].round(2).tolist()
+    >>> target.columns(checked.values, np.array([1.0, 3.0, 1.0, 1.0]))["weight"].astype(float).round(2).tolist()
     [0.67, 2.0, 0.67, 0.67]
     """
 

@@ -135,6 +135,10 @@ class CohortWarning(UserWarning):
     """Something about the cohort that the user should know."""
 
 
+class NothingKnownWarning(CohortWarning):
+    """Nothing that a model looks at is known of a patient, so that the probability says nothing of this patient."""
+
+
 class CensoredPatientsWarning(CohortWarning):
     """Patients censored before the horizon: their class is unknown."""
 

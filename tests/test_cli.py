@@ -97,7 +97,8 @@ def test_compare_again_runs_nothing(table, tmp_path):
 
 
 def test_compare_says_once_and_why_models_are_skipped(table, tmp_path):
-    answer = prrt("compare", table, "--out", tmp_path / "r", "--folds", 2, "--repeats", 1, "--jobs", 1)
+    options = ("--models", "paper", "--folds", 2, "--repeats", 1, "--jobs", 1)
+    answer = prrt("compare", table, "--out", tmp_path / "r", *options)
     assert answer.exit_code == 0, answer.output
     lines = [line for line in answer.stderr.splitlines() if "skipped" in line.lower()]
     assert lines == [

@@ -106,7 +106,7 @@ def test_fetch_from_a_file_then_verify(nothing_here, tmp_path):
         (("fetch", "small", "--from", __file__), "SHA-256"),
         (("verify", "small"), "not on this machine"),
         (("verify", "mermaid"), "no weights called 'mermaid'"),
-        (("verify", "none.safetensors"), "there is no file none.safetensors"),
+        (("verify", "none.safetensors"), "none.safetensors. Pass the path of a state dict."),
         (("verify", __file__), "is damaged or no weight file"),
     ],
 )
@@ -202,7 +202,7 @@ def test_pretrain_refuses_before_it_works(table, tmp_path, monkeypatch):
     [
         ("mermaid", "no weights called 'mermaid'"),
         ("small", "prrt weights fetch small"),
-        ("none.safetensors", "there is no file none.safetensors"),
+        ("none.safetensors", "none.safetensors. Pass the path of a state dict."),
         ("astra", 'pip install "prrt-estimators[astra]"'),
     ],
 )

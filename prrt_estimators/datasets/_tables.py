@@ -130,6 +130,7 @@ def _misread(frame: pd.DataFrame) -> list[str]:
         name
         for name in floats
         if (values := frame[name].dropna().to_numpy(dtype=np.float64)).size
+        and np.isfinite(values).all()
         and (values % 1 != 0).any()
         and np.allclose(values * 1000, np.round(values * 1000), rtol=0, atol=1e-6)
     ]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.exceptions import CohortWarning
+from prrt_estimators.exceptions import NothingKnownWarning
 
 
 def empty_rows(table: Any) -> np.ndarray:
@@ -29,7 +29,7 @@ def warn_of_nothing(nothing: Any, ids: Any, estimator: str) -> None:
 
     Warns
     -----
-    CohortWarning
+    NothingKnownWarning
         With the patients.
     """
     rows = np.flatnonzero(nothing)
@@ -40,7 +40,7 @@ def warn_of_nothing(nothing: Any, ids: Any, estimator: str) -> None:
     warnings.warn(
         f"patient {', '.join(names)}{more}: nothing that {estimator} looks at is known of them, so their probability is "
         "that of a patient of whom nothing is known. Leave them out, or use a model of what is known.",
-        CohortWarning,
+        NothingKnownWarning,
         stacklevel=4,
     )
 

@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort, Volumes
-from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError
+from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError, NothingKnownWarning
 from prrt_estimators.inspection._tables import (
     as_patients,
     check_choice,
@@ -198,13 +198,16 @@ def _explain(
     X = in_boxes(model, X).select(*held)
     worth = {}
     coalitions = [frozenset(some) for size in range(len(players) + 1) for some in combinations(players, size)]
-    for number, coalition in enumerate(coalitions, 1):
-        worth[coalition] = (
-            on_scale(probability_of_long(model, _without(X, set(players) - coalition)), output)
-            if background is None
-            else _mean_over_background(model, X, background, coalition, players, output)
-        )
-        tick(len(X) * number // len(coalitions))
+    with warnings.catch_warnings():
+        # The empty coalition is a patient of whom nothing is known, on purpose.
+        warnings.simplefilter("ignore", NothingKnownWarning)
+        for number, coalition in enumerate(coalitions, 1):
+            worth[coalition] = (
+                on_scale(probability_of_long(model, _without(X, set(players) - coalition)), output)
+                if background is None
+                else _mean_over_background(model, X, background, coalition, players, output)
+            )
+            tick(len(X) * number // len(coalitions))
     values = shapley_values(worth, players)
     return pd.DataFrame(
         {
@@ -298,4 +301,6 @@ def _composed(
 ) -> Cohort:
     mine, theirs = X[own], background[other]
     data = {name: (mine if name in coalition else theirs).get(name) for name in players}
+    if data.get("lab") is not None:
+        data["lab"] = data["lab"].set_axis(mine.ids)  # rows of the background stand in for those of the patients
     return Cohort({name: values for name, values in data.items() if values is not None}, ids=mine.ids)

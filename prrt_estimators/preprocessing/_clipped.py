@@ -37,7 +37,7 @@ class ClippedScaler(TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> ClippedScaler().fit_transform([[1.0], [2.0], [3.0], [1e6]]).round(2).ravel().tolist()
-    [-0.89, -0.4, 0.08, 1.62]
+    [-0.96, -0.55, -0.15, 1.66]
     """
 
     def __init__(self, *, clip: float = 5.0):

@@ -137,7 +137,7 @@ def test_weights_that_cannot_be_written_whole_are_not_written(monkeypatch):
     model = pretrainer()
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", half)
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="the disk or the user's share of it is full"):
             model.fit(X)
     with pytest.raises(NotFittedError):
         model.transform(X)
@@ -344,7 +344,7 @@ def test_wrong_inputs_are_explained(X, kind, message):
         ({"masked": 1.0}, "'masked' parameter"),
         ({"temperature": 0.0}, "'temperature' parameter"),
         ({"projection": 1}, "'projection' parameter"),
-        ({"encoder": "vgg"}, "'encoder' parameter"),
+        ({"encoder": "vgg"}, "`encoder` must be one of"),
         ({"encoder_params": {"colour": 1}}, "`encoder_params` do not fit"),
         ({"encoder_params": {"block_inplanes": np.array([8, 8, 8, 8])}}, "`encoder_params` are written beside"),
         ({"window": (5, 1)}, "`window` must be a pair"),

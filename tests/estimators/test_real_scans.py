@@ -9,6 +9,9 @@ from sklearn.model_selection import GridSearchCV, RepeatedStratifiedKFold, Strat
 from prrt_estimators import FusionPFSClassifier, LabPFSClassifier, PETBaselineClassifier, load_cohort
 from prrt_estimators.preprocessing import VolumePreprocessor
 
+# Rare groups of tumours are in some folds only.
+pytestmark = pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.CohortWarning")
+
 #: Inside every scan of the cohort, whose crops tell how large the tumour was.
 BOX = {"size": 16, "spacing": 8.0}
 

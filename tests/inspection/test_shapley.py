@@ -16,6 +16,9 @@ from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError
 from prrt_estimators.inspection import modality_shapley
 from prrt_estimators.preprocessing import VolumePreprocessor
 
+# Scans of these tests overlap in part.
+pytestmark = pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.CohortWarning")
+
 NAMES = ["pet", "ct", "lab"]
 
 

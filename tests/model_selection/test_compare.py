@@ -23,6 +23,7 @@ from prrt_estimators.model_selection import (
     Skipped,
     compare_models,
 )
+from prrt_estimators.model_selection._fold import write_record
 from prrt_estimators.model_selection._run_store import folder_name
 
 
@@ -175,7 +176,7 @@ def test_other_threads_are_said(tmp_path):
     compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path, verbose=0)
     for path in (tmp_path / "folds" / "a").iterdir():
         record = json.loads(path.read_text())
-        path.write_text(json.dumps(record | {"threads": 99}))
+        write_record(path, record | {"threads": 99})
     with pytest.warns(ResultsWarning, match="99 thread"):
         compare_models({"a": OnCohort()}, X, y, cv=3, out=tmp_path, verbose=0)
 

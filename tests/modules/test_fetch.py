@@ -245,7 +245,7 @@ def test_parts_are_joined_once(package, cache):
     ("stop", "kind", "message"),
     [
         (KeyboardInterrupt(), KeyboardInterrupt, None),
-        (OSError(28, "No space left on device"), PretrainedWeightsError, r"No space left.*PRRT_CACHE_DIR.* 4 MB"),
+        (OSError(28, "No space left on device"), PretrainedWeightsError, r"is full.*PRRT_CACHE_DIR.* 4 MB"),
         (RuntimeError("does not match"), PretrainedWeightsError, r"do not join.*--force-reinstall"),
         (FileNotFoundError(2, "No such file"), PretrainedWeightsError, r"do not join.*--force-reinstall"),
         (ImportError("part 2 is not installed"), MissingDependencyError, r"part 2.*prrt-estimators\[small\]"),

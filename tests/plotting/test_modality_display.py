@@ -46,8 +46,8 @@ def test_summary_worked_by_hand():
     )
     summary = ModalityShapleyDisplay.from_result(table, y=["short", "long"][::-1]).summary().set_index("modality")
     assert summary.index.tolist() == ["pet", "lab"]  # CT is not used
-    # "short" is the greater label here, so that patient a, "long", counts as short PFS: labels are the user's.
-    assert summary.loc["pet"].tolist() == pytest.approx([0.2, 0.1, (-0.3 - 0.1) / 2])
+    # Words mean what they say: patient a is long PFS.
+    assert summary.loc["pet"].tolist() == pytest.approx([0.2, 0.1, (0.3 + 0.1) / 2])
     summary = ModalityShapleyDisplay.from_result(table, y=[1, 0]).summary().set_index("modality")
     assert summary.loc["pet"].tolist() == pytest.approx([0.2, 0.1, (0.3 + 0.1) / 2])
     assert summary.loc["lab"].tolist() == pytest.approx([0.2, 0.2, (0.1 - 0.3) / 2])
