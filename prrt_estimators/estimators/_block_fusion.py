@@ -37,7 +37,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
     With ``fusion="joint"`` a `CoxPFSClassifier` sees the columns of all blocks, and one each those of a single block. The
     score is
 
-    .. math:: s = \tfrac{1}{2} \, \sigma \, \bigl(z(\text{joint}) + z(\textstyle\sum_b \text{own}_b)\bigr),
+    .. math:: s = \sigma \left(z(\mathrm{joint}) + c \, z\left(\sum_b \mathrm{own}_b\right)\right),
 
     :math:`z` being standardised over the training patients, and :math:`\sigma` set so that the score spreads as the joint
     model's own. A block whose columns predict little has small coefficients in its own model, and adds little. With

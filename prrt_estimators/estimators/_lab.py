@@ -56,9 +56,9 @@ class LabPFSClassifier(BasePFSClassifier):
     preprocessor_ : LabPreprocessor
         Fitted on the training rows.
     model_ : RandomForestClassifier or LogisticRegression
-    feature_importances_ : ndarray of shape (n_features_in_,)
+    feature_importances_ : ndarray of shape (n_features,)
         Of each column of the table, in its order; forest only.
-    coef_ : ndarray of shape (1, n_features_in_)
+    coef_ : ndarray of shape (1, n_features)
         Change of the log odds of the second class by one standard deviation of each column, in the order of the table;
         logistic regression only, and only without categories and gaps, which have several coefficients a column.
     n_features_in_ : int
