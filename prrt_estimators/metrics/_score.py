@@ -136,7 +136,7 @@ def auprc_of_chance(n_positive: int, n: int) -> float:
     Examples
     --------
     >>> round(auprc_of_chance(14, 39), 3), auprc_of_chance(1, 1), round(auprc_of_chance(36000, 100000), 3)
-    (0.426, 1.0, 0.36)
+    (0.414, 1.0, 0.36)
     """
     if n < 2 or n_positive < 1:
         return float("nan") if n_positive < 1 else 1.0

@@ -109,7 +109,7 @@ def score_interval(
     --------
     >>> interval = score_interval([0.7, 0.6, 0.65, 0.75, 0.6, 0.7], n_train=80, n_test=40, null=0.5)
     >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3), round(interval.pvalue, 3)
-    (0.667, 0.52, 0.814, 0.033)
+    (0.667, 0.518, 0.816, 0.035)
     """
     c = correction_for(n_train, n_test) if correction is None else correction
     values = np.asarray(scores, dtype=np.float64) - null
