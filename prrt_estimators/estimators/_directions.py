@@ -66,30 +66,32 @@ _RUHWEDEL = "Ruhwedel 2021 (n = 125, PRRT)"
 _BLACK = "Black 2019 (inflammation-based index, n = 55)"
 _PAPANTONIOU = "Papantoniou 2024 (n = 557)"
 _BAUR = "Baur 2025, doi:10.48550/arXiv.2511.05169 (n = 116)"
-_SORBYE = "Sorbye 2013, Ann Oncol 24:152 (neuroendocrine carcinoma)"
+_CARCINOMA = "Sci Rep 2017, doi:10.1038/srep40609 (neuroendocrine carcinoma)"
+#: Low attenuation is adverse in other cancers; in the 49 patients of this study it was not.
+_MUSCLE = "Eur J Clin Nutr 2021, doi:10.1038/s41430-021-00915-4 (n = 49, PRRT)"
 _THERANOSTICS = "Theranostics 2025 (n = 178)"
 
 #: In the order of the page: images, panels, analytes, clinical columns.
 DIRECTIONS: tuple[Direction, ...] = (
     Direction("log_avid_volume", "log mL", -1, "HR 2.24 (1.73 to 2.89)", "sstr", "PFS", _HOU, ("lesion_volume_ml",)),
-    Direction("ct_pet_mismatch", "SD", -1, "disease that the tracer does not show", "sstr", "OS", "Chan 2017, Theranostics 7:1149"),
+    Direction("ct_pet_mismatch", "SD", -1, "disease that the tracer does not show", "sstr", "OS", "Chan 2017, doi:10.7150/thno.18068"),
     Direction("log_peak_mean", "log SUV", 1, "higher uptake in responders", "sstr", "response", _ORTEGA, ("suv_mean", "suv_max", "suv_peak")),
     Direction("log_suv_p10", "log SUV", 1, "HR 0.32 (0.20 to 0.51) of low volume with high minimum", "sstr", "PFS", _CARLSEN, ("suv_mean_lowest",)),
     Direction("log_peak_spread", "log SUV", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON),
     Direction("lesion_suv_spread", "log SUV", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON),
     Direction("uptake_cv", "", -1, "entropy and skewness, p 0.01 to 0.05", "sstr", "PFS", _ATKINSON, ("suv_dispersion",)),
     Direction("suv_max_fdg", "SUV", -1, "HR 8.4 above SUV 3", "fdg", "PFS", "Binderup 2010, doi:10.1158/1078-0432.CCR-09-1759", ("log_peak_mean", "suv_max")),
-    Direction("lesion_hu_z", "SD", 1, "hypoattenuating tumours behave worse", ANY, "OS", "Worhunsky 2014, HPB 16:304"),
-    Direction("muscle_hu", "HU", 1, "HR 1.36 of low attenuation", ANY, "OS", "Martin 2013, J Clin Oncol 31:1539 (other cancers)"),
+    Direction("lesion_hu_z", "SD", 1, "HR 2.32 of hypoenhancement (pancreas)", ANY, "OS", "Worhunsky 2014, doi:10.1111/hpb.12139"),
+    Direction("muscle_hu", "HU", 1, "adverse if low in other cancers; HR 0.77 (p 0.47) here", ANY, "PFS", _MUSCLE),
     Direction("panel_markers", "SD", -1, "HR 2.05 of CgA", ANY, "PFS", _RUHWEDEL),
     Direction("panel_liver", "SD", -1, "GGT, p 0.002; De Ritis HR 1.7", ANY, "PFS", f"{_BAUR}; {_RUHWEDEL}"),
     Direction("panel_inflammation", "SD", -1, "HR 14.2 of an index above 0", ANY, "PFS", _BLACK),
     Direction("panel_kidney", "SD", -1, "creatinine in a model of AUC 0.81", ANY, "PFS", _CHEN),
-    Direction("panel_ldh", "SD", -1, "adverse", ANY, "OS", _SORBYE),
+    Direction("panel_ldh", "SD", -1, "median OS 9 months from 2 x ULN, 16 of all", ANY, "OS", _CARCINOMA),
     Direction("cga", "ug/L", -1, "HR 2.05; p 0.003", ANY, "PFS", f"{_RUHWEDEL}; {_BAUR}"),
     Direction("ggt", "U/L", -1, "p 0.002", ANY, "PFS", _BAUR),
     Direction("ast", "U/L", -1, "De Ritis ratio HR 1.7", ANY, "PFS", _RUHWEDEL),
-    Direction("ldh", "U/L", -1, "adverse", ANY, "OS", _SORBYE),
+    Direction("ldh", "U/L", -1, "median OS 9 months from 2 x ULN, 16 of all", ANY, "OS", _CARCINOMA),
     Direction("albumin", "g/L", 1, "CRP/albumin HR 1.84", ANY, "OS", _PAPANTONIOU),
     Direction("crp", "mg/L", -1, "CRP/albumin HR 1.84", ANY, "OS", _PAPANTONIOU),
     Direction("creatinine", "mg/dL", -1, "in a model of AUC 0.81", ANY, "PFS", _CHEN),
