@@ -11,7 +11,6 @@ from scipy import ndimage
 from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators._io import atomic_write, file_digest
-from prrt_estimators.datasets._synthetic._factors import CENTRES, draw_patient
 from prrt_estimators.features._delineation import FOUND_SHARE, delineate
 from prrt_estimators.features._field import label_lesions
 from prrt_estimators.features._finder import find
@@ -20,6 +19,7 @@ from prrt_estimators.features._networks import SITES
 from prrt_estimators.features._prognostic import REFERENCED, referenced_numbers
 from prrt_estimators.features._training_phantoms import Setting, labelled_phantom
 from prrt_estimators.features._weights import FinderWeights, _network
+from prrt_estimators.phantoms._factors import CENTRES, draw_patient
 
 ENTROPY, PHANTOMS = 5200, 240
 

@@ -22,16 +22,16 @@ import pandas as pd
 
 from prrt_estimators import Cohort, make_prrt_cohort
 from prrt_estimators._io import atomic_write
-from prrt_estimators.datasets._synthetic import _ct, _factors, _pet
-from prrt_estimators.datasets._synthetic._anatomy import build_anatomy
-from prrt_estimators.datasets._synthetic._factors import draw_patient
-from prrt_estimators.datasets._synthetic._lesions import lesion_share, place_lesions
-from prrt_estimators.datasets._synthetic._phantom import patient_grid
 from prrt_estimators.features._delineation import delineate
 from prrt_estimators.features._finder import find
 from prrt_estimators.features._images import Image, read_image
 from prrt_estimators.features._prognostic import prognostic_numbers
 from prrt_estimators.features._weights import load_finder
+from prrt_estimators.phantoms import _ct, _factors, _pet
+from prrt_estimators.phantoms._anatomy import build_anatomy
+from prrt_estimators.phantoms._factors import draw_patient
+from prrt_estimators.phantoms._lesions import lesion_share, place_lesions
+from prrt_estimators.phantoms._phantom import patient_grid
 from prrt_estimators.preprocessing import GlobalPETFeatures
 
 SHAPE = (40, 30, 54)

@@ -18,7 +18,6 @@ from scipy.stats import spearmanr
 
 from prrt_estimators import Cohort, make_prrt_cohort
 from prrt_estimators._io import atomic_write
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, draw_patient
 from prrt_estimators.features import LesionFeatures
 from prrt_estimators.features._delineation import DEFINITIONS, FOUND_SHARE
 from prrt_estimators.features._field import label_lesions
@@ -27,6 +26,7 @@ from prrt_estimators.features._images import Image, mask_onto_box
 from prrt_estimators.features._networks import SITES
 from prrt_estimators.features._training_phantoms import LabelledPhantom, Setting, labelled_phantom
 from prrt_estimators.features._weights import FinderWeights, load_finder
+from prrt_estimators.phantoms._factors import CENTRES, Centre, draw_patient
 from prrt_estimators.preprocessing._scans import read_scan
 
 ENTROPY = 5400

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._dataset import Dataset
 from prrt_estimators._values import read_numbers
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._cells import LabTable, error_problems, read_labs
@@ -23,7 +24,6 @@ from prrt_estimators.datasets._checks import (
     read_ids,
     resolve_paths,
 )
-from prrt_estimators.datasets._dataset import Dataset
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED

@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from prrt_estimators.datasets._synthetic._anatomy import Trunk, build_anatomy
-from prrt_estimators.datasets._synthetic._ct import render_ct
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, Patient, draw_patient
-from prrt_estimators.datasets._synthetic._lesions import ORGANS as SITES
-from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share, place_lesions
-from prrt_estimators.datasets._synthetic._pet import render_pet
-from prrt_estimators.datasets._synthetic._phantom import patient_grid
-from prrt_estimators.datasets._synthetic._shapes import Grid
+from prrt_estimators.phantoms._anatomy import Trunk, build_anatomy
+from prrt_estimators.phantoms._ct import render_ct
+from prrt_estimators.phantoms._factors import CENTRES, Centre, Patient, draw_patient
+from prrt_estimators.phantoms._lesions import ORGANS as SITES
+from prrt_estimators.phantoms._lesions import Lesion, lesion_share, place_lesions
+from prrt_estimators.phantoms._pet import render_pet
+from prrt_estimators.phantoms._phantom import patient_grid
+from prrt_estimators.phantoms._shapes import Grid
 from prrt_estimators.preprocessing._boxes import Box, into_box
 
 #: Normal tissue with a label, in the order of the channels.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from prrt_estimators import make_prrt_cohort
-from prrt_estimators.datasets._synthetic._factors import CENTRES, draw_patient
 from prrt_estimators.features._training_phantoms import Setting, draw_labelled_phantom, draw_setting, labelled_phantom
+from prrt_estimators.phantoms._factors import CENTRES, draw_patient
 
 SHAPE = (20, 15, 27)
 

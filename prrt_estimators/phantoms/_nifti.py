@@ -12,7 +12,7 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from sklearn.utils import Bunch
 
-from prrt_estimators.datasets._synthetic._studies import Study, clinical_table, studies_of, whole_folder, write_truth
+from prrt_estimators.phantoms._studies import Study, clinical_table, studies_of, whole_folder, write_truth
 
 
 def write_nifti_cohort(bunch: Bunch, folder: str | os.PathLike[str]) -> Path:

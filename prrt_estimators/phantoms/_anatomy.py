@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from prrt_estimators.datasets._synthetic._factors import Patient
-from prrt_estimators.datasets._synthetic._shapes import Curve, Ellipsoid, Grid, Solid, fill, ramp, times, tube
+from prrt_estimators.phantoms._factors import Patient
+from prrt_estimators.phantoms._shapes import Curve, Ellipsoid, Grid, Solid, fill, ramp, times, tube
 
 # Trunk outline of a person of 175 cm without fat: half-width and half-depth in mm at heights above L1/L2.
 _LEVELS = np.array([-330.0, -230, -120, -20, 80, 180, 250, 290, 330])

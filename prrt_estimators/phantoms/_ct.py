@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from prrt_estimators.datasets._synthetic._anatomy import Trunk
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, Patient
-from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share
-from prrt_estimators.datasets._synthetic._shapes import fill, paint, ramp, times, tube
+from prrt_estimators.phantoms._anatomy import Trunk
+from prrt_estimators.phantoms._factors import CENTRES, Centre, Patient
+from prrt_estimators.phantoms._lesions import Lesion, lesion_share
+from prrt_estimators.phantoms._shapes import fill, paint, ramp, times, tube
 
 AIR, FAT, LUNG = -1000.0, -100.0, -840.0
 _NOISE_HU = 13.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
+from prrt_estimators.phantoms._factors import CENTRES, Patient
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
+from prrt_estimators._dataset import Dataset
 from prrt_estimators.cohort import Cohort, Volumes
-from prrt_estimators.datasets._dataset import Dataset
-from prrt_estimators.datasets._synthetic._factors import (
+from prrt_estimators.exceptions import CensoredPatientsWarning
+from prrt_estimators.phantoms._factors import (
     CENTRES,
     FACTORS,
     LOG_HAZARD_RATIOS,
@@ -20,17 +21,16 @@ from prrt_estimators.datasets._synthetic._factors import (
     draw_patient,
     hazard_weights,
 )
-from prrt_estimators.datasets._synthetic._labs import draw_labs
-from prrt_estimators.datasets._synthetic._phantom import lesion_tables, patient_grid, render
-from prrt_estimators.datasets._synthetic._survival import (
+from prrt_estimators.phantoms._labs import draw_labs
+from prrt_estimators.phantoms._phantom import lesion_tables, patient_grid, render
+from prrt_estimators.phantoms._survival import (
     HORIZON,
     LONGEST_MONTHS,
     calibrate,
     censoring_rate,
     progression_time,
 )
-from prrt_estimators.datasets._synthetic._truth import attainable, best_probabilities, lab_signal
-from prrt_estimators.exceptions import CensoredPatientsWarning
+from prrt_estimators.phantoms._truth import attainable, best_probabilities, lab_signal
 
 _MODALITIES = ("pet", "ct", "lab")
 

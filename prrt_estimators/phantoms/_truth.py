@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from prrt_estimators.datasets._synthetic._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
-from prrt_estimators.datasets._synthetic._labs import COLUMNS, DERIVED, PANEL
-from prrt_estimators.datasets._synthetic._survival import (
+from prrt_estimators.phantoms._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
+from prrt_estimators.phantoms._labs import COLUMNS, DERIVED, PANEL
+from prrt_estimators.phantoms._survival import (
     HORIZON,
     calibrate,
     centre_shift,

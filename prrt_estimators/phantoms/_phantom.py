@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from prrt_estimators.datasets._synthetic._anatomy import Trunk, build_anatomy
-from prrt_estimators.datasets._synthetic._ct import render_ct
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
-from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share, place_lesions
-from prrt_estimators.datasets._synthetic._pet import render_pet
-from prrt_estimators.datasets._synthetic._shapes import Grid
+from prrt_estimators.phantoms._anatomy import Trunk, build_anatomy
+from prrt_estimators.phantoms._ct import render_ct
+from prrt_estimators.phantoms._factors import CENTRES, Patient
+from prrt_estimators.phantoms._lesions import Lesion, lesion_share, place_lesions
+from prrt_estimators.phantoms._pet import render_pet
+from prrt_estimators.phantoms._shapes import Grid
 
 #: Field of view in mm: the whole trunk of the largest patient, pelvis to collar bone.
 FIELD_MM = (440.0, 330.0, 600.0)

@@ -9,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators.datasets import make_prrt_cohort
-from prrt_estimators.datasets._synthetic._factors import draw_patient
-from prrt_estimators.datasets._synthetic._phantom import patient_grid, render
+from prrt_estimators.phantoms._factors import draw_patient
+from prrt_estimators.phantoms._phantom import patient_grid, render
 
 
 @pytest.fixture(scope="module")

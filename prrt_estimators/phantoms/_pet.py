@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from prrt_estimators.datasets._synthetic._anatomy import Trunk
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Centre, Patient
-from prrt_estimators.datasets._synthetic._lesions import Lesion, lesion_share
-from prrt_estimators.datasets._synthetic._shapes import fill, paint
+from prrt_estimators.phantoms._anatomy import Trunk
+from prrt_estimators.phantoms._factors import CENTRES, Centre, Patient
+from prrt_estimators.phantoms._lesions import Lesion, lesion_share
+from prrt_estimators.phantoms._shapes import fill, paint
 
 _NOISE = 0.22
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.datasets._synthetic._cohort import absent, check_options, lab_without, tables
-from prrt_estimators.datasets._synthetic._dicom import write_dicom
-from prrt_estimators.datasets._synthetic._factors import draw_patient
-from prrt_estimators.datasets._synthetic._nifti import write_nifti
-from prrt_estimators.datasets._synthetic._phantom import lesion_tables
-from prrt_estimators.datasets._synthetic._studies import rendered
+from prrt_estimators.phantoms._cohort import absent, check_options, lab_without, tables
+from prrt_estimators.phantoms._dicom import write_dicom
+from prrt_estimators.phantoms._factors import draw_patient
+from prrt_estimators.phantoms._nifti import write_nifti
+from prrt_estimators.phantoms._phantom import lesion_tables
+from prrt_estimators.phantoms._studies import rendered
 
 
 def make_cohort_folder(

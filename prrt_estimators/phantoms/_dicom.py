@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from prrt_estimators.datasets._synthetic._labs import PANEL
-from prrt_estimators.datasets._synthetic._studies import Study, clinical_table, studies_of, whole_folder, write_truth
 from prrt_estimators.exceptions import MissingDependencyError
+from prrt_estimators.phantoms._labs import PANEL
+from prrt_estimators.phantoms._studies import Study, clinical_table, studies_of, whole_folder, write_truth
 
 GA68_HALF_LIFE_S = 4062.6
 #: Stored value of CT pixels outside the round field of the scanner, in the manner of one maker; with the intercept

@@ -13,8 +13,8 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from prrt_estimators._io import temporary_folder
-from prrt_estimators.datasets._synthetic._factors import CENTRES, Patient
-from prrt_estimators.datasets._synthetic._phantom import patient_grid, render
+from prrt_estimators.phantoms._factors import CENTRES, Patient
+from prrt_estimators.phantoms._phantom import patient_grid, render
 
 
 @dataclass(frozen=True)

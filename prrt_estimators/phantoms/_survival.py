@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from prrt_estimators.datasets._synthetic._factors import CENTRES, FACTORS, hazard_weights
+from prrt_estimators.phantoms._factors import CENTRES, FACTORS, hazard_weights
 
 HORIZON = 12.0
 #: Share with PFS <= 12 months (Baur 2025) and median PFS in months. DOMAIN's Weibull(1.26, 22) has a median of

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from prrt_estimators.datasets._synthetic._anatomy import BREATHING, Anatomy
-from prrt_estimators.datasets._synthetic._factors import Patient
-from prrt_estimators.datasets._synthetic._shapes import Ellipsoid, Grid
+from prrt_estimators.phantoms._anatomy import BREATHING, Anatomy
+from prrt_estimators.phantoms._factors import Patient
+from prrt_estimators.phantoms._shapes import Ellipsoid, Grid
 
 ORGANS = ("liver", "bone", "node")
 _MOST = 40
