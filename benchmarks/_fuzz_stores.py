@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, load_model, save_model
 from prrt_estimators.model_selection import compare_models, load_comparison
-from prrt_estimators.modules._weights import read_state
+from prrt_estimators.networks._weight_files import read_state
 from prrt_estimators.preprocessing._cache import VolumeCache
 from prrt_estimators.preprocessing._volumes import BoxReader
 

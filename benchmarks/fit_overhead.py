@@ -35,7 +35,7 @@ from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, load_cohort, 
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.estimators._base import class_weights
-from prrt_estimators.modules import WeightedBCE
+from prrt_estimators.networks import WeightedBCE
 from prrt_estimators.preprocessing import VolumePreprocessor
 
 #: Two thirds of the 116 patients of the study: the training part of a fold.

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from prrt_estimators.modules import Encoder
+from prrt_estimators.networks import Encoder
 
 #: Volumes below this many voxels a batch fit anywhere; estimating would cost more than it saves.
 SMALL = 2_000_000

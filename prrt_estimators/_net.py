@@ -20,7 +20,7 @@ from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
 from prrt_estimators._device import autocast_on
 from prrt_estimators._memory import out_of_memory, patients_at_once
 from prrt_estimators._torch_state import plain_modes
-from prrt_estimators.modules import FusionNet
+from prrt_estimators.networks import FusionNet
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
     "adamw": torch.optim.AdamW,

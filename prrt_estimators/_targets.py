@@ -78,7 +78,7 @@ class ClassTarget:
     @property
     def criterion(self) -> Any:
         """`WeightedBCE`."""
-        from prrt_estimators.modules import WeightedBCE
+        from prrt_estimators.networks import WeightedBCE
 
         return WeightedBCE
 

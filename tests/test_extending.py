@@ -43,7 +43,7 @@ from prrt_estimators.inspection import modality_shapley, saliency
 from prrt_estimators.metrics import SCORES, Score, prrt_scorers
 from prrt_estimators.model_selection import MODELS, ModelSpec, bootstrap_interval, format_summary, recommended_models
 from prrt_estimators.model_selection._models import make_models, named_specs
-from prrt_estimators.modules import ENCODERS, EncoderSpec
+from prrt_estimators.networks import ENCODERS, EncoderSpec
 from prrt_estimators.plotting import ModelComparisonDisplay, SaliencyDisplay
 from prrt_estimators.report import write_report, write_viewer
 

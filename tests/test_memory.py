@@ -10,7 +10,7 @@ from torch import nn
 
 from prrt_estimators import CTPFSClassifier, FusionPFSClassifier, _batches, _device, _memory, _net
 from prrt_estimators.estimators import CTPretrainer
-from prrt_estimators.modules import Encoder, Features, FusionNet, WeightedBCE, build_encoder
+from prrt_estimators.networks import Encoder, Features, FusionNet, WeightedBCE, build_encoder
 
 CPU = torch.device("cpu")
 #: Nothing random in a step, so that parts can be compared with the whole.

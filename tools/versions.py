@@ -30,7 +30,7 @@ TESTS = (
     "tests/estimators/test_sklearn_tools.py",
     "tests/estimators/test_check_estimator.py",
     "tests/test_net.py",
-    "tests/modules",
+    "tests/networks",
     "tests/preprocessing",
     "tests/metrics",
     "tests/datasets",

@@ -35,7 +35,7 @@ ROOMS = {
     "prrt_estimators.report": "The page of a comparison.",
     "prrt_estimators.persistence": "Saved models.",
     "prrt_estimators.preprocessing": "Transformers, and the cache of prepared scans.",
-    "prrt_estimators.modules": "Torch modules, for networks of one's own.",
+    "prrt_estimators.networks": "Torch modules, for networks of one's own.",
     "prrt_estimators.exceptions": "Errors and warnings to catch.",
     "prrt_estimators.cli": "The `prrt` command.",
 }

@@ -27,7 +27,7 @@ ROOMS = {
     "_batches": "patients to tensors",
     "_memory": "parts that fit into memory",
     "_device": "where torch computes",
-    "modules": "torch networks",
+    "networks": "torch networks",
     "preprocessing": "transformers, cache",
     "metrics": "scores",
     "datasets": "tables",

@@ -17,9 +17,9 @@ from prrt_estimators import _device
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
-from prrt_estimators.modules import Encoder, Features, LastStage, WeightSource
-from prrt_estimators.modules._named_encoders import encoder_spec
-from prrt_estimators.modules._sources import shared_encoder
+from prrt_estimators.networks import Encoder, Features, LastStage, WeightSource
+from prrt_estimators.networks._named_encoders import encoder_spec
+from prrt_estimators.networks._sources import shared_encoder
 from prrt_estimators.preprocessing._boxes import as_stored_hu
 from prrt_estimators.preprocessing._cache import ScanRecord
 from prrt_estimators.preprocessing._grids import onto_grid

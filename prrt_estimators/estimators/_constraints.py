@@ -9,7 +9,7 @@ from typing import Any
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from prrt_estimators import _net
-from prrt_estimators.modules import AUGMENTATIONS
+from prrt_estimators.networks import AUGMENTATIONS
 
 NET_CONSTRAINTS: dict[str, Any] = {
     "size": ["array-like", Integral],

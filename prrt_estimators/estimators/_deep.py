@@ -29,7 +29,7 @@ from prrt_estimators.estimators._by_modality import (
 from prrt_estimators.estimators._pretrained import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.modules import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
+from prrt_estimators.networks import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
 

@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
 from prrt_estimators.estimators._constraints import NET_CONSTRAINTS
 from prrt_estimators.estimators._deep import DeepPFSClassifier
-from prrt_estimators.modules import FUSIONS
+from prrt_estimators.networks import FUSIONS
 
 
 class FusionPFSClassifier(DeepPFSClassifier):

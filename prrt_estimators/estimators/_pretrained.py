@@ -17,7 +17,7 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.exceptions import CohortError, PretrainingOverlapWarning, Problem
-from prrt_estimators.modules import find_weights
+from prrt_estimators.networks import find_weights
 from prrt_estimators.preprocessing import prepare_volumes
 from prrt_estimators.preprocessing._volumes import box_parameters
 

@@ -28,9 +28,9 @@ from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.estimators._pretrained import find_branch, prepare_scans
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.modules import build_encoder
-from prrt_estimators.modules._contrast import ContrastNet, PairLoss
-from prrt_estimators.modules._weights import NOTE
+from prrt_estimators.networks import build_encoder
+from prrt_estimators.networks._contrast import ContrastNet, PairLoss
+from prrt_estimators.networks._weight_files import NOTE
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader, box_parameters
 from prrt_estimators.preprocessing._windows import check_window
 

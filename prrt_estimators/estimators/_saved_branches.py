@@ -14,8 +14,8 @@ from torch import nn
 from prrt_estimators._io import default_cache_dir, keep_by_digest
 from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.exceptions import SavedModelError
-from prrt_estimators.modules import WEIGHTS, InputForm, WeightSource, find_weights
-from prrt_estimators.modules._fetch import digest_of
+from prrt_estimators.networks import WEIGHTS, InputForm, WeightSource, find_weights
+from prrt_estimators.networks._fetch import digest_of
 
 
 def needs_own_file(branch: PretrainedBranch) -> bool:

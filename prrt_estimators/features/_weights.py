@@ -16,7 +16,7 @@ from torch import nn
 from prrt_estimators._io import file_digest
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.features._networks import LesionUNet, ct_network, pet_ct_network
-from prrt_estimators.modules import load_weights
+from prrt_estimators.networks import load_weights
 
 #: File that describes a folder of weights.
 MANIFEST = "finder.json"

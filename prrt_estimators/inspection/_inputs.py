@@ -22,8 +22,8 @@ from prrt_estimators.estimators._base import check_one_is_long
 from prrt_estimators.estimators._branches import BranchVolumes
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
-from prrt_estimators.modules import Encoder, Features, LastStage
-from prrt_estimators.modules._sources import shared_encoder
+from prrt_estimators.networks import Encoder, Features, LastStage
+from prrt_estimators.networks._sources import shared_encoder
 from prrt_estimators.preprocessing._volumes import BoxReader
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.estimators._by_modality import branch_settings
-from prrt_estimators.modules import WEIGHTS
+from prrt_estimators.networks import WEIGHTS
 from prrt_estimators.persistence._cohort_summary import code
 from prrt_estimators.persistence._configuration import as_data
 from prrt_estimators.persistence._small_cells import SMALL, SMALLEST

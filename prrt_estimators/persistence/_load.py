@@ -21,7 +21,7 @@ from prrt_estimators.exceptions import (
     ResultsWarning,
     SavedModelError,
 )
-from prrt_estimators.modules import WEIGHTS
+from prrt_estimators.networks import WEIGHTS
 from prrt_estimators.persistence._configuration import from_data
 from prrt_estimators.persistence._container import unpack
 from prrt_estimators.persistence._parts import load_part

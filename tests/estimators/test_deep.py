@@ -11,7 +11,7 @@ from torch import nn
 
 from prrt_estimators import Cohort, CTPFSClassifier, FusionPFSClassifier, PETPFSClassifier
 from prrt_estimators.exceptions import CohortError, CohortWarning, MissingModalityError
-from prrt_estimators.modules import build_encoder
+from prrt_estimators.networks import build_encoder
 
 Y = np.arange(12) % 2
 

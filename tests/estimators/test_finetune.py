@@ -26,7 +26,7 @@ from prrt_estimators import Cohort, FusionPFSClassifier, PETPFSClassifier
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.estimators._branches import _only_last_trains
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.modules import build_encoder
+from prrt_estimators.networks import build_encoder
 
 CV = StratifiedKFold(2, shuffle=True, random_state=0)
 

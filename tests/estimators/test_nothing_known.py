@@ -19,7 +19,7 @@ from prrt_estimators import (
     PETPFSClassifier,
 )
 from prrt_estimators.exceptions import CohortError, CohortWarning, PretrainedWeightsError
-from prrt_estimators.modules import build_encoder
+from prrt_estimators.networks import build_encoder
 
 RNG = np.random.default_rng(0)
 N = 12

@@ -29,8 +29,8 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from prrt_estimators import Cohort, compare_models
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.modules import _sources as sources
-from prrt_estimators.modules import build_network
+from prrt_estimators.networks import _sources as sources
+from prrt_estimators.networks import build_network
 from prrt_estimators.preprocessing import clear_cache
 from prrt_estimators.preprocessing._grids import onto_grid
 

@@ -116,7 +116,7 @@ def test_a_comparison_ends_before_any_fold_if_weights_cannot_be_had(tmp_path, mo
 
 
 def test_a_volume_too_large_for_the_memory_is_explained(small, monkeypatch):
-    from prrt_estimators.modules import Encoder
+    from prrt_estimators.networks import Encoder
 
     def full(self, volumes):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes")

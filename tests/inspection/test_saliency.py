@@ -274,7 +274,7 @@ def test_patients_are_found_by_row_and_by_id():
 def test_maps_of_networks_that_turn_the_scan_are_turned_back(axes):
     """Encoders with pretrained weights may take the axes in another order; Grad-CAM comes out in that order."""
     from prrt_estimators.inspection._inputs import open_inputs
-    from prrt_estimators.modules._encoders import InputForm
+    from prrt_estimators.networks._encoders import InputForm
 
     model, X, _ = pet_model()
     inputs = open_inputs(model, X[:1])

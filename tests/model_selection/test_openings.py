@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators import compare_models, paper_models
-from prrt_estimators.modules import build_encoder
+from prrt_estimators.networks import build_encoder
 
 OPENED: Counter[str] = Counter()
 

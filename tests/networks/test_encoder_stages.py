@@ -8,8 +8,8 @@ import torch
 from pretrained_helpers import NARROW, state
 from torch import nn
 
-from prrt_estimators.modules import Encoder, Features, FusionNet, InputForm, build_encoder
-from prrt_estimators.modules._contrast import ContrastNet, PairLoss
+from prrt_estimators.networks import Encoder, Features, FusionNet, InputForm, build_encoder
+from prrt_estimators.networks._contrast import ContrastNet, PairLoss
 
 VOLUMES = torch.rand(2, 1, 16, 12, 12, generator=torch.Generator().manual_seed(0))
 

@@ -15,11 +15,11 @@ from prrt_estimators._io import is_kept_whole
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._torch_state import plain_modes, single_precision
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.modules._encoders import Encoder, InputForm
-from prrt_estimators.modules._fetch import digest_of, key_prefix, weight_file
-from prrt_estimators.modules._named_encoders import build_network, encoder_spec
-from prrt_estimators.modules._registry import WEIGHTS
-from prrt_estimators.modules._weights import fill, read_note, read_state
+from prrt_estimators.networks._encoders import Encoder, InputForm
+from prrt_estimators.networks._fetch import digest_of, key_prefix, weight_file
+from prrt_estimators.networks._named_encoders import build_network, encoder_spec
+from prrt_estimators.networks._registry import WEIGHTS
+from prrt_estimators.networks._weight_files import fill, read_note, read_state
 
 
 @dataclass(frozen=True)

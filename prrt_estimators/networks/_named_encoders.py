@@ -11,7 +11,7 @@ from monai.networks import nets
 from torch import nn
 
 from prrt_estimators._registry import Registry
-from prrt_estimators.modules._encoders import Encoder, InputForm, Split
+from prrt_estimators.networks._encoders import Encoder, InputForm, Split
 
 
 def _compact(**options: Any) -> nn.Module:

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.modules import _sources as sources
-from prrt_estimators.modules import find_weights, load_weights
-from prrt_estimators.modules._weights import NOTE, read_note, read_state
+from prrt_estimators.networks import _sources as sources
+from prrt_estimators.networks import find_weights, load_weights
+from prrt_estimators.networks._weight_files import NOTE, read_note, read_state
 
 
 @pytest.fixture
@@ -255,7 +255,7 @@ def test_a_file_that_was_exchanged_is_noticed_when_it_is_read(plain):
 
 
 def test_load_weights_fills_a_network_in_place(plain):
-    from prrt_estimators.modules import build_network
+    from prrt_estimators.networks import build_network
 
     network = build_network("compact", None)
     load_weights(network, plain)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from prrt_estimators.modules import FusionNet, RandomAugment, WeightedBCE, build_encoder
+from prrt_estimators.networks import FusionNet, RandomAugment, WeightedBCE, build_encoder
 
 
 def net(**options):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from prrt_estimators.modules._augment import RandomAugment
-from prrt_estimators.modules._encoders import Encoder, Features, LastStage
+from prrt_estimators.networks._augment import RandomAugment
+from prrt_estimators.networks._encoders import Encoder, Features, LastStage
 
 FUSIONS = ("concat", "gated")
 

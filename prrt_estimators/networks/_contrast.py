@@ -9,8 +9,8 @@ from monai.losses import ContrastiveLoss
 from torch import nn
 from torch.nn import functional as F
 
-from prrt_estimators.modules._augment import RandomAugment
-from prrt_estimators.modules._encoders import Encoder
+from prrt_estimators.networks._augment import RandomAugment
+from prrt_estimators.networks._encoders import Encoder
 
 
 class ContrastNet(nn.Module):
