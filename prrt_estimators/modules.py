@@ -6,7 +6,7 @@ import importlib
 import warnings
 from typing import Any
 
-_HOMES = ("networks",)
+_HOMES = ("networks", "pretrained")
 
 
 def __getattr__(name: str) -> Any:

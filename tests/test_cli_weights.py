@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from prrt_estimators.cli import app
-from prrt_estimators.networks import WEIGHTS, add_weight_file, weight_file
+from prrt_estimators.pretrained import WEIGHTS, add_weight_file, weight_file
 
 NAMES = ("merlin", "astra", "medicalnet-10", "medicalnet-18", "medicalnet-34", "medicalnet-50")
 TINY = ("--epochs", 1, "--size", 12, "--spacing", 4, "--device", "cpu", "--quiet")

@@ -27,12 +27,11 @@ from prrt_estimators import (
     save_model,
 )
 from prrt_estimators.cli import app
-from prrt_estimators.estimators import _saved_branches
-from prrt_estimators.networks import WEIGHTS
 from prrt_estimators.persistence import _card, read_model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._performance import check_compared, describe_performance
 from prrt_estimators.persistence._small_cells import suppress
+from prrt_estimators.pretrained import WEIGHTS, _saved_branches
 
 SECTIONS = [
     "Intended use",

@@ -24,11 +24,11 @@ from prrt_estimators import (
     save_model,
 )
 from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier, PublishedScoreClassifier
-from prrt_estimators.estimators._branches import PretrainedBranch
-from prrt_estimators.estimators._saved_branches import describe_branch
 from prrt_estimators.estimators._saved_state import learnt_attributes
 from prrt_estimators.exceptions import SavedModelError
 from prrt_estimators.persistence import _save
+from prrt_estimators.pretrained._branches import PretrainedBranch
+from prrt_estimators.pretrained._saved_branches import describe_branch
 
 N = 12
 Y = np.array([0, 1] * 6)

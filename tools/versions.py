@@ -31,6 +31,7 @@ TESTS = (
     "tests/estimators/test_check_estimator.py",
     "tests/test_net.py",
     "tests/networks",
+    "tests/pretrained",
     "tests/preprocessing",
     "tests/metrics",
     "tests/datasets",

@@ -36,6 +36,7 @@ ROOMS = {
     "prrt_estimators.persistence": "Saved models.",
     "prrt_estimators.preprocessing": "Transformers, and the cache of prepared scans.",
     "prrt_estimators.networks": "Torch modules, for networks of one's own.",
+    "prrt_estimators.pretrained": "Pretrained weights by name, file or pretrainer.",
     "prrt_estimators.exceptions": "Errors and warnings to catch.",
     "prrt_estimators.cli": "The `prrt` command.",
 }
@@ -61,6 +62,7 @@ def rooms() -> dict[str, str]:
     packages = {
         f"prrt_estimators.{found.name}" for found in pkgutil.iter_modules(prrt_estimators.__path__) if found.ispkg
     } | {"prrt_estimators", "prrt_estimators.exceptions"}
+    packages = {name for name in packages if public(importlib.import_module(name))}  # the others are private rooms
     known = {name: about for name, about in ROOMS.items() if name in packages}
     return known | {name: _opening(importlib.import_module(name)) for name in sorted(packages - set(known))}
 

@@ -23,6 +23,7 @@ ROOMS = {
     "persistence": "saved models",
     "inspection": "explanations",
     "estimators": "scikit-learn classifiers",
+    "pretrained": "verified weights, frozen branches",
     "_net": "the only file that knows skorch",
     "_batches": "patients to tensors",
     "_memory": "parts that fit into memory",

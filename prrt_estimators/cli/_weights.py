@@ -24,7 +24,7 @@ def list_weights(
     """Show the weights that have a name, what they were trained on, their licence, and whether they are here."""
     import pandas as pd
 
-    from prrt_estimators.networks import WEIGHTS
+    from prrt_estimators.pretrained import WEIGHTS
 
     if details:
         for spec in WEIGHTS.values():
@@ -59,7 +59,7 @@ def fetch(
     cache_dir: CacheDir = None,
 ) -> None:
     """Fetch weights, check their digest and keep them."""
-    from prrt_estimators.networks import add_weight_file, weight_file
+    from prrt_estimators.pretrained import add_weight_file, weight_file
 
     file = (
         weight_file(name, cache_dir=cache_dir) if source is None else add_weight_file(name, source, cache_dir=cache_dir)
@@ -77,7 +77,7 @@ def verify(
     cache_dir: CacheDir = None,
 ) -> int | None:
     """Check the digest of weights and that every key fits their network. Nothing is fetched."""
-    from prrt_estimators.networks import WEIGHTS, find_weights, weight_file
+    from prrt_estimators.pretrained import WEIGHTS, find_weights, weight_file
 
     if what in WEIGHTS:
         weight_file(what, cache_dir=cache_dir, download=False)
@@ -96,7 +96,7 @@ def verify(
 def _state(name: str, cache_dir: Path | None) -> str:
     """Say whether weights are here, and if not how to get them."""
     from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
-    from prrt_estimators.networks import WEIGHTS, weight_file
+    from prrt_estimators.pretrained import WEIGHTS, weight_file
 
     try:
         weight_file(name, cache_dir=cache_dir, download=False)

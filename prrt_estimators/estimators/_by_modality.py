@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_parameter_constraints
 
 from prrt_estimators._modalities import IMAGING, MODALITIES
-from prrt_estimators.estimators._branches import FINETUNE
 from prrt_estimators.preprocessing._windows import check_window
+from prrt_estimators.pretrained._branches import FINETUNE, BranchSettings
 
 #: What one value of each parameter may be.
 _ONE_VALUE: dict[str, list[Any]] = {
@@ -31,17 +31,6 @@ _UNNAMED: dict[str, Any] = {
 
 #: Of the signatures of the estimators that take them.
 BRANCH_CONSTRAINTS: dict[str, list[Any]] = {name: [*kinds, Mapping] for name, kinds in _ONE_VALUE.items()}
-
-
-class BranchSettings(NamedTuple):
-    """What an estimator's parameters say of one imaging modality."""
-
-    encoder: Any
-    params: Any
-    window: tuple[float, float] | None
-    weights: Any
-    finetune: str
-    parameter: str
 
 
 def branch_settings(params: Mapping[str, Any], modality: str) -> BranchSettings:

@@ -19,19 +19,18 @@ from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._answers import check_finite, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
-from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.estimators._by_modality import (
-    BranchSettings,
     ByModalityMixin,
     branch_settings,
     check_by_modality,
 )
-from prrt_estimators.estimators._pretrained import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.networks import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
+from prrt_estimators.pretrained._branches import BranchSettings, PretrainedBranch
+from prrt_estimators.pretrained._prepare import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 
 
 class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, BasePFSEstimator):

@@ -23,9 +23,6 @@ from prrt_estimators._io import absolute, atomic_write, default_cache_dir, keep_
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators._branches import BranchReader, PretrainedBranch, scan_digest
-from prrt_estimators.estimators._by_modality import BranchSettings
-from prrt_estimators.estimators._pretrained import find_branch, prepare_scans
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.networks import build_encoder
@@ -33,6 +30,8 @@ from prrt_estimators.networks._contrast import ContrastNet, PairLoss
 from prrt_estimators.networks._weight_files import NOTE
 from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader, box_parameters
 from prrt_estimators.preprocessing._windows import check_window
+from prrt_estimators.pretrained._branches import BranchReader, BranchSettings, PretrainedBranch, scan_digest
+from prrt_estimators.pretrained._prepare import find_branch, prepare_scans
 
 _WEIGHTS = "pretrained.safetensors"
 

@@ -9,14 +9,14 @@ import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from prrt_estimators.estimators._saved_branches import (
+from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
+from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.pretrained._saved_branches import (
     describe_branch,
     embedded_weights,
     needs_own_file,
     restore_branch,
 )
-from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
-from prrt_estimators.exceptions import SavedModelError
 
 _WEIGHTS = "weights.safetensors"
 

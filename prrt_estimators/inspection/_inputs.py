@@ -19,12 +19,12 @@ from prrt_estimators._memory import volumes_at_once
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import check_one_is_long
-from prrt_estimators.estimators._branches import BranchVolumes
 from prrt_estimators.estimators._deep import DeepPFSClassifier
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
 from prrt_estimators.networks import Encoder, Features, LastStage
-from prrt_estimators.networks._sources import shared_encoder
 from prrt_estimators.preprocessing._volumes import BoxReader
+from prrt_estimators.pretrained._branches import BranchVolumes
+from prrt_estimators.pretrained._sources import shared_encoder
 
 
 @dataclass

@@ -12,10 +12,10 @@ from typing import Any
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.estimators._by_modality import branch_settings
-from prrt_estimators.networks import WEIGHTS
 from prrt_estimators.persistence._cohort_summary import code
 from prrt_estimators.persistence._configuration import as_data
 from prrt_estimators.persistence._small_cells import SMALL, SMALLEST
+from prrt_estimators.pretrained import WEIGHTS
 
 _PLAN = "Not stated. `save_model(..., X=X, y=y)` describes them."
 _UNTESTED = (

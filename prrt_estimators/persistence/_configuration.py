@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from prrt_estimators.exceptions import SavedModelError
-from prrt_estimators.networks import WEIGHTS
+from prrt_estimators.pretrained import WEIGHTS
 
 
 def parameters_as_data(estimator: Any) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from prrt_estimators.exceptions import (
     ResultsWarning,
     SavedModelError,
 )
-from prrt_estimators.networks import WEIGHTS
 from prrt_estimators.persistence._configuration import from_data
 from prrt_estimators.persistence._container import unpack
 from prrt_estimators.persistence._parts import load_part
 from prrt_estimators.persistence._probe import TOLERANCE, probe_difference
 from prrt_estimators.persistence._versions import others, remedy
+from prrt_estimators.pretrained import WEIGHTS
 
 #: Parameters that name weights.
 _WEIGHTS = ("weights", "pet_weights", "ct_weights")

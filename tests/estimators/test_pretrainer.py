@@ -23,8 +23,8 @@ from prrt_estimators import Cohort, compare_models
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.estimators import CTPretrainer
 from prrt_estimators.exceptions import CohortError, MissingModalityError, PretrainingOverlapWarning
-from prrt_estimators.networks import find_weights
 from prrt_estimators.networks._weight_files import NOTE, read_note
+from prrt_estimators.pretrained import find_weights
 
 QUICK = {"max_epochs": 1, "random_state": 0, "device": "cpu", "size": 12, "spacing": 6.0}
 

@@ -16,7 +16,8 @@ import torch
 
 from prrt_estimators import CTPFSClassifier, FusionPFSClassifier, _device
 from prrt_estimators.cohort import Cohort, Volumes
-from prrt_estimators.networks import WEIGHTS, PretrainedWeights, add_weight_file, build_network
+from prrt_estimators.networks import build_network
+from prrt_estimators.pretrained import WEIGHTS, PretrainedWeights, add_weight_file
 
 #: Grid of the small published weights: other than that of any estimator.
 SIZE, SPACING = (12, 12, 10), (6.0, 6.0, 8.0)

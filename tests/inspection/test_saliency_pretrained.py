@@ -11,7 +11,7 @@ from prrt_estimators.cohort import Volumes
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection import _inputs as inputs_module
 from prrt_estimators.inspection import saliency, weight_randomisation
-from prrt_estimators.networks import _sources
+from prrt_estimators.pretrained import _sources
 
 
 def logit(model, X):

@@ -29,10 +29,10 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from prrt_estimators import Cohort, compare_models
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.networks import _sources as sources
 from prrt_estimators.networks import build_network
 from prrt_estimators.preprocessing import clear_cache
 from prrt_estimators.preprocessing._grids import onto_grid
+from prrt_estimators.pretrained import _sources as sources
 
 CV = StratifiedKFold(2, shuffle=True, random_state=0)
 OPENED: Counter[str] = Counter()

@@ -17,8 +17,8 @@ from torch import nn
 from prrt_estimators import CTPFSClassifier, load_model, save_model
 from prrt_estimators.estimators import CTPretrainer
 from prrt_estimators.exceptions import PretrainedWeightsError, SavedModelError
-from prrt_estimators.networks import WEIGHTS
-from prrt_estimators.networks import _sources as sources
+from prrt_estimators.pretrained import WEIGHTS
+from prrt_estimators.pretrained import _sources as sources
 
 KINDS = ("named", "path", "noted", "pretrainer")
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,17 +17,29 @@ from prrt_estimators import _device
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, PretrainedWeightsError, Problem
-from prrt_estimators.networks import Encoder, Features, LastStage, WeightSource
+from prrt_estimators.networks import Encoder, Features, LastStage
 from prrt_estimators.networks._named_encoders import encoder_spec
-from prrt_estimators.networks._sources import shared_encoder
 from prrt_estimators.preprocessing._boxes import as_stored_hu
 from prrt_estimators.preprocessing._cache import ScanRecord
 from prrt_estimators.preprocessing._grids import onto_grid
 from prrt_estimators.preprocessing._scans import read_scan
 from prrt_estimators.preprocessing._volumes import BoxReader, check_array
+from prrt_estimators.pretrained import WeightSource
+from prrt_estimators.pretrained._sources import shared_encoder
 
 #: How much of a pretrained encoder is trained.
 FINETUNE = ("frozen", "last", "full")
+
+
+class BranchSettings(NamedTuple):
+    """What an estimator's parameters say of one imaging modality."""
+
+    encoder: Any
+    params: Any
+    window: tuple[float, float] | None
+    weights: Any
+    finetune: str
+    parameter: str
 
 
 @dataclass(frozen=True)

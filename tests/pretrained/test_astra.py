@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from prrt_estimators import Cohort, CTPFSClassifier
-from prrt_estimators.networks import weight_file
+from prrt_estimators.pretrained import weight_file
 
 
 class Bottleneck(nn.Module):

@@ -16,10 +16,10 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._torch_state import plain_modes, single_precision
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.networks._encoders import Encoder, InputForm
-from prrt_estimators.networks._fetch import digest_of, key_prefix, weight_file
 from prrt_estimators.networks._named_encoders import build_network, encoder_spec
-from prrt_estimators.networks._registry import WEIGHTS
 from prrt_estimators.networks._weight_files import fill, read_note, read_state
+from prrt_estimators.pretrained._fetch import digest_of, key_prefix, weight_file
+from prrt_estimators.pretrained._published_weights import WEIGHTS
 
 
 @dataclass(frozen=True)

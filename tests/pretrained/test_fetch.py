@@ -11,8 +11,8 @@ import pytest
 from pretrained_helpers import publish, set_hub
 
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
-from prrt_estimators.networks import WEIGHTS, add_weight_file, weight_file
-from prrt_estimators.networks._fetch import digest_of, key_prefix
+from prrt_estimators.pretrained import WEIGHTS, add_weight_file, weight_file
+from prrt_estimators.pretrained._fetch import digest_of, key_prefix
 
 
 def files_under(folder):

@@ -7,8 +7,9 @@ import re
 import pytest
 import torch
 
-from prrt_estimators.networks import ENCODERS, WEIGHTS, Encoder, InputForm, PretrainedWeights, build_network
+from prrt_estimators.networks import ENCODERS, Encoder, InputForm, build_network
 from prrt_estimators.networks._named_encoders import encoder_spec
+from prrt_estimators.pretrained import WEIGHTS, PretrainedWeights
 
 NAMES = ("merlin", "astra", "medicalnet-10", "medicalnet-18", "medicalnet-34", "medicalnet-50")
 

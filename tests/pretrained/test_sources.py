@@ -12,9 +12,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.networks import _sources as sources
-from prrt_estimators.networks import find_weights, load_weights
+from prrt_estimators.networks import load_weights
 from prrt_estimators.networks._weight_files import NOTE, read_note, read_state
+from prrt_estimators.pretrained import _sources as sources
+from prrt_estimators.pretrained import find_weights
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ from sklearn.base import clone
 from prrt_estimators import _net
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators._branches import PretrainedBranch
-from prrt_estimators.estimators._by_modality import BranchSettings
 from prrt_estimators.exceptions import CohortError, PretrainingOverlapWarning, Problem
-from prrt_estimators.networks import find_weights
 from prrt_estimators.preprocessing import prepare_volumes
 from prrt_estimators.preprocessing._volumes import box_parameters
+from prrt_estimators.pretrained import find_weights
+from prrt_estimators.pretrained._branches import BranchSettings, PretrainedBranch
 
 
 def find_branch(

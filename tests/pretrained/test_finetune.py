@@ -24,9 +24,9 @@ from torch import nn
 
 from prrt_estimators import Cohort, FusionPFSClassifier, PETPFSClassifier
 from prrt_estimators.cohort import Volumes
-from prrt_estimators.estimators._branches import _only_last_trains
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.networks import build_encoder
+from prrt_estimators.pretrained._branches import _only_last_trains
 
 CV = StratifiedKFold(2, shuffle=True, random_state=0)
 

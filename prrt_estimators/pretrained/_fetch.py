@@ -12,7 +12,7 @@ from typing import Any
 
 from prrt_estimators._io import atomic_write, default_cache_dir, file_digest, temporary_folder
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
-from prrt_estimators.networks._registry import WEIGHTS, PretrainedWeights
+from prrt_estimators.pretrained._published_weights import WEIGHTS, PretrainedWeights
 
 
 def weights_by_name(name: str) -> PretrainedWeights:

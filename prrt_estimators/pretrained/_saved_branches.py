@@ -12,10 +12,11 @@ from safetensors.torch import save
 from torch import nn
 
 from prrt_estimators._io import default_cache_dir, keep_by_digest
-from prrt_estimators.estimators._branches import PretrainedBranch
 from prrt_estimators.exceptions import SavedModelError
-from prrt_estimators.networks import WEIGHTS, InputForm, WeightSource, find_weights
-from prrt_estimators.networks._fetch import digest_of
+from prrt_estimators.networks import InputForm
+from prrt_estimators.pretrained import WEIGHTS, WeightSource, find_weights
+from prrt_estimators.pretrained._branches import PretrainedBranch
+from prrt_estimators.pretrained._fetch import digest_of
 
 
 def needs_own_file(branch: PretrainedBranch) -> bool:
