@@ -13,8 +13,22 @@ from prrt_estimators._text import plain_text, unquoted_cell
 EXCEL = (".xlsx", ".xlsm")
 TEXT = (".csv", ".tsv", ".txt", ".tab")
 
+#: What is wrong with a path that is to be a table, and the remedy.
+Fault = tuple[str, str]
+
 _SEPARATORS = (";", "\t", ",", "|")
 _LISTED = 8  # rows that a remark spells out
+
+
+def table_fault(path: Path) -> Fault | None:
+    """Return what is wrong with the path of a table and what to do about it; None if it can be tried."""
+    if path.is_dir():
+        return "is a folder, expected a CSV or Excel file", "give the table itself"
+    if not path.is_file():
+        return "file does not exist", "correct the path of the table"
+    if path.suffix.lower() not in TEXT + EXCEL:
+        return f"cannot read tables of type {path.suffix.lower() or 'unknown'!r}", "save it as CSV or as .xlsx"
+    return None
 
 
 def read_sheet_file(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet:

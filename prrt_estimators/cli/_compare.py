@@ -73,11 +73,12 @@ def compare(
 
     Exit code: 0 all models ran or were skipped, 1 a model failed, 2 wrong usage or input, 130 interrupted.
     """
-    from prrt_estimators.datasets import load_cohort
-
-    chosen = _chosen(models)
+    chosen = o.chosen_models(models)
     pieces = _part(part, merge, scheduler, out)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
+
+    from prrt_estimators.datasets import load_cohort
+
     with noted_warnings() as warned:
         data = load_cohort(cohort, verbose=not quiet, **table)
     return run_comparison(
@@ -127,18 +128,6 @@ def _pair(primary: str | None, chosen: list[str]) -> list[str] | None:
             param_hint="--primary",
         )
     return pair
-
-
-def _chosen(models: str) -> list[str]:
-    """Return the names of models; a group stands for its members."""
-    found = dict.fromkeys(name for word in o.split_names(models) for name in o.MODEL_GROUPS.get(word, [word]))
-    unknown = [name for name in found if name not in MODELS]
-    if unknown or not found:
-        raise typer.BadParameter(
-            f"unknown: {', '.join(unknown) or 'none given'}; choose from {', '.join([*o.MODEL_GROUPS, *MODELS])}.",
-            param_hint="--models",
-        )
-    return list(found)
 
 
 def _check_explained(wanted: bool, name: str | None, chosen: list[str]) -> None:

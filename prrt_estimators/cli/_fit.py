@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prrt_estimators._model_specs import MODELS
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
 from prrt_estimators.cli._model_options import takes_models
@@ -39,6 +40,9 @@ def fit(
 
     How well it does must come from a comparison (--results): scores on the patients it was fitted on mean nothing.
     """
+    if model not in MODELS:
+        raise typer.BadParameter(f"unknown: {model}; choose from {', '.join(MODELS)}.", param_hint="--model")
+
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.model_selection import Skipped, load_comparison
     from prrt_estimators.model_selection._models import make_models, named_specs

@@ -12,7 +12,9 @@ import typer
 
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._model_specs import MODELS, ModelSpec
+from prrt_estimators._sheets import table_fault
 from prrt_estimators.cli._console import change_signature
+from prrt_estimators.exceptions import CohortError, Problem
 
 _DATA, _MODELS, _RUN = "Columns and outcome", "Models", "How to run"
 
@@ -85,6 +87,7 @@ def takes_table(command: Callable[..., int | None], *, only: Sequence[str] = ())
     @functools.wraps(command)
     def run(*args: Any, **options: Any) -> int | None:
         table = {name: options.pop(name) for name, *_ in columns}
+        _check_given_files(options)
         return command(*args, table=_load_options(table), **options)
 
     more = []
@@ -93,6 +96,16 @@ def takes_table(command: Callable[..., int | None], *, only: Sequence[str] = ())
         more.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
     change_signature(run, command, more, without="table")
     return run
+
+
+def _check_given_files(options: Mapping[str, Any]) -> None:
+    # Reading tables and models imports what takes seconds; a path that is wrong is told before.
+    model = options.get("model")
+    if isinstance(model, Path) and not model.is_file():
+        raise FileNotFoundError(f"there is no saved model {model}.")
+    table = options["cohort"]
+    if (fault := table_fault(table)) is not None:
+        raise CohortError([Problem(*fault, file=str(table))])
 
 
 def _load_options(given: dict[str, Any]) -> dict[str, Any]:
@@ -146,3 +159,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no list
 def split_names(text: str) -> list[str]:
     """Read names with commas."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def chosen_models(models: str) -> list[str]:
+    """Return the names of models; a group stands for its members.
+
+    Raises
+    ------
+    typer.BadParameter
+        If a name is not registered, or none is given.
+    """
+    found = dict.fromkeys(name for word in split_names(models) for name in MODEL_GROUPS.get(word, [word]))
+    unknown = [name for name in found if name not in MODELS]
+    if unknown or not found:
+        raise typer.BadParameter(
+            f"unknown: {', '.join(unknown) or 'none given'}; choose from {', '.join([*MODEL_GROUPS, *MODELS])}.",
+            param_hint="--models",
+        )
+    return list(found)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._frames import as_frame, plain_frame
-from prrt_estimators._sheets import EXCEL, TEXT, read_sheet_file, remarks
+from prrt_estimators._sheets import read_sheet_file, remarks, table_fault
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import EMPTY, decimal_commas, empty_words
 from prrt_estimators.exceptions import Problem
@@ -142,17 +142,8 @@ def _misread(frame: pd.DataFrame) -> list[str]:
 
 
 def _from_file(path: Path, sheet: int | str) -> Table:
-    suffix = path.suffix.lower()
-    remedy = None
-    if path.is_dir():
-        remedy, what = "give the table itself", "is a folder, expected a CSV or Excel file"
-    elif not path.is_file():
-        remedy, what = "correct the path of the table", "file does not exist"
-    elif suffix not in TEXT + EXCEL:
-        what = f"cannot read tables of type {suffix or 'unknown'!r}"
-        remedy = "save it as CSV or as .xlsx"
-    if remedy is not None:
-        return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
+    if (fault := table_fault(path)) is not None:
+        return Table(pd.DataFrame(), problems=[Problem(*fault, file=str(path))])
     try:
         found = read_sheet_file(path, sheet)
     except (ValueError, OSError) as error:
