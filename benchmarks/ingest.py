@@ -27,8 +27,8 @@ import pandas as pd
 from _common import give, print_machine
 
 from prrt_estimators.datasets import make_cohort_folder
-from prrt_estimators.dicom import ingest
-from prrt_estimators.dicom._walk import walk
+from prrt_estimators.ingest import ingest
+from prrt_estimators.ingest._export_index import walk
 
 
 def main() -> int:

@@ -34,7 +34,7 @@ from prrt_estimators.datasets import make_cohort_folder
 _CLI = "from prrt_estimators.cli import main; main()"
 _INGEST = """
 import sys
-from prrt_estimators.dicom import ingest
+from prrt_estimators.ingest import ingest
 export, out = sys.argv[1:]
 ingest(export + "/dicom", export + "/clinical.xlsx", out, key_file=export + "/key", n_jobs=1, verbose=False)
 """

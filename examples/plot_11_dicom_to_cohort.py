@@ -22,7 +22,7 @@ import pydicom
 
 from prrt_estimators import check_cohort, load_cohort, make_prrt_cohort
 from prrt_estimators.datasets import make_cohort_folder
-from prrt_estimators.dicom import ingest
+from prrt_estimators.ingest import ingest
 
 folder = Path(tempfile.mkdtemp())
 clinical = make_cohort_folder(

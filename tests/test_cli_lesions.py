@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from prrt_estimators.cli import app
 from prrt_estimators.contours import read_mask, read_rtstruct, read_segmentation, write_rtstruct
 from prrt_estimators.contours._write import write_labels
-from prrt_estimators.dicom import ingest, read_pet
+from prrt_estimators.dicom import read_pet
+from prrt_estimators.ingest import ingest
 
 
 def prrt(*words):

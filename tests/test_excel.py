@@ -14,8 +14,8 @@ from prrt_estimators._excel import MAX_UNPACKED, read_excel
 from prrt_estimators._sheets import read_sheet_file, remarks
 from prrt_estimators.datasets import check_cohort, load_cohort
 from prrt_estimators.datasets._tables import read_table
-from prrt_estimators.dicom._sheet import read_sheet
 from prrt_estimators.exceptions import CohortWarning
+from prrt_estimators.ingest._clinical_sheet import read_sheet
 
 ROWS = [["patient_id", "CgA [ug/l]", "pfs_months"], ["P1", 95, 30], ["P2", 800, 4], ["P3", 70, 14]]
 

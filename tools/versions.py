@@ -40,6 +40,7 @@ TESTS = (
     "tests/report",
     "tests/inspection",
     "tests/dicom",
+    "tests/ingest",
     "tests/test_cohort.py",
     "tests/test_cli.py",
     "tests/test_cli_explain.py",

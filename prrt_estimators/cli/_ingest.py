@@ -114,7 +114,7 @@ def ingest(
 
     Exit code: 0 done, 1 nobody could be included or the search found something, 2 wrong usage or input, 130 interrupted.
     """
-    from prrt_estimators.dicom import ingest as run
+    from prrt_estimators.ingest import ingest as run
 
     required = o.split_names(require)
     options: dict[str, Any] = {

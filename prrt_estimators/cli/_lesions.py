@@ -124,7 +124,7 @@ def _into_studies(X: Any, dicom: Path, key: Path, out: Path, rtstruct: bool) -> 
     import pandas as pd
 
     from prrt_estimators.contours import given_lesions
-    from prrt_estimators.dicom import write_into_studies
+    from prrt_estimators.ingest import write_into_studies
 
     made = write_into_studies(given_lesions(X), dicom, key, out, rtstruct=rtstruct)
     rows = [(one.patient, ", ".join(str(file) for file in one.files), one.reason) for one in made]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from prrt_estimators.dicom._clock import (
+from prrt_estimators.dicom._datetimes import (
     NO_DAY,
     acquired,
     at,

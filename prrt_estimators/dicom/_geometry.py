@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from prrt_estimators.dicom._elements import instance, label, number, numbers, quiet, text, whole_series
-from prrt_estimators.dicom._frames import frames_of
+from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.exceptions import ScannerFileError
 
 if TYPE_CHECKING:

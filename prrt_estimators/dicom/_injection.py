@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from prrt_estimators.dicom._clock import at, offset_here, read_moment, state_of, told_time
+from prrt_estimators.dicom._datetimes import at, offset_here, read_moment, state_of, told_time
 from prrt_estimators.dicom._elements import label, text
 from prrt_estimators.exceptions import SUVError
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from prrt_estimators.dicom._elements import import_pydicom, instance, label, number, quiet, text, texts
-from prrt_estimators.dicom._frames import frames_of
+from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._opening import UNCOMPRESSED, check_claim, is_file, open_inflated, read_dataset
 from prrt_estimators.dicom._unused_bits import without_unused_bits
 from prrt_estimators.exceptions import CohortWarning, MissingDependencyError, ScannerFileError

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prrt_estimators.dicom._body import (
+from prrt_estimators.dicom._body_measures import (
     ideal_weight,
     lean_mass_james,
     lean_mass_janmahasatian,
@@ -20,7 +20,7 @@ from prrt_estimators.dicom._body import (
 )
 from prrt_estimators.dicom._decay import Moment, NegativeUptake, acquired, average_moment, injection, scan_start
 from prrt_estimators.dicom._elements import label, quiet, whole_series
-from prrt_estimators.dicom._frames import frames_of
+from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._pet_headers import PETHeaders
 from prrt_estimators.exceptions import SUVError, SUVWarning
 

@@ -13,7 +13,7 @@ from dicom_builders import add_private, item, pet_header
 from pydicom.sequence import Sequence as Items
 
 from prrt_estimators.dicom import suv_factors
-from prrt_estimators.dicom._clock import read_date, read_moment, read_time
+from prrt_estimators.dicom._datetimes import read_date, read_moment, read_time
 from prrt_estimators.dicom._tracers import Tracer, tracer_of
 from prrt_estimators.exceptions import SUVError, SUVWarning
 

@@ -9,7 +9,7 @@ import pytest
 from dicom_builders import CU64, GA68, ZR89, add_private, pet_header
 
 from prrt_estimators.dicom import suv_factors
-from prrt_estimators.dicom._clock import read_date, read_moment, read_time
+from prrt_estimators.dicom._datetimes import read_date, read_moment, read_time
 from prrt_estimators.dicom._decay import average_time
 from prrt_estimators.exceptions import SUVError, SUVWarning
 

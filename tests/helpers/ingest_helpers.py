@@ -10,7 +10,7 @@ import pydicom
 from pydicom.uid import generate_uid
 
 from prrt_estimators.datasets import make_prrt_cohort, write_dicom_cohort
-from prrt_estimators.dicom._pseudonyms import canonical_id, hashed_pseudonyms
+from prrt_estimators.ingest._pseudonyms import canonical_id, hashed_pseudonyms
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SHAPE = (10, 8, 8)

@@ -1,0 +1,206 @@
+"""Who goes into the cohort with which files: decided before a voxel is read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from prrt_estimators.ingest._clinical_table import Clinical
+from prrt_estimators.ingest._contour_choice import ContourWishes
+from prrt_estimators.ingest._contour_plan import contour_task
+from prrt_estimators.ingest._convert import Task
+from prrt_estimators.ingest._export_index import Inventory, Person, Series
+from prrt_estimators.ingest._foreseeable_problems import trouble
+from prrt_estimators.ingest._patient_flow import FlowRow
+from prrt_estimators.ingest._person_matching import contradiction
+from prrt_estimators.ingest._privacy import Identity
+from prrt_estimators.ingest._pseudonyms import keyed_digest
+from prrt_estimators.ingest._series_selection import Choice, Wishes, choose, flaws
+from prrt_estimators.ingest._two_sources import contradictions
+
+#: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
+FORMAT = 2
+#: The same for lesions made of contours.
+LESION_FORMAT = 1
+
+
+@dataclass
+class Plan:
+    """What was asked for, and what was decided on the way.
+
+    Attributes
+    ----------
+    names : mapping of canonical identifier to pseudonym
+    choices : dict of str to Choice
+        By pseudonym.
+    notes : dict of str to list of str
+        By pseudonym.
+    """
+
+    wishes: Wishes
+    names: Mapping[str, str]
+    override: Mapping[str, dict[str, str]]
+    require: tuple[str, ...]
+    grid: str
+    spacing: tuple[float, float, float]
+    deface: bool
+    out: Path
+    key: bytes = field(repr=False)
+    identity: Identity = field(repr=False)
+    contours: ContourWishes = field(default_factory=ContourWishes)
+    choices: dict[str, Choice] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+def plan_tasks(
+    plan: Plan, found: Inventory, people: Mapping[str, Person], table: Clinical
+) -> tuple[list[Task], list[FlowRow]]:
+    """Return what is to be converted, and a row for each patient who is left out before."""
+    tasks, rows = [], []
+    searched = _identity_digest(plan)
+    for key in sorted({*people, *table.frame.index}, key=lambda one: plan.names[one]):
+        patient = plan.names[key]
+        plan.notes[patient] += table.notes.get(key, [])
+        stage, reason = _decide(plan, key, patient, people.get(key), table)
+        if reason:
+            rows.append(FlowRow(patient, stage, plan.identity.clean(reason), plan.notes[patient]))
+            continue
+        try:
+            tasks.append(_task(plan, found, key, people.get(key), table, searched))
+        except OSError:
+            rows.append(FlowRow(patient, "reading", "files vanished while they were read", plan.notes[patient]))
+    return tasks, rows
+
+
+def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Clinical) -> tuple[str, str]:
+    """Return where and why a patient is left out; empty texts for one who is not."""
+    notes = plan.notes[patient]
+    if person is not None:
+        kinds = Counter(kind for kind, _ in person.damaged if kind != "contours")
+        words = {
+            "folder": "folder(s) that cannot be opened",
+            "unreadable": "file(s) that cannot be opened",
+            "special": "pipe(s) or device(s) in place of a file",
+        }
+        notes += [f"{count} {words.get(kind, f'{kind} file(s)')}" for kind, count in sorted(kinds.items())]
+        if person.listed_only:
+            notes.append(f"{person.listed_only} image(s) that a DICOMDIR lists are not there")
+        if key not in table.frame.index:
+            return "images", "images, but no row in the table"
+        differs = contradiction(person.people)
+        if differs:
+            return "identity", f"two persons under one identifier: {differs}"
+        differs, doubt = contradictions(person, key, table.persons)
+        if differs:
+            return "identity", f"two persons under one identifier: {differs}"
+        notes += [doubt] if doubt else []
+    if key in table.wrong:
+        return "table", table.wrong[key]
+    if person is None or not any(series.modality in ("PT", "CT") for series in person.series):
+        if plan.require:
+            missing = person is not None and person.listed_only
+            return (
+                "images",
+                "the DICOMDIR lists images, but none is there" if missing else "a row in the table, but no images",
+            )
+        return "", ""
+    choice = choose(
+        person,
+        plan.wishes,
+        therapy=table.therapy.get(key),
+        override=plan.override.get(key),
+        therapy_unread=key in table.therapy_unread,
+    )
+    plan.choices[patient] = choice
+    for kind in ("pet", "ct"):
+        series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")
+        if series is not None:
+            series, why = _without_flaws(person, choice, kind)
+            if series is not None and series.copies:
+                notes.append(f"{series.copies} copies of {kind.upper()} files left out")
+        if why and kind in plan.require:
+            return kind.upper(), why
+        if why:
+            setattr(choice, kind, None)
+            notes.append(f"no {kind.upper()}: {why}")
+    notes += choice.notes
+    return "", ""
+
+
+def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | None, str]:
+    """Take the first series without flaws, and say what is not taken; return it, or why there is none."""
+    tried: list[Series] = [getattr(choice, kind), *getattr(choice, f"{kind}_others")]
+    why = [flaws(person, series) for series in tried]
+    whole = [series for series, flaw in zip(tried, why, strict=True) if not flaw]
+    # One that is whole but cannot be read, as far as its headers tell, is no way out.
+    if why[0] and not (whole and not trouble(whole[0])):
+        return None, why[0]
+    if why[0]:
+        choice.notes.append(f"another {kind.upper()} series is taken: {why[0]}")
+        setattr(choice, f"{kind}_parts", [])
+    setattr(choice, kind, whole[0])
+    setattr(choice, f"{kind}_others", whole[1:])
+    parts = getattr(choice, f"{kind}_parts")
+    setattr(choice, f"{kind}_parts", [series for series in parts if not flaws(person, series)])
+    return whole[0], ""
+
+
+def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: Clinical, searched: str) -> Task:
+    patient = plan.names[key]
+    choice = plan.choices.get(patient, Choice())
+    files = {kind: one.files for kind, one in (("pet", choice.pet), ("ct", choice.ct)) if one is not None}
+    others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
+    parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
+    contours = contour_task(person, choice, plan.override.get(key, {}).get("contours"), plan.contours)
+    settings = json.dumps(
+        [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
+    )
+    if contours.files:
+        settings += json.dumps([contours.settings, LESION_FORMAT])
+    states = [
+        f"{kind} {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
+        for kind in files
+        for series in (files[kind], *others[kind], *parts[kind])
+        for file in series
+        if (status := os.stat(os.path.join(found.root, file)))
+    ]
+    states += [
+        f"contours {os.path.normpath(file)} {status.st_size} {status.st_mtime_ns}"
+        for file in contours.files
+        if (status := os.stat(os.path.join(found.root, file)))
+    ]
+    return Task(
+        patient,
+        str(plan.out / "patients" / patient),
+        found.root,
+        files,
+        keyed_digest(plan.key, "stamp", settings, *states),
+        searched,
+        plan.require,
+        table.weight.get(key),
+        plan.grid,
+        plan.spacing,
+        plan.deface,
+        others,
+        parts,
+        contours,
+    )
+
+
+def taken_series(choice: Choice, record: Mapping[str, Any], kind: str) -> Series | None:
+    """Return the series that a patient's volume was made of, by what the record says of the attempts."""
+    tried = [getattr(choice, kind), *getattr(choice, f"{kind}_others")]
+    place = record.get(kind, {}).get("series_tried", 1) - 1
+    return tried[place] if kind in record and 0 <= place < len(tried) else None
+
+
+def _identity_digest(plan: Plan) -> str:
+    who = plan.identity
+    return keyed_digest(
+        plan.key, "identity", *sorted(who.names), "", *sorted(who.identifiers), "", *sorted(map(str, who.days))
+    )

@@ -1,0 +1,239 @@
+"""The folder of a cohort: its tables, its record, its sheets, and one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from prrt_estimators._analytes import Analyte
+from prrt_estimators._frames import for_spreadsheets
+from prrt_estimators._io import atomic_write
+from prrt_estimators.contours._corrected import corrected_file
+from prrt_estimators.exceptions import RunMismatchError
+from prrt_estimators.ingest._clinical_table import Clinical
+from prrt_estimators.ingest._cohort_plan import FORMAT, Plan, taken_series
+from prrt_estimators.ingest._contour_choice import CONTOUR_RULES
+from prrt_estimators.ingest._convert import RECORD, SCANS, STRIP, Converted
+from prrt_estimators.ingest._date_forms import has_date, without_dates
+from prrt_estimators.ingest._deface import RULE as DEFACE_RULE
+from prrt_estimators.ingest._export_index import Inventory
+from prrt_estimators.ingest._lesion_files import LESIONS
+from prrt_estimators.ingest._lesion_tables import contour_counts, lesion_caption, lesions_table, with_corrections
+from prrt_estimators.ingest._patient_flow import flow_counts
+from prrt_estimators.ingest._privacy import Identity
+from prrt_estimators.ingest._pseudonyms import keyed_digest
+from prrt_estimators.ingest._quality_sheets import write_sheets
+from prrt_estimators.ingest._reference_limits import write_limits
+from prrt_estimators.ingest._scan_kinds import what_is_shown
+from prrt_estimators.ingest._series_selection import RULES
+from prrt_estimators.ingest._software import software
+
+PROVENANCE = "provenance.json"
+#: How `atomic_write` names what is not finished.
+_HALF_WRITTEN = re.compile(r"\.[\w.-]+-[a-z0-9_]{8}\.(gz|png|csv|json|html|txt)")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"the cohort folder {folder} is a file; name another one.")
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise OSError(f"another process is writing to {folder}. Wait until it has finished, or stop it.") from None
+    try:
+        sweep(folder)
+        yield
+    finally:
+        lock.release()
+
+
+def sweep(folder: Path) -> None:
+    """Remove files that a killed run left half-written, here and in the folders of patients."""
+    for place in (folder, *(folder / "patients").glob("*")):
+        for path in place.glob(".*-*.*") if place.is_dir() else ():
+            if _HALF_WRITTEN.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def check_key(folder: Path, key: bytes) -> None:
+    """Refuse to mix pseudonyms of two keys in one folder.
+
+    Raises
+    ------
+    RunMismatchError
+        If the cohort in the folder was made under another key.
+    """
+    try:
+        before = json.loads((folder / PROVENANCE).read_text("utf-8"))["key_check"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if before != keyed_digest(key, "check")[:16]:
+        raise RunMismatchError(
+            f"{folder} holds a cohort made under another key: its patients would get other pseudonyms. "
+            "Pass the same key file, or name a new folder."
+        )
+
+
+def remove_stale(folder: Path, included: Mapping[str, Converted]) -> None:
+    """Remove volumes of patients who are no longer in the cohort, and nothing that others put there."""
+    for place in (folder / "patients").glob("*"):
+        if not place.is_dir() or (place.name in included and included[place.name].record.get("stamp")):
+            continue
+        for name in (RECORD, STRIP, LESIONS, *SCANS.values()):
+            (place / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            place.rmdir()
+
+
+def write_tables(
+    plan: Plan,
+    included: Mapping[str, Converted],
+    table: Clinical,
+    flow: pd.DataFrame,
+    columns: pd.DataFrame,
+    panel: Mapping[str, Analyte],
+    found: Inventory,
+) -> Path:
+    """Write everything but the volumes; return the path of the cohort table."""
+    out = plan.out
+    _write_csv(_cohort_table(plan, included, table), out / "cohort.csv")
+    _write_csv(flow, out / "flow.csv")
+    _write_csv(columns, out / "columns.csv")
+    write_limits(panel, out / "reference_limits.csv")
+    drawn = contour_records(included)
+    if drawn:
+        masks = {name: _mask_cell(out, name, one) for name, one in included.items()}
+        _write_csv(with_corrections(lesions_table(drawn), out, masks), out / "lesions.csv")
+    else:
+        (out / "lesions.csv").unlink(missing_ok=True)
+    record = _record(plan, included, flow, found)
+    with atomic_write(out / PROVENANCE) as temporary:
+        temporary.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", "utf-8")
+    rows = [
+        (name, _caption(one), out / "patients" / name / STRIP)
+        for name, one in sorted(included.items())
+        if STRIP in one.record["files"]
+    ]
+    write_sheets(rows, out)
+    return out / "cohort.csv"
+
+
+def contour_records(included: Mapping[str, Converted]) -> dict[str, dict[str, Any]]:
+    """Return what became of the contours of each patient who has any."""
+    return {name: one.record["contours"] for name, one in included.items() if "contours" in one.record}
+
+
+def _write_csv(table: pd.DataFrame, path: Path) -> None:
+    with atomic_write(path) as temporary:
+        for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
+
+
+def _cohort_table(plan: Plan, included: Mapping[str, Converted], table: Clinical) -> pd.DataFrame:
+    """Return the cohort: pseudonym, paths, then what the clinical table gives."""
+    keys = {plan.names[key]: key for key in table.frame.index}
+    rows = sorted(included)
+    cohort = pd.DataFrame({"patient_id": rows})
+    for kind, name in SCANS.items():
+        paths = [f"patients/{one}/{name}" if name in included[one].record["files"] else None for one in rows]
+        if any(paths):
+            cohort[kind] = paths
+    masks = [_mask_cell(plan.out, one, included[one]) for one in rows]
+    if any(masks):
+        cohort["lesion_mask"] = masks
+    frame = table.frame.loc[[keys[one] for one in rows]].reset_index(drop=True)
+    for column in frame:
+        header = _clean_header(str(column), plan.identity, cohort)
+        cohort[header] = [_plain(cell) for cell in frame[column]]
+    return cohort
+
+
+def _mask_cell(out: Path, patient: str, one: Converted) -> str | None:
+    """Return the mask of a patient: the one that was corrected by hand, if it corrects what is drawn now."""
+    found = out / "patients" / patient / LESIONS if LESIONS in one.record["files"] else None
+    drawn = None if found is None else f"patients/{patient}/{LESIONS}"
+    return corrected_file(out, patient, found) or drawn
+
+
+def _plain(cell: Any) -> Any:
+    if cell is None or cell != cell:
+        return None
+    if isinstance(cell, str):
+        return cell
+    return int(cell) if float(cell).is_integer() else cell
+
+
+def _clean_header(name: str, identity: Identity, cohort: pd.DataFrame) -> str:
+    place = f"column_{cohort.shape[1] + 1}"
+    if has_date(name):
+        name = " ".join(without_dates(name, " ").split()).strip(" ,;:-_()[]") or place
+    name = place if identity.kinds_in(name) else name
+    number = 2
+    while (unique := name if number == 2 and name not in cohort else f"{name}_{number}") in cohort:
+        number += 1
+    return unique
+
+
+def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, found: Inventory) -> dict[str, Any]:
+    patients: dict[str, Any] = {}
+    for name, one in sorted(included.items()):
+        choice = plan.choices.get(name)
+        patients[name] = {kind: dict(one.record[kind]) for kind in (*SCANS, "contours") if kind in one.record}
+        if choice is not None:
+            told: dict[str, Any] = patients[name]
+            told["pet_to_therapy_days"] = choice.days_to_therapy
+            pet, ct = (taken_series(choice, one.record, kind) for kind in SCANS)
+            if pet is not None and ct is not None and pet.start and ct.start:
+                told["pet_to_ct_minutes"] = round((ct.start - pet.start).total_seconds() / 60, 1)
+            for kind, what in what_is_shown(choice, one.record).items():
+                told[kind]["shows"] = what
+    counts = flow_counts(flow)
+    return {
+        "format": FORMAT,
+        "software": software(),
+        "settings": {
+            "grid": plan.grid,
+            "spacing_mm": list(plan.spacing) if plan.grid == "common" else None,
+            "require": list(plan.require),
+            "deface": DEFACE_RULE if plan.deface else None,
+            "time_point": plan.wishes.time_point,
+            "tracers": list(plan.wishes.tracers),
+            "series_named_by_the_user_for": len(plan.override),
+            "contours": plan.contours.observers,
+            "lesions_named_by_the_user": plan.contours.lesions is not None or plan.contours.not_lesions is not None,
+        },
+        "rules": [*RULES, *CONTOUR_RULES],
+        "contours": contour_counts(contour_records(included)).to_dict("records"),
+        "key_check": keyed_digest(plan.key, "check")[:16],
+        "export": {"files": found.n_files, "other_files": found.n_other, "patients": len(found.patients)},
+        "flow": dict(zip(counts["step"], map(int, counts["patients"]), strict=True)),
+        "patients": patients,
+    }
+
+
+def _caption(one: Converted) -> list[str]:
+    """Return what stands beside an image row."""
+    lines = []
+    for kind in SCANS:
+        if kind in one.record:
+            shape, zooms = one.record[kind]["grid"]["shape"], one.record[kind]["grid"]["spacing_mm"]
+            lines.append(f"{kind.upper()} {' x '.join(map(str, shape))}")
+            lines.append(f"   {' x '.join(f'{zoom:.3g}' for zoom in zooms)} mm")
+    pet = one.record.get("pet")
+    if pet:
+        lines.append(f"SUV max {pet['suv_max']:.1f}, {pet['suv']['kind']} {pet['suv']['decay_correction']}")
+        minutes = pet["suv"]["uptake_minutes"]
+        lines.append("uptake time not told" if minutes is None else f"uptake {minutes:.0f} min")
+    lines += lesion_caption(one.record.get("contours"))
+    kernel = one.record.get("ct", {}).get("tags", {}).get("ConvolutionKernel")
+    return [*lines, f"CT kernel {kernel}"] if kernel else lines

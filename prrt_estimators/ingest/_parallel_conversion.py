@@ -1,0 +1,44 @@
+"""Converting patients side by side, one after the other finished and told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prrt_estimators.ingest._convert import Converted, Task, convert
+from prrt_estimators.ingest._privacy import Identity
+
+
+def run_tasks(tasks: list[Task], identity: Identity, n_jobs: int, tell: Callable[[int, int], None]) -> list[Converted]:
+    """Convert every patient; `tell` hears how many are done.
+
+    Raises
+    ------
+    MemoryError
+        If the system ended a process, as it does when memory runs out; what is finished stays finished.
+    """
+    done = []
+    for result in _results(tasks, identity, n_jobs):
+        done.append(result)
+        tell(len(done), len(tasks))
+    return done
+
+
+def _results(tasks: list[Task], identity: Identity, n_jobs: int) -> Iterator[Converted]:
+    with_images = [task for task in tasks if any(task.files.values())]
+    yield from (Converted(task.patient, {"files": {}}) for task in tasks if not any(task.files.values()))
+    if n_jobs == 1 or len(with_images) < 2:
+        yield from (convert(task, identity) for task in with_images)
+        return
+    from joblib import Parallel, delayed
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    try:
+        # Few in flight: each may hold a whole scan.
+        # Whatever joblib context is active: names and dates of birth stay on this machine.
+        run = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator", pre_dispatch=n_jobs, batch_size=1)
+        yield from run(delayed(convert)(task, identity) for task in with_images)
+    except TerminatedWorkerError:
+        raise MemoryError(
+            "the system ended a process, most likely because memory ran out. Run the same again with fewer --jobs: "
+            "finished patients are kept."
+        ) from None

@@ -1,0 +1,36 @@
+"""What the scans of a cohort show: tracers of PET, phases of CT, counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prrt_estimators.ingest._cohort_plan import taken_series
+from prrt_estimators.ingest._ct_kinds import ct_kind
+from prrt_estimators.ingest._series_selection import Choice
+
+
+def what_is_shown(choice: Choice, record: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the scans of a patient show, such as ``{"pet": "Ga-68 DOTATATE", "ct": "portal venous"}``."""
+    pet, ct = taken_series(choice, record, "pet"), taken_series(choice, record, "ct")
+    found = {"pet": pet.tracer.label} if pet is not None else {}
+    return found if ct is None else {**found, "ct": ct_kind(ct.texts).label}
+
+
+def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
+    """Return one line per modality, the most frequent first.
+
+    Examples
+    --------
+    >>> counted([{"pet": "F-18 FDG"}, {"pet": "Ga-68 DOTATATE", "ct": "native"}, {"pet": "Ga-68 DOTATATE"}])
+    ('PET: 2 Ga-68 DOTATATE, 1 F-18 FDG', 'CT: 1 native')
+    """
+    told = list(shown)
+    lines = []
+    for kind in ("pet", "ct"):
+        counts = Counter(one[kind] for one in told if kind in one)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if ordered:
+            lines.append(f"{kind.upper()}: {', '.join(f'{count} {what}' for what, count in ordered)}")
+    return tuple(lines)
