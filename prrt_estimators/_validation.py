@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 

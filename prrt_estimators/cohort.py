@@ -12,9 +12,9 @@ import pandas as pd
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._events import as_events
-from prrt_estimators._frames import as_frame
 from prrt_estimators._io import absolute, existing_spelling
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._text import plain_text, unquoted_path
 from prrt_estimators._values import lost_digits
 

@@ -4,7 +4,7 @@ From the root of the repository, with the package index at hand::
 
     python tools/versions.py oldest
     python tools/versions.py newest
-    python tools/versions.py oldest tests/test_persistence.py -x    # other tests, other options of pytest
+    python tools/versions.py oldest tests/persistence/test_save_and_load.py -x    # other tests, other options of pytest
 
 The first run makes a virtual environment, ``.venv-oldest`` or ``.venv-newest``; later ones bring it up to date.
 """
@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 #: What meets scikit-learn, skorch, torch, MONAI, pandas, scipy, nibabel, matplotlib, skops and the command line.
 TESTS = (
-    "tests/test_persistence.py",
-    "tests/test_persistence_versions.py",
-    "tests/test_model_card.py",
+    "tests/persistence/test_save_and_load.py",
+    "tests/persistence/test_versions.py",
+    "tests/persistence/test_card.py",
     "tests/estimators/test_lab.py",
     "tests/estimators/test_deep.py",
     "tests/estimators/test_sklearn_tools.py",
@@ -42,8 +42,8 @@ TESTS = (
     "tests/dicom",
     "tests/ingest",
     "tests/test_cohort.py",
-    "tests/test_cli.py",
-    "tests/test_cli_explain.py",
+    "tests/cli/test_commands.py",
+    "tests/cli/test_explain.py",
 )
 TOOLS = ("pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "cloudpickle>=3")
 

@@ -34,8 +34,8 @@ def predict(
     import pandas as pd
 
     from prrt_estimators._classes import probability_of_long
-    from prrt_estimators._frames import for_spreadsheets
     from prrt_estimators._io import atomic_write
+    from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.contours._lesion_names import verdict
 from prrt_estimators.contours._masks import Grid, read_mask
-from prrt_estimators.contours._words import verdict
 from prrt_estimators.exceptions import ContourError, MissingDependencyError, Problem
 
 

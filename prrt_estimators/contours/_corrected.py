@@ -17,7 +17,7 @@ import pandas as pd
 from prrt_estimators._io import atomic_write, file_digest
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._exchange import Correction, changes_table, lesion_mask_name, pet_file, read_corrections
-from prrt_estimators.contours._numbers import lesion_rows
+from prrt_estimators.contours._lesion_numbers import lesion_rows
 from prrt_estimators.contours._write import write_labels
 from prrt_estimators.exceptions import CohortError, Problem
 

@@ -22,8 +22,8 @@ import pandas as pd
 from prrt_estimators._io import atomic_write, file_digest
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._cohort_masks import scan_grids
+from prrt_estimators.contours._lesion_numbers import lesion_rows
 from prrt_estimators.contours._masks import Mask, read_mask
-from prrt_estimators.contours._numbers import lesion_rows
 from prrt_estimators.contours._write import write_labels, write_seg_nrrd
 from prrt_estimators.exceptions import CohortError, ContourError, Problem
 
@@ -163,7 +163,7 @@ def lesion_mask_name(X: Cohort) -> str:
     ValueError
         If there is none, or several could.
     """
-    from prrt_estimators.contours._words import verdict
+    from prrt_estimators.contours._lesion_names import verdict
 
     names = [name for name in X.masks if verdict(name) != "organ"]
     spoken = [name for name in names if verdict(name) == "lesion"]

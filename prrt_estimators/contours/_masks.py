@@ -13,10 +13,10 @@ import numpy as np
 
 from prrt_estimators._nifti import check_claims
 from prrt_estimators._placement import NiftiFault
+from prrt_estimators.contours._lesion_names import Selection, select
 from prrt_estimators.contours._nrrd import nrrd_structures, read_nrrd
 from prrt_estimators.contours._regions import MAX_LESIONS, Region, Structures, lesion_labels
 from prrt_estimators.contours._segmentation import read_segmentation
-from prrt_estimators.contours._words import Selection, select
 from prrt_estimators.exceptions import ContourError
 
 #: Endings of files that are read as masks.

@@ -9,8 +9,8 @@ import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens
 from prrt_estimators._values import Numbers, is_error_cell, read_numbers
+from prrt_estimators.datasets._column_vocabulary import NUMERIC
 from prrt_estimators.datasets._tables import empty_cells
-from prrt_estimators.datasets._words import NUMERIC
 from prrt_estimators.exceptions import Problem
 
 MIN_LEVELS = 5  # fewer patients than this may well all differ

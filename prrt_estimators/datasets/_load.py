@@ -24,13 +24,13 @@ from prrt_estimators.datasets._checks import (
     read_ids,
     resolve_paths,
 )
+from prrt_estimators.datasets._load_messages import show_roles, warn_about
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
 from prrt_estimators.datasets._tables import empty_cells, read_table
 from prrt_estimators.datasets._targets import Outcome, read_outcome
-from prrt_estimators.datasets._tell import show_roles, warn_about
 from prrt_estimators.exceptions import CohortError, LeakageError, Problem
 
 

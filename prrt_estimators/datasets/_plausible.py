@@ -9,8 +9,8 @@ import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators.datasets._codings import without_coding
+from prrt_estimators.datasets._column_vocabulary import guess_name
 from prrt_estimators.datasets._targets import Outcome
-from prrt_estimators.datasets._words import guess_name
 
 _LONGEST = 360.0  # months
 _FEWEST_SHARES = 3  # values by which fractions are told from small percentages

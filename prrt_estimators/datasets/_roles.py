@@ -14,9 +14,7 @@ import pandas as pd
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
-from prrt_estimators.datasets._options import AUTO, Options, as_names
-from prrt_estimators.datasets._tables import empty_cells
-from prrt_estimators.datasets._words import (
+from prrt_estimators.datasets._column_vocabulary import (
     Guess,
     file_kind,
     guess_name,
@@ -27,6 +25,8 @@ from prrt_estimators.datasets._words import (
     says_uncertain_event,
     time_unit_in,
 )
+from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
 
 _SCANNED = 500  # cells that are looked at to tell files, dates and names

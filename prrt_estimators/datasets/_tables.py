@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._frames import as_frame, plain_frame
+from prrt_estimators._pandas_tables import as_frame, plain_frame
 from prrt_estimators._sheets import read_sheet_file, remarks, table_fault
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import EMPTY, decimal_commas, empty_words

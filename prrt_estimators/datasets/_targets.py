@@ -11,10 +11,10 @@ from prrt_estimators._events import NO, YES
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import read_numbers
 from prrt_estimators.datasets._cells import number_problems, quote
+from prrt_estimators.datasets._column_vocabulary import class_of_one
 from prrt_estimators.datasets._options import Options, to_months
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
-from prrt_estimators.datasets._words import class_of_one
 from prrt_estimators.exceptions import Problem
 
 _LONG, _SHORT = frozenset(["long", "lang"]), frozenset(["short", "kurz"])

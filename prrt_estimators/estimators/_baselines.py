@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._validation import check_modalities
-from prrt_estimators.estimators._answers import empty_rows, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
+from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
 from prrt_estimators.exceptions import MarkersMissingWarning
 from prrt_estimators.preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
 

@@ -25,7 +25,7 @@ from prrt_estimators.estimators._blocks import (
     usable_blocks,
 )
 from prrt_estimators.estimators._cox import CoxPFSClassifier
-from prrt_estimators.estimators._late import LateFusion
+from prrt_estimators.estimators._late_fusion import LateFusion
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.exceptions import MissingModalityError

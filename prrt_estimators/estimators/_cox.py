@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from prrt_estimators._classes import check_same_order
-from prrt_estimators._frames import as_frame
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_evidence import (

@@ -17,7 +17,6 @@ from prrt_estimators import _batches, _device, _net, _torch_state
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators._answers import check_finite, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
 from prrt_estimators.estimators._by_modality import (
     ByModalityMixin,
@@ -25,6 +24,7 @@ from prrt_estimators.estimators._by_modality import (
     check_by_modality,
 )
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
+from prrt_estimators.estimators._unknown_patients import check_finite, warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.networks import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor

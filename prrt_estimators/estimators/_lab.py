@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators.estimators._answers import empty_rows, warn_of_nothing
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
+from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._labs import prepared_from
 

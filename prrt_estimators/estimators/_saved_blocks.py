@@ -10,7 +10,7 @@ from sklearn.pipeline import Pipeline
 
 from prrt_estimators.estimators._blocks import NAMES, default_blocks
 from prrt_estimators.estimators._cox import CoxPFSClassifier
-from prrt_estimators.estimators._late import LateFusion
+from prrt_estimators.estimators._late_fusion import LateFusion
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin, restore_state, state_of
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.exceptions import SavedModelError

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from prrt_estimators.contours._any import ContourObject, read_object
+from prrt_estimators.contours._lesion_names import Selection, select
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
 from prrt_estimators.contours._rtstruct import RTStructureSet
-from prrt_estimators.contours._words import Selection, select
 from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
 #: The rules in words, for the provenance record and the documentation.

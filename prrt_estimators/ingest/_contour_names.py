@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from prrt_estimators.contours._any import object_texts
-from prrt_estimators.contours._words import vocabulary
+from prrt_estimators.contours._lesion_names import vocabulary
 from prrt_estimators.ingest._privacy import Identity, fold
 
 _WORD = re.compile(r"[^\W\d_]+")

@@ -9,7 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from prrt_estimators.contours._numbers import lesion_rows
+from prrt_estimators.contours._lesion_numbers import lesion_rows
 from prrt_estimators.ingest._contour_choice import PatientLesions, ScanPlace, choose_lesions
 from prrt_estimators.ingest._contour_plan import ContourTask
 from prrt_estimators.ingest._deface import remove_above

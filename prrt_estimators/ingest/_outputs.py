@@ -13,8 +13,8 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from prrt_estimators._analytes import Analyte
-from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
+from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.contours._corrected import corrected_file
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.ingest._clinical_table import Clinical

@@ -8,7 +8,7 @@ from prrt_estimators.inspection._embedding import (
 )
 from prrt_estimators.inspection._groups import correlated_groups
 from prrt_estimators.inspection._importance import PermutationImportance, forest_importance, permutation_importance
-from prrt_estimators.inspection._native import saliency_to_nifti
+from prrt_estimators.inspection._native_grids import saliency_to_nifti
 from prrt_estimators.inspection._regions import attribution_in_regions, summarise_regions
 from prrt_estimators.inspection._saliency import SaliencyMaps, saliency
 from prrt_estimators.inspection._sanity import (

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_consistent_length
 from threadpoolctl import threadpool_limits
 
 from prrt_estimators._classes import long_rows, probability_of_long
-from prrt_estimators.inspection._tables import (
+from prrt_estimators.inspection._explained_models import (
     as_data,
     check_count,
     fold_models,

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.estimators._base import check_one_is_long
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.inspection._tables import innermost, table_of
+from prrt_estimators.inspection._explained_models import innermost, table_of
 from prrt_estimators.preprocessing._labs import prepared_from
 
 FORESTS = (RandomForestClassifier, ExtraTreesClassifier)

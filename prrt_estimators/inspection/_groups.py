@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
 from prrt_estimators._values import parse_column
-from prrt_estimators.inspection._tables import as_data, column_names, table_of
+from prrt_estimators.inspection._explained_models import as_data, column_names, table_of
 from prrt_estimators.preprocessing import LabPreprocessor
 
 

@@ -16,9 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.inspection._forest import forest_inside
-from prrt_estimators.inspection._groups import correlated_groups
-from prrt_estimators.inspection._tables import (
+from prrt_estimators.inspection._explained_models import (
     as_data,
     check_count,
     column_names,
@@ -30,6 +28,8 @@ from prrt_estimators.inspection._tables import (
     take_rows,
     with_table,
 )
+from prrt_estimators.inspection._forest import forest_inside
+from prrt_estimators.inspection._groups import correlated_groups
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 
 from prrt_estimators._modalities import MODALITIES, anatomy_first, uptake_in
 from prrt_estimators.cohort import Volumes
-from prrt_estimators.inspection._native import onto
+from prrt_estimators.inspection._native_grids import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
 from prrt_estimators.inspection._views import mask_on
 

@@ -14,7 +14,7 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
-from prrt_estimators.inspection._native import onto
+from prrt_estimators.inspection._native_grids import onto
 from prrt_estimators.metrics._verdict import chance_verdict
 
 _BASELINES = ("blurred", "blank")

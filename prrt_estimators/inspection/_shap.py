@@ -14,9 +14,8 @@ from prrt_estimators._classes import long_column, probability_of_long
 from prrt_estimators._values import parse_column
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.inspection._forest import forest_inside, has_forest
-from prrt_estimators.inspection._held import with_scans_held
-from prrt_estimators.inspection._tables import (
+from prrt_estimators.inspection._encoded_scans import with_scans_held
+from prrt_estimators.inspection._explained_models import (
     as_data,
     check_choice,
     check_count,
@@ -33,6 +32,7 @@ from prrt_estimators.inspection._tables import (
     take_rows,
     with_table,
 )
+from prrt_estimators.inspection._forest import forest_inside, has_forest
 
 #: Patients that are predicted at once; with scans, a batch of them is held in memory.
 _ROWS_AT_ONCE = 64

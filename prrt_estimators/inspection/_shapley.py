@@ -16,7 +16,7 @@ from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError, NothingKnownWarning
-from prrt_estimators.inspection._tables import (
+from prrt_estimators.inspection._explained_models import (
     as_patients,
     check_choice,
     check_count,

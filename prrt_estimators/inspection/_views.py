@@ -12,7 +12,7 @@ from prrt_estimators._modalities import IMAGING, MODALITIES, anatomy_first
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.contours import read_mask
-from prrt_estimators.inspection._native import onto
+from prrt_estimators.inspection._native_grids import onto
 from prrt_estimators.inspection._saliency import SaliencyMaps
 from prrt_estimators.preprocessing._boxes import Box, into_box
 from prrt_estimators.preprocessing._scans import read_scan

@@ -21,7 +21,7 @@ from prrt_estimators.model_selection._models import (
     paper_models,
     recommended_models,
 )
-from prrt_estimators.model_selection._part import compare_part, missing_parts
+from prrt_estimators.model_selection._partial_runs import compare_part, missing_parts
 from prrt_estimators.model_selection._result import ModelComparison, load_comparison
 from prrt_estimators.model_selection._run_store import RunInProgressError
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats

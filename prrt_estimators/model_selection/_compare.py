@@ -19,6 +19,7 @@ from prrt_estimators._classes import check_same_order
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._predictors import check_predictors
+from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
@@ -41,7 +42,6 @@ from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
 from prrt_estimators.model_selection._times import fit_names, survival_of
 from prrt_estimators.model_selection._twins import check_twins
-from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
 def compare_models(

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prrt_estimators._former import former_parameters
+from prrt_estimators._former_parameters import former_parameters
 from prrt_estimators.metrics._predictions import PROBABILITY
 
 #: Where the classes stood that an old key can name.

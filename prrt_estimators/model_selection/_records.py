@@ -11,11 +11,11 @@ import pandas as pd
 
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import ResultsWarning
+from prrt_estimators.model_selection._descriptions import counted
 from prrt_estimators.model_selection._digest import private_text, public_path, stable_text
 from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._result import ModelComparison, status_table
-from prrt_estimators.model_selection._words import counted
 
 Record = dict[str, Any]
 

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._frames import for_spreadsheets, from_spreadsheets
 from prrt_estimators._io import absolute, atomic_write, file_digest
+from prrt_estimators._pandas_tables import for_spreadsheets, from_spreadsheets
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.metrics._predictions import with_score_column
 from prrt_estimators.metrics._score import direction, main_score
 from prrt_estimators.model_selection._corrected import PrimaryTest, primary_test
+from prrt_estimators.model_selection._descriptions import size_in_words
 from prrt_estimators.model_selection._seal import is_whole, sealed
 from prrt_estimators.model_selection._summary import chance_of_folds, format_summary, sizes_of_folds, summarise
-from prrt_estimators.model_selection._words import size_in_words
 
 _KEYS = ("model", "repeat", "fold")
 

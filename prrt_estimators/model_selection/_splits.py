@@ -9,10 +9,10 @@ import numpy as np
 from sklearn.model_selection import check_cv
 
 from prrt_estimators.exceptions import ResultsWarning
+from prrt_estimators.model_selection._descriptions import counted
 from prrt_estimators.model_selection._digest import stable_text
 from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._run_store import RunStore
-from prrt_estimators.model_selection._words import counted
 
 
 def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -> tuple[list[Split], str]:

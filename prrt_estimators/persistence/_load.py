@@ -13,7 +13,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from torch import nn
 
 from prrt_estimators import estimators
-from prrt_estimators._former import present_parameters
+from prrt_estimators._former_parameters import present_parameters
 from prrt_estimators.estimators._saved_state import SavedState
 from prrt_estimators.exceptions import (
     MissingDependencyError,
@@ -23,8 +23,8 @@ from prrt_estimators.exceptions import (
 )
 from prrt_estimators.persistence._configuration import from_data
 from prrt_estimators.persistence._container import unpack
-from prrt_estimators.persistence._parts import load_part
-from prrt_estimators.persistence._probe import TOLERANCE, probe_difference
+from prrt_estimators.persistence._probe_predictions import TOLERANCE, probe_difference
+from prrt_estimators.persistence._sklearn_parts import load_part
 from prrt_estimators.persistence._versions import others, remedy
 from prrt_estimators.pretrained import WEIGHTS
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from prrt_estimators._former import former_parameters
+from prrt_estimators._former_parameters import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.metrics._score import chance_at, factor, score_title
 from prrt_estimators.metrics._verdict import chance_verdict, main_of_row

@@ -16,9 +16,9 @@ from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._configuration import parameters_as_data
 from prrt_estimators.persistence._container import pack
-from prrt_estimators.persistence._parts import dump_part
 from prrt_estimators.persistence._performance import describe_performance
-from prrt_estimators.persistence._probe import predict_probe
+from prrt_estimators.persistence._probe_predictions import predict_probe
+from prrt_estimators.persistence._sklearn_parts import dump_part
 from prrt_estimators.persistence._versions import versions_here
 
 

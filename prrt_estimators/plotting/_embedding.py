@@ -23,7 +23,8 @@ from prrt_estimators.inspection import (
     umap_embedding,
 )
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._marks import (
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_figure, style_context
+from prrt_estimators.plotting._value_points import (
     column_labels,
     column_unit,
     handle,
@@ -32,7 +33,6 @@ from prrt_estimators.plotting._marks import (
     plain_logarithmic,
     value_colours,
 )
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_figure, style_context
 
 _SIZE = 22.0
 _MARKERS = "o^sDv<>"

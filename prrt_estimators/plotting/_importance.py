@@ -20,8 +20,8 @@ from prrt_estimators.inspection import (
 )
 from prrt_estimators.metrics._score import score_title
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._marks import column_labels
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+from prrt_estimators.plotting._value_points import column_labels
 
 _AXES = {
     "forest": "Mean decrease of impurity (share)",

@@ -15,8 +15,8 @@ from prrt_estimators._classes import long_rows
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import modality_shapley
 from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._marks import POINT, handle, swarm
 from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+from prrt_estimators.plotting._value_points import POINT, handle, swarm
 
 _LONG, _SHORT = OKABE_ITO["blue"], OKABE_ITO["vermillion"]
 

@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prrt_estimators._analytes import find_analyte
-from prrt_estimators._frames import as_frame
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._values import decimal_commas, is_error_cell, read_numbers
 from prrt_estimators.preprocessing._categories import category_text, is_nothing, known_spellings, sex_spellings
 

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._analytes import find_analyte, unit_factor
-from prrt_estimators._frames import as_frame
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._sex import read_sex, says_sex
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import decimal_commas, read_numbers

@@ -24,9 +24,9 @@ from prrt_estimators.inspection import (
     shap_importance,
     shap_values,
 )
-from prrt_estimators.inspection._tables import FittedFolds
+from prrt_estimators.inspection._explained_models import FittedFolds
 from prrt_estimators.model_selection import bootstrap_interval
-from prrt_estimators.model_selection._words import counted
+from prrt_estimators.model_selection._descriptions import counted
 from prrt_estimators.plotting import (
     EmbeddingDisplay,
     ImportanceDisplay,

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from prrt_estimators._frames import for_spreadsheets
 from prrt_estimators._io import atomic_write
+from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.plotting import save_figure
 from prrt_estimators.report._report import data_uri
 

@@ -20,7 +20,7 @@ from prrt_estimators.inspection import (
     summarise_regions,
     weight_randomisation,
 )
-from prrt_estimators.inspection._tables import FittedFolds
+from prrt_estimators.inspection._explained_models import FittedFolds
 from prrt_estimators.model_selection._digest import private_text
 from prrt_estimators.plotting import SaliencyDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section

@@ -14,9 +14,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
-from prrt_estimators.model_selection._words import size_in_words, skipped_in_words
+from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
 from prrt_estimators.plotting import model_label, save_figure
-from prrt_estimators.report._words import answer, flow, limits, reading
+from prrt_estimators.report._conclusions import answer, flow, limits, reading
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",

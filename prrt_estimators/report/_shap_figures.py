@@ -10,9 +10,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from prrt_estimators.inspection._tables import require
+from prrt_estimators.inspection._explained_models import require
 from prrt_estimators.plotting import style_context
-from prrt_estimators.plotting._marks import column_labels, column_unit
+from prrt_estimators.plotting._value_points import column_labels, column_unit
 
 
 class Drawn(NamedTuple):

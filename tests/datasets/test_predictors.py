@@ -6,8 +6,8 @@ import pytest
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabBaselineClassifier, LabPFSClassifier, compare_models
 from prrt_estimators.datasets import load_cohort
+from prrt_estimators.datasets._column_vocabulary import guess_name
 from prrt_estimators.datasets._predictors import check_predictors
-from prrt_estimators.datasets._words import guess_name
 from prrt_estimators.exceptions import CohortError, LeakageError
 
 N = 12

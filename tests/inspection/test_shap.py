@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier
 from prrt_estimators.exceptions import MissingDependencyError, MissingModalityError
 from prrt_estimators.inspection import shap_importance, shap_values
-from prrt_estimators.inspection._tables import require
+from prrt_estimators.inspection._explained_models import require
 
 shap = require("shap", "shap", "this test")
 # shap compiles itself at first use, which takes long where processors are busy.
@@ -208,7 +208,7 @@ def test_scans_are_encoded_once_a_patient_and_nothing_else_changes(data, tiny, m
 
 
 def test_held_scans_predict_what_the_estimator_does(data, tiny):
-    from prrt_estimators.inspection._held import with_scans_held
+    from prrt_estimators.inspection._encoded_scans import with_scans_held
 
     table, y = data
     pet = np.random.default_rng(0).random((60, 1, 8, 8, 8))

@@ -22,7 +22,7 @@ from prrt_estimators.model_selection import (
     power_of,
     score_interval,
 )
-from prrt_estimators.report._words import answer, reading
+from prrt_estimators.report._conclusions import answer, reading
 
 
 def test_interval_and_test_by_hand():

@@ -9,8 +9,8 @@ from rich.console import Console
 
 from prrt_estimators._model_specs import MODELS
 from prrt_estimators.model_selection import _progress
+from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
 from prrt_estimators.model_selection._progress import ComparisonProgress
-from prrt_estimators.model_selection._words import counted, skipped_in_words
 
 
 @pytest.fixture

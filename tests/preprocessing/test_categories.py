@@ -10,7 +10,7 @@ from sklearn.feature_selection import SelectFromModel
 
 from prrt_estimators import LabBaselineClassifier, LabPFSClassifier, load_cohort
 from prrt_estimators._classes import probability_of_long
-from prrt_estimators._frames import for_spreadsheets, from_spreadsheets
+from prrt_estimators._pandas_tables import for_spreadsheets, from_spreadsheets
 from prrt_estimators.exceptions import CohortWarning
 from prrt_estimators.preprocessing import LabPreprocessor, LiteratureMarkers
 

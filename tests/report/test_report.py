@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection import Skipped, cohort_table, compare_models
 from prrt_estimators.report import write_report
-from prrt_estimators.report._words import answer, flow, reading
+from prrt_estimators.report._conclusions import answer, flow, reading
 
 
 class Tags(HTMLParser):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prrt_estimators.datasets import load_cohort
-from prrt_estimators.datasets._words import guess_name
+from prrt_estimators.datasets._column_vocabulary import guess_name
 from prrt_estimators.exceptions import LeakageError
 
 AT_THE_END = [

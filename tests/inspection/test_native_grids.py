@@ -13,7 +13,7 @@ from saliency_helpers import planted
 from prrt_estimators import Cohort, FusionPFSClassifier, PETPFSClassifier
 from prrt_estimators.inspection import SaliencyMaps, saliency, saliency_to_nifti
 from prrt_estimators.inspection._inputs import own_grid_affine
-from prrt_estimators.inspection._native import onto, read_header
+from prrt_estimators.inspection._native_grids import onto, read_header
 from prrt_estimators.preprocessing._boxes import Box, centre_of, into_box
 from prrt_estimators.preprocessing._grids import onto_grid
 

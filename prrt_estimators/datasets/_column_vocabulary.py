@@ -17,7 +17,7 @@ from prrt_estimators.datasets._codings import (
     words_of,
     yes_or_no,
 )
-from prrt_estimators.datasets._moments import says_end
+from prrt_estimators.datasets._time_points import says_end
 
 
 @dataclass(frozen=True)

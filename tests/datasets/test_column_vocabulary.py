@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prrt_estimators.datasets._codings import says_event, without_coding
-from prrt_estimators.datasets._words import class_of_one, file_kind, guess_name, says_censored, time_unit_in
+from prrt_estimators.datasets._column_vocabulary import class_of_one, file_kind, guess_name, says_censored, time_unit_in
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,9 @@ from saved_model_helpers import forge_config, parts_of
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, PETBaselineClassifier, load_model, save_model
 from prrt_estimators.exceptions import ResultsWarning, SavedModelError
-from prrt_estimators.persistence import _load, _probe, _versions, read_model_card
+from prrt_estimators.persistence import _load, _probe_predictions, _versions, read_model_card
 
-GOLDEN = Path(__file__).parent / "data"
+GOLDEN = Path(__file__).parents[1] / "data"
 STORED = json.loads((GOLDEN / "models_v1.json").read_text("utf-8"))
 Y = np.array([0, 1, 1] * 4)
 
@@ -170,33 +170,33 @@ def test_a_model_that_predicts_something_else_is_told(name, saved, tmp_path):
 def test_the_probe_sees_each_part(saved, X):
     """Change any part of a model, and what it says of the made-up patients changes."""
     model = load_model(saved["fusion"])
-    before = _probe.predict_probe(model)
+    before = _probe_predictions.predict_probe(model)
     assert before is not None
     for key, value in model.net_.module_.state_dict().items():
         # A gap of the laboratory table is all gaps but one; its statistics cancel in the embedding of the others.
         kept = value.clone()
         value += 0.05 * (1 + value.abs())
-        assert _probe.probe_difference(model, before) > 0, key
+        assert _probe_predictions.probe_difference(model, before) > 0, key
         value.copy_(kept)
-    assert _probe.probe_difference(model, before) == 0
+    assert _probe_predictions.probe_difference(model, before) == 0
     scaler = model.preprocessor_.transformer_.named_transformers_["log"]["scale"]
     scaler.mean_ = scaler.mean_ + 0.1
-    assert _probe.probe_difference(model, before) > 1e-5
+    assert _probe_predictions.probe_difference(model, before) > 1e-5
 
 
 def test_probes_that_cannot_be_compared_are_not(saved):
     model = load_model(saved["lab"])
-    before = _probe.predict_probe(model)
-    assert _probe.probe_difference(model, None) is None
-    assert _probe.probe_difference(model, {**before, "recipe": 99}) is None
-    assert _probe.probe_difference(model, {**before, "p_long": [0.5]}) is None
-    assert _probe.probe_difference(model, before) == 0
+    before = _probe_predictions.predict_probe(model)
+    assert _probe_predictions.probe_difference(model, None) is None
+    assert _probe_predictions.probe_difference(model, {**before, "recipe": 99}) is None
+    assert _probe_predictions.probe_difference(model, {**before, "p_long": [0.5]}) is None
+    assert _probe_predictions.probe_difference(model, before) == 0
 
 
 def test_a_large_network_is_not_probed(saved, monkeypatch):
     model = load_model(saved["fusion"])
-    monkeypatch.setattr(_probe, "_MOST_WEIGHTS", 1000)
-    assert _probe.predict_probe(model) is None
+    monkeypatch.setattr(_probe_predictions, "_MOST_WEIGHTS", 1000)
+    assert _probe_predictions.predict_probe(model) is None
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_a_large_network_is_not_probed(saved, monkeypatch):
 )
 def test_made_up_patients_fit_any_table(table, tmp_path):
     model = LabPFSClassifier(model="logistic").fit(table, [0, 1] * 6)
-    probe = _probe.predict_probe(model)
+    probe = _probe_predictions.predict_probe(model)
     assert len(probe["p_long"]) == 4
     assert np.isfinite(probe["p_long"]).all()
     load_model(save_model(model, tmp_path / "model.prrt"))

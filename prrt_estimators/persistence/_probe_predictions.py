@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from prrt_estimators import _batches, _net
 from prrt_estimators.estimators import BlockFusionPFSClassifier
 from prrt_estimators.estimators._deep import DeepPFSEstimator
-from prrt_estimators.persistence._parts import text_levels
+from prrt_estimators.persistence._sklearn_parts import text_levels
 
 #: Raised whenever the inputs change, so that stored predictions of others are not compared.
 RECIPE = 1

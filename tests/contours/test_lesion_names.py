@@ -2,7 +2,7 @@
 
 import pytest
 
-from prrt_estimators.contours._words import select, verdict
+from prrt_estimators.contours._lesion_names import select, verdict
 
 LESIONS = """GTV|GTV_Mass_PET|GTVnode2|gtv1|Lesion 1|LESION_03|Leber-Met S7|LeberMet|lebermets 3|Lebermetastase|Läsion 4|Laesion
 Tumor|Tumour liver|Primärtumor|primary|Lymphknoten para-aortal|LN 7|LK iliakal|Metastasis L3|vertebral body met|Met corpus vertebrae
