@@ -5,14 +5,15 @@
 
 Cohorts whose seeds played no part in any choice; 3 x 3-fold, everything learnt inside the training rows, no mask unless said.
 The first command finds the lesions, once; the second trains on what is stored so far, a file per cohort and setting, and
-continues where it stopped.
+continues where it stopped. The study's networks (hundred_patients_networks.py) and a forest on radiomics features
+(hundred_patients_radiomics.py) join the table where they have run.
 """
 
 from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,9 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARKS = ("<!-- hundred patients -->\n", "<!-- end -->")
 TRACER = "68Ga-DOTATOC"
 FIRST = "recommended"
+COLUMNS = ["case", "seed", "patients", "model", "auroc", "slope", "intercept"]
+#: Folder with results of the same form, a file per cohort: hundred_patients_networks.py, hundred_patients_radiomics.py.
+OTHERS = "others"
 _BY_NAME = {one.name: one for one in SETTINGS}
 
 
@@ -204,27 +208,35 @@ def run_case(out: Path, case: Case, seed: int) -> pd.DataFrame:
     known = cohort.y >= 0
     X = Cohort({"lab": lab}, ids=cohort.X.ids, survival=cohort.X.survival)[known]
     y = cohort.y[known]
-    rows = []
-    for name, model in case.models(data).items():
-        scores, kept = [], []
-        for train, test in splits(case, cohort.patients["centre"].to_numpy()[known], y):
-            fitted = clone(model)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                fitted.fit(X[train], y[train], **fit_times(fitted, X[train], y[train]))
-            long = fitted.predict_proba(X[test])[:, 1]
-            if len(np.unique(y[test])) == 2:
-                scores.append((roc_auc_score(y[test], long), len(test)))
-            kept.append((y[test], long))
-        line = calibration_intercept_slope(*map(np.concatenate, zip(*kept, strict=True)))
-        weights = [size for _, size in scores] if case.splits == "centres" else None
-        auroc = float(np.average([score for score, _ in scores], weights=weights))
-        rows.append((case.name, seed, len(y), name, auroc, line.slope, line.intercept))
+    folds = list(splits(case, cohort.patients["centre"].to_numpy()[known], y))
+    by_size = case.splits == "centres"
+    rows = [
+        (case.name, seed, len(y), name, *score(one, X, y, folds, by_size)) for name, one in case.models(data).items()
+    ]
     if case.models is main_models:
         best = float(cohort.truth.attainable.loc["pet_ct_lab", "auroc"])
         rows.append((case.name, seed, len(y), "attainable", best, np.nan, np.nan))
-    columns = ["case", "seed", "patients", "model", "auroc", "slope", "intercept"]
-    return pd.DataFrame(rows, columns=columns).round(5)
+    return pd.DataFrame(rows, columns=COLUMNS).round(5)
+
+
+def score(
+    model: Any, X: Cohort, y: np.ndarray, folds: Sequence[tuple[np.ndarray, np.ndarray]], by_size: bool = False
+) -> tuple[float, float, float]:
+    """Return the mean AUROC over folds, weighted by their size or not, and slope and intercept of calibration."""
+    scores, kept = [], []
+    for train, test in folds:
+        fitted = clone(model)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted.fit(X[train], y[train], **fit_times(fitted, X[train], y[train]))
+        long = fitted.predict_proba(X[test])[:, 1]
+        if len(np.unique(y[test])) == 2:
+            scores.append((roc_auc_score(y[test], long), len(test)))
+        kept.append((y[test], long))
+    line = calibration_intercept_slope(*map(np.concatenate, zip(*kept, strict=True)))
+    weights = [size for _, size in scores] if by_size else None
+    auroc = float(np.average([one for one, _ in scores], weights=weights))
+    return auroc, line.slope, line.intercept
 
 
 def splits(case: Case, centre: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -236,6 +248,11 @@ def splits(case: Case, centre: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.n
         yield from RepeatedStratifiedKFold(n_splits=3, n_repeats=3, random_state=0).split(y, y)
 
 
+def others(out: Path, case: Case, seed: int) -> list[Path]:
+    """Return the files with what other commands measured on one cohort."""
+    return sorted((out / OTHERS).glob(f"*_{seed}.csv")) if case.models is main_models else []
+
+
 def summary(results: pd.DataFrame) -> pd.DataFrame:
     """Return mean AUROC over cohorts with its SE, the paired difference to the recommended model, and calibration."""
     rows = []
@@ -243,8 +260,8 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
         wide = part.pivot(index="seed", columns="model", values="auroc")
         for model, own in part.groupby("model", sort=False):
             n = len(own)
-            gap = (wide[model] - wide[FIRST]).to_numpy()
-            se = lambda values, n=n: float(np.std(values, ddof=1) / np.sqrt(n)) if n > 1 else np.nan  # noqa: E731
+            gap = (wide[model] - wide[FIRST]).dropna().to_numpy()  # on the cohorts that this model has seen
+            se = lambda values: float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else np.nan  # noqa: E731
             rows.append(
                 (
                     case,
@@ -302,6 +319,7 @@ def main() -> None:
                     found.to_csv(temporary, index=False)
                 print(f"{case.name}, {seed}: {found['auroc'].iloc[0]:.3f}", flush=True)
             parts.append(pd.read_csv(target))
+            parts += [pd.read_csv(file) for file in others(options.out, case, seed)]
     if not parts:
         raise SystemExit(f"no numbers of lesions in {options.out}; run benchmarks/hundred_patients_features.py first.")
     table = summary(pd.concat(parts, ignore_index=True))
