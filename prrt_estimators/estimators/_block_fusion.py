@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,6 +13,8 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from prrt_estimators._classes import check_same_order
+from prrt_estimators._frames import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._blocks import (
@@ -63,7 +65,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         What the PET shows, see `CoxPFSClassifier`.
     lesions : str, default="phantom"
         What a lesion is, see `LesionFeatures`; for ``blocks="auto"``.
-    cv : int, default=5
+    cv : int, splitter or iterable, default=5
         Inner folds of ``fusion="late"``.
     horizon : float or "auto", default="auto"
         Months, see `CoxPFSClassifier`.
@@ -87,6 +89,8 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
     weights_ : dict of str to float
         Only for ``fusion="late"``: share of each block.
     learnt_from_ : {"time", "class"}
+    modalities_ : tuple of str
+        What the blocks look at; all that the training patients had where the blocks are your own.
     coef_, feature_names_in_ : ndarray of shape (n_columns,)
         Of the joint model's columns, in one order; only for ``fusion="joint"``.
 
@@ -110,7 +114,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         "blocks": [StrOptions({"auto"}), list, tuple, dict],
         "fusion": [StrOptions({"joint", "late"})],
         "own_share": [Interval(Real, 0, None, closed="left")],
-        "cv": [Interval(Integral, 2, None, closed="left")],
+        "cv": ["cv_object"],
         "cache_dir": [str, os.PathLike, None],
     }
 
@@ -124,7 +128,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         prior: Any = None,
         tracer: str | None = None,
         lesions: str = "phantom",
-        cv: int = 5,
+        cv: Any = 5,
         horizon: Any = "auto",
         cache_dir: Any = None,
         random_state: Any = None,
@@ -163,9 +167,9 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         self
         """
         self._validate_params()
+        X, y, given = self._given(X, y, sample_weight, time, event)
         cohort, encoded = self._checked(X, y)
-        given = {"sample_weight": sample_weight, "time": time, "event": event}
-        given = {name: np.asarray(values) for name, values in given.items() if values is not None}
+        self._trained_on = cohort.modalities
         wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
         self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
         if not self.blocks_:
@@ -251,6 +255,20 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         if progress is not None:
             progress(len(cohort), len(cohort))
         return self
+
+    def _given(self, X: Any, y: Any, sample_weight: Any, time: Any, event: Any) -> tuple[Any, Any, dict[str, Any]]:
+        """Return the patients of some weight, and what was given beside X and y of these."""
+        for name, values in (("time", time), ("event", event)):
+            check_same_order(as_frame(X), values, ("X", name))
+        X, y, weights = self._with_weight(X, y, sample_weight)
+        given = {name: np.asarray(values) for name, values in (("time", time), ("event", event)) if values is not None}
+        if weights is not None:
+            first = np.asarray(sample_weight)
+            if first.size > len(weights):  # patients whose weight is zero were left out
+                rows = np.flatnonzero(first)
+                given = {name: one[rows] if len(one) == first.size else one for name, one in given.items()}
+            given["sample_weight"] = weights
+        return X, y, given
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         cohort = self._cohort(X)

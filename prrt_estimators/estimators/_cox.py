@@ -179,7 +179,8 @@ class CoxPFSClassifier(SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEst
         self
         """
         self._validate_params()
-        check_same_order(X, y, ("X", "y"))
+        for name, values in (("y", y), ("sample_weight", sample_weight), ("time", time), ("event", event)):
+            check_same_order(X, values, ("X", name))
         X, y = validate_data(self, as_frame(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils.validation import has_fit_parameter
 
 from prrt_estimators.estimators._blocks import absent
@@ -26,12 +27,12 @@ class LateFusion:
     ----------
     models : mapping of str to estimator
         Classifiers with ``predict_proba``.
-    cv : int
-        Inner folds.
+    cv : int, splitter or iterable
+        Inner folds; an int is how many stratified ones, fewer where a class has fewer patients.
     random_state : int, RandomState or None
     """
 
-    def __init__(self, models: Mapping[str, Any], cv: int, random_state: Any):
+    def __init__(self, models: Mapping[str, Any], cv: Any, random_state: Any):
         self.models = dict(models)
         self.cv = cv
         self.random_state = random_state
@@ -39,8 +40,7 @@ class LateFusion:
     def fit(self, tables: Mapping[str, pd.DataFrame], long: np.ndarray, given: Mapping[str, Any]) -> LateFusion:
         """Cross-fit each block, weigh it by its inner AUROC above 0.5, and calibrate the sum."""
         weights = given.get("sample_weight", np.ones(len(long)))
-        folds = max(2, min(self.cv, int(np.bincount(long).min())))
-        splits = list(StratifiedKFold(folds, shuffle=True, random_state=_seed(self.random_state)).split(long, long))
+        splits = list(self._folds(long).split(long, long))
         self.reference, held, gains = {}, {}, {}
         for name, table in tables.items():
             there = ~absent(table)
@@ -71,6 +71,12 @@ class LateFusion:
             found = 1 / (1 + np.exp(-(self.intercept + self.slope * (combined - self.centre) / self.spread)))
             return np.where(np.isfinite(found), found, self.prevalence)
         return np.nan_to_num(_weighted(scores, self.weights), nan=self.prevalence)
+
+    def _folds(self, long: np.ndarray) -> Any:
+        if not isinstance(self.cv, Integral):
+            return check_cv(self.cv, long, classifier=True)
+        folds = max(2, min(int(self.cv), int(np.bincount(long).min())))
+        return StratifiedKFold(folds, shuffle=True, random_state=_seed(self.random_state))
 
     def _cross_fitted(
         self, name: str, table: pd.DataFrame, long: np.ndarray, given: Mapping[str, Any], splits: Any, there: np.ndarray

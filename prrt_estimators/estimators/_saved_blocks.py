@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators.estimators._blocks import NAMES, default_blocks
 from prrt_estimators.estimators._cox import CoxPFSClassifier
@@ -30,8 +31,16 @@ class SavesBlocksMixin(SavesStateMixin):
     _saved_apart: ClassVar[tuple[str, ...]] = ("blocks_", "joint_", "own_", "late_", "link_")
 
     @property
+    def modalities_(self) -> tuple[str, ...]:
+        """The modalities that the blocks look at."""
+        check_is_fitted(self, "blocks_")
+        return self._reads
+
+    @property
     def _reads(self) -> tuple[str, ...]:
         me: Any = self
+        if isinstance(me.blocks, Mapping):  # a transformer of the caller's own may look at anything
+            return tuple(getattr(me, "_trained_on", ()))
         read = {scan for name in me.blocks_ for scan in _SCANS.get(name, ())}
         if NAMES.labs in me.blocks_:
             read.add("lab")
