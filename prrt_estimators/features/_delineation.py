@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators.contours import Shares
 from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, per_lesion
 from prrt_estimators.features._finder import Findings
-from prrt_estimators.features._images import Image, from_box, mask_onto_box, onto_grid_of
+from prrt_estimators.features._images import Image, from_box, mask_onto_box, on_voxels_of, onto_grid_of
 from prrt_estimators.features._networks import ORGANS, SITES
 from prrt_estimators.features._prognostic import Tumour
+from prrt_estimators.features._shared_lesions import core_labels, shared_lesions, shares_on
 
 #: Ways to say what a lesion is, in the order in which they are documented.
 DEFINITIONS = ("phantom", "mask", "suv4", "liver", "41%", "50%")
@@ -41,6 +43,9 @@ class Delineation:
     pet_labels, ct_labels : ndarray of int or None
         Lesions numbered from 1 on the grid of the PET and of the CT.
     pet_lesions, ct_lesions : list of Lesion
+    pet_shares : list of Shares or None, default=None
+        Of masks on another grid than the PET's: how much of each voxel of the PET lies in each lesion. `pet_labels` then holds the
+        voxels that are half lesion or more, or those with the greatest share.
     """
 
     tumour: Tumour
@@ -48,6 +53,7 @@ class Delineation:
     ct_labels: np.ndarray | None
     pet_lesions: list[Lesion]
     ct_lesions: list[Lesion]
+    pet_shares: list[Shares] | None = None
 
 
 def delineate(
@@ -75,15 +81,16 @@ def delineate(
     if lesions == "phantom":
         return _found(pet, ct, findings, confidence)
     if lesions == "mask":
+        drawn = (masks or {}).get("pet"), (masks or {}).get("ct")
         pet_labels, ct_labels = (
             None if scan is None or mask is None else onto_grid_of(mask, scan)
-            for scan, mask in ((pet, (masks or {}).get("pet")), (ct, (masks or {}).get("ct")))
+            for scan, mask in zip((pet, ct), drawn, strict=True)
         )
-        shares = [
-            None if mask is None else mask_onto_box(mask, findings.box)
-            for mask in ((masks or {}).get("pet"), (masks or {}).get("ct"))
-        ]
-        return _given(pet, ct, findings, pet_labels, ct_labels, shares)
+        shares = [None if mask is None else mask_onto_box(mask, findings.box) for mask in drawn]
+        found = _given(pet, ct, findings, pet_labels, ct_labels, shares)
+        if pet is None or drawn[0] is None or on_voxels_of(drawn[0], pet):
+            return found
+        return _on_another_grid(found, drawn[0], pet, ct, findings)
     above = None if pet is None else _above(lesions, pet, findings)
     if pet is None or above is None:
         return _given(pet, ct, findings, None, None, [None, None])
@@ -158,6 +165,15 @@ def _given(
         site = _by_site(labels, from_box(places, findings.box, image))
         results.append((labels, _lesions(labels, image, site, scan, ct, None)))
     return Delineation(tumour, results[0][0], results[1][0], results[0][1], results[1][1])
+
+
+def _on_another_grid(found: Delineation, mask: Image, pet: Image, ct: Image | None, findings: Findings) -> Delineation:
+    """Return lesions with the numbers of a mask that was drawn on another grid than the PET's."""
+    shares = shares_on(mask, pet)
+    site = from_box(_site_map(findings), findings.box, pet)
+    lesions = shared_lesions(shares, mask, pet, site, None if ct is None else _at(ct, pet, -1024.0))
+    labels = core_labels(shares, pet.data.shape)
+    return replace(found, pet_labels=labels, pet_lesions=lesions, pet_shares=shares)
 
 
 def _lesions(

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.distance import pdist
 
+from prrt_estimators.contours import Shares
 from prrt_estimators.features._images import Image
 from prrt_estimators.features._networks import SITES
 
@@ -186,6 +187,7 @@ def field_numbers(
     lesions: list[Lesion],
     pet: Image | None,
     hu_in_tumour: np.ndarray | None,
+    shares: list[Shares] | None = None,
 ) -> dict[str, float]:
     """Return the field's own numbers of one patient.
 
@@ -198,6 +200,8 @@ def field_numbers(
     pet : Image or None
     hu_in_tumour : ndarray or None
         HU of the voxels of tumour on CT; None without CT.
+    shares : list of Shares, default=None
+        Of lesions that were drawn on another grid than the PET's.
     """
     numbers = dict.fromkeys(FIELD, np.nan)
     if hu_in_tumour is not None and hu_in_tumour.size:
@@ -213,12 +217,18 @@ def field_numbers(
     numbers["dmax_mm"] = 0.0
     if not lesions:
         return numbers
-    suv = pet.data[labels > 0]
     means = np.array([lesion.suv_mean for lesion in lesions])
-    numbers["total_uptake_suv_ml"] = float(suv.sum(dtype=np.float64) * pet.voxel_ml)
-    numbers["suv_max"] = float(suv.max())
+    if shares is None:
+        suv = pet.data[labels > 0]
+        numbers["total_uptake_suv_ml"] = float(suv.sum(dtype=np.float64) * pet.voxel_ml)
+        numbers["suv_max"] = float(suv.max())
+        numbers["suv_mean"] = float(suv.mean(dtype=np.float64))
+    else:
+        weights = np.array([one.share.sum() for one in shares])
+        numbers["total_uptake_suv_ml"] = float(means @ volumes)
+        numbers["suv_max"] = max(lesion.suv_max for lesion in lesions)
+        numbers["suv_mean"] = float(np.average(means, weights=weights))
     numbers["suv_peak"] = max(lesion.suv_peak for lesion in lesions)
-    numbers["suv_mean"] = float(suv.mean(dtype=np.float64))
     numbers["suv_mean_lowest"] = float(means.min())
     numbers["suv_dispersion"] = float(means.std() / means.mean()) if means.mean() > 0 else np.nan
     if len(lesions) > 1:

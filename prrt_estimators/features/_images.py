@@ -170,10 +170,26 @@ def from_box(values: np.ndarray, box: Box, image: Image) -> np.ndarray:
     )
 
 
+def same_grid(first: Image, second: Image) -> bool:
+    """Return whether two volumes have the same voxels."""
+    return first.data.shape == second.data.shape and bool(np.allclose(first.affine, second.affine, atol=2e-3))
+
+
+def on_voxels_of(mask: Image, image: Image) -> bool:
+    """Return whether the voxels of a mask are voxels of a scan, in whatever order and extent."""
+    if same_grid(mask, image):
+        return True
+    step = np.linalg.inv(image.affine) @ mask.affine
+    whole = np.rint(step)
+    size = np.array([*mask.data.shape, 1.0])
+    regular = (np.abs(whole[:3, :3]).sum(axis=0) == 1).all() and (np.abs(whole[:3, :3]).sum(axis=1) == 1).all()
+    return bool(regular and (np.abs(step - whole)[:3] * size).max() < 0.01)
+
+
 def onto_grid_of(labels: Image, image: Image) -> np.ndarray:
     """Return labels at the voxels of a scan, nearest neighbour."""
     values = np.rint(labels.data).astype(np.int16)
-    if values.shape == image.data.shape and np.allclose(labels.affine, image.affine, atol=2e-3):
+    if same_grid(labels, image):
         return values
     step = np.linalg.inv(labels.affine) @ image.affine
     return ndimage.affine_transform(

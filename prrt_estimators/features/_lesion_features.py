@@ -23,8 +23,8 @@ from prrt_estimators.features._prognostic import PROGNOSTIC, prognostic_numbers
 from prrt_estimators.features._weights import FinderWeights, load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache
 
-#: Raised whenever the same scans would give other numbers than before.
-_VERSION = 1
+#: Raised whenever the same scans would give other numbers than before; that of given masks apart.
+_VERSION, _MASK_VERSION = 1, 2
 _SCANS = ("pet", "ct")
 _NUMBERS = {"prognostic": PROGNOSTIC, "field": FIELD, "all": (*PROGNOSTIC, *FIELD)}
 #: Numbers of patients seen by this process, by what they depend on: a fold asks for the same patients again.
@@ -194,7 +194,8 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
             if not any(scans.values()):
                 return np.full(len(_NUMBERS["all"]), np.nan)
             given = {scan: mask_key(X.masks[name], row) for scan, name in masks.items()}
-            key: list[Any] = ["lesions", _VERSION, digest, self.lesions, scans, given]
+            version = _MASK_VERSION if self.lesions == "mask" else _VERSION
+            key: list[Any] = ["lesions", version, digest, self.lesions, scans, given]
             known = json.dumps(key)
             if known in _KNOWN:
                 return _KNOWN[known]
@@ -245,5 +246,5 @@ def measure(
     pet, ct, found = lesions_of_patient(X, row, lesions, weights, masks, spacing)
     numbers = prognostic_numbers(found.tumour, weights.reference)
     tumour_hu = None if ct is None or found.ct_labels is None else ct.data[found.ct_labels > 0]
-    numbers |= field_numbers(found.pet_labels, found.pet_lesions, pet, tumour_hu)
+    numbers |= field_numbers(found.pet_labels, found.pet_lesions, pet, tumour_hu, found.pet_shares)
     return np.array([numbers[name] for name in _NUMBERS["all"]], dtype=np.float64)

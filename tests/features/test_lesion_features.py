@@ -201,3 +201,48 @@ def test_what_cannot_be_measured_is_said(cohort):
     with pytest.raises(CohortError) as caught:
         LesionFeatures(spacing=11.0).transform(damaged)
     assert [problem.patient for problem in caught.value.problems] == ["1"]
+
+
+def test_a_mask_of_another_grid_keeps_its_volume_and_every_lesion(cohort, tmp_path):
+    affine = cohort.affines[0]
+    pet = written(tmp_path, cohort.X["pet"].array[0, 0], affine, "pet.nii.gz")
+    labels = np.zeros([4 * size for size in SHAPE], np.uint8)
+    labels[40:52, 40:50, 80:95], labels[70:72, 40:42, 100:102] = 1, 2  # the second fills an eighth of a voxel
+    fine = affine @ np.diag([0.25, 0.25, 0.25, 1.0])
+    fine[:3, 3] = affine[:3, :3] @ np.full(3, -0.375) + affine[:3, 3]
+    X = Cohort({"pet": [pet]}, masks={"lesion": [written(tmp_path, labels, fine, "mask.nii.gz")]})
+    table = LesionFeatures(lesions="mask", numbers="field").fit_transform(X).loc[0]
+    share = np.add.reduceat(np.add.reduceat(np.add.reduceat(labels > 0, range(0, 160, 4), 0, dtype=float), range(0, 120, 4), 1), range(0, 216, 4), 2) / 64  # fmt: skip
+    suv = cohort.X["pet"].array[0, 0].astype(float)
+    ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    assert table["n_lesions"] == 2
+    assert table["lesion_volume_ml"] == pytest.approx((12 * 10 * 15 + 8) * ml / 64)
+    assert table["largest_lesion_ml"] == pytest.approx(12 * 10 * 15 * ml / 64)
+    assert table["suv_mean"] == pytest.approx(np.average(suv, weights=share))
+    assert table["total_uptake_suv_ml"] == pytest.approx((suv * share).sum() * ml)
+    half = share >= 0.5
+    half[17, 10, 25] = True  # the greatest share of the small one
+    assert table["suv_max"] == pytest.approx(suv[half].max())
+    apart = fine[:3, :3] @ (np.array([70.5, 40.5, 100.5]) - [45.5, 44.5, 87.0])
+    assert table["dmax_mm"] == pytest.approx(np.linalg.norm(apart), abs=0.02)
+
+
+def test_the_voxels_of_the_pet_in_another_order_and_extent_give_the_same_bits(cohort, tmp_path):
+    affine = cohort.affines[0]
+    pet = written(tmp_path, cohort.X["pet"].array[0, 0], affine, "pet.nii.gz")
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[10:13, 10:12, 20:24], labels[20:22, 15:18, 30:31] = 1, 2
+    turned, start = affine.copy(), affine.copy()
+    turned[:3, 0], turned[:3, 3] = -affine[:3, 0], affine[:3, 3] + affine[:3, 0] * (SHAPE[0] - 1)
+    start[:3, 3] = affine[:3, 3] + affine[:3, :3] @ [5, 6, 7]
+    files = [
+        written(tmp_path, labels, affine, "plain.nii.gz"),
+        written(tmp_path, labels[::-1], turned, "turned.nii.gz"),
+        written(tmp_path, labels[5:, 6:, 7:], start, "part.nii.gz"),
+    ]
+    plain, *others = (
+        LesionFeatures(lesions="mask", numbers="field").fit_transform(Cohort({"pet": [pet]}, masks={"lesion": [file]}))
+        for file in files
+    )
+    for other in others:
+        np.testing.assert_array_equal(other.to_numpy(), plain.to_numpy())
