@@ -232,6 +232,7 @@ def _default_jobs(device: str) -> int:
 def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> None:
     from prrt_estimators._io import atomic_write
     from prrt_estimators._pandas_tables import for_spreadsheets
+    from prrt_estimators.contours import count_corrected
     from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
 
@@ -248,6 +249,7 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> N
         roles=data.roles,
         horizon=data.horizon,
         figures=figures,
+        corrected=count_corrected(data.X),
         notice=notice,
     )
 

@@ -113,18 +113,20 @@ def count_corrected(X: Cohort) -> tuple[int, int]:
     >>> count_corrected(Cohort({"lab": [[1.0], [2.0]]}, masks={"lesion": ["a.nii.gz", None]}))
     (0, 1)
     """
-    corrected, given = 0, 0
+    corrected, given = set[int](), set[int]()
     records: dict[Path, dict[str, Any]] = {}
     for volumes in X.masks.values():
+        rows = [int(row) for row in np.flatnonzero(volumes.present)]
+        given.update(rows)
         if volumes.paths is None:
             continue
-        given += int(volumes.present.sum())
-        for row in volumes.present.nonzero()[0]:
+        for row in rows:
             path = Path(str(volumes.paths[row]))
             if path.parent.name == FOLDER:
                 known = records.setdefault(path.parent, read_record(path.parent.parent))
-                corrected += any(entry.get("file") == path.name for entry in known.values())
-    return corrected, given
+                if any(entry.get("file") == path.name for entry in known.values()):
+                    corrected.add(row)
+    return len(corrected), len(given)
 
 
 def apply_corrections(

@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +25,9 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._cohort_masks import scan_grids
 from prrt_estimators.contours._lesion_numbers import lesion_rows
 from prrt_estimators.contours._masks import Mask, read_mask
+from prrt_estimators.contours._nrrd import import_nrrd
 from prrt_estimators.contours._write import write_labels, write_seg_nrrd
-from prrt_estimators.exceptions import CohortError, ContourError, Problem
+from prrt_estimators.exceptions import CohortError, ContourError, MissingDependencyError, Problem, StorageWarning
 
 INDEX = "index.json"
 FORMAT = 1
@@ -58,6 +60,8 @@ def export_lesions(
 ) -> pd.DataFrame:
     """Write the lesions of a cohort for viewers: one ``.seg.nrrd`` and one NIfTI per patient, with the PET beside them.
 
+    Without pynrrd the NIfTI files are written alone, and a warning names the command that installs it.
+
     Parameters
     ----------
     X : Cohort
@@ -83,6 +87,12 @@ def export_lesions(
     >>> export_lesions(X, "to_correct")  # doctest: +SKIP
     """
     folder = Path(out)
+    try:
+        import_nrrd()
+        slicer = True
+    except MissingDependencyError as error:
+        slicer = False
+        warnings.warn(f"No .seg.nrrd is written for 3D Slicer, NIfTI only: {error}", StorageWarning, stacklevel=2)
     found = given_lesions(X) if masks is None else dict(masks)
     patients: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
@@ -94,11 +104,9 @@ def export_lesions(
         write_labels(folder / "found" / f"{stem}.nii.gz", labels, affine)
         write_labels(folder / f"{stem}.nii.gz", labels, affine)
         files = [f"{stem}.nii.gz"]
-        try:
+        if slicer:
             write_seg_nrrd(folder / f"{stem}.seg.nrrd", labels, affine)
             files.append(f"{stem}.seg.nrrd")
-        except ImportError:
-            pass
         pet = pet_file(X, row)
         if pet is not None:
             shutil.copyfile(pet, folder / f"{stem}_pet.nii.gz")

@@ -96,7 +96,7 @@ class Lesions:
     covered: int = 0
 
 
-def lesion_labels(structures: Structures, regions: Sequence[Region] | None = None) -> Lesions:
+def lesion_labels(structures: Structures, regions: Sequence[Region] | None = None, *, split: bool = True) -> Lesions:
     """Split structures into lesions: parts that touch at a face, an edge or a corner.
 
     Parameters
@@ -104,6 +104,8 @@ def lesion_labels(structures: Structures, regions: Sequence[Region] | None = Non
     structures : Structures
     regions : sequence of Region, default=None
         Those that are lesions; all by default.
+    split : bool, default=True
+        Whether parts of one structure that do not touch are lesions of their own. If not, each structure is one lesion.
 
     Returns
     -------
@@ -117,13 +119,15 @@ def lesion_labels(structures: Structures, regions: Sequence[Region] | None = Non
     >>> whole = Structures(np.eye(4), (5, 1, 1), (Region("lesions", 1, "", (0, 0, 0), mask),))
     >>> lesion_labels(whole).labels.ravel().tolist()
     [1, 1, 0, 0, 2]
+    >>> lesion_labels(whole, split=False).labels.ravel().tolist()
+    [1, 1, 0, 0, 1]
     """
     given = structures.regions if regions is None else tuple(regions)
     parts: list[tuple[int, tuple[slice, ...], np.ndarray, int]] = []
     for index, region in enumerate(given):
         if not region.voxels:
             continue
-        found, _ = ndimage.label(region.mask, _TOUCHING)
+        found = ndimage.label(region.mask, _TOUCHING)[0] if split else region.mask.astype(np.int32)
         pieces = []
         for value, box in enumerate(ndimage.find_objects(found), 1):
             mask = found[box] == value

@@ -315,7 +315,7 @@ def _finish(found: PatientLesions, drawn: list[Structures]) -> None:
         joined = Region("", 1, "", (0, 0, 0), np.logical_or.reduce(unions))
         found.lesions = lesion_labels(Structures(same[-1].affine, same[-1].shape, (joined,)))
     else:
-        found.lesions = lesion_labels(with_voxels[-1])
+        found.lesions = lesion_labels(with_voxels[-1], split=not _segments_are_lesions(found, with_voxels[-1]))
     for count, words in (
         (found.contours["outside"], "outside the scan"),
         (found.structures["without a voxel"], ""),
@@ -328,6 +328,11 @@ def _finish(found: PatientLesions, drawn: list[Structures]) -> None:
             found.notes.append(f"{count} structures hold no voxel")
     if found.lesions.covered:
         found.notes.append(f"{found.lesions.covered} lesions are drawn twice and count once")
+
+
+def _segments_are_lesions(found: PatientLesions, structures: Structures) -> bool:
+    """Return whether each structure is one lesion: several segments are, as several labels of a mask are."""
+    return found.source == "SEG" and sum(region.voxels > 0 for region in structures.regions) > 1
 
 
 def _union(structures: Structures) -> np.ndarray:

@@ -118,14 +118,23 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     return said
 
 
-def flow(n_analysed: int, n_short: int, n_long: int, excluded: pd.DataFrame | None) -> list[tuple[str, int]]:
-    """Steps from the table to the patients compared, with counts."""
-    steps = []
+def flow(
+    n_analysed: int,
+    n_short: int,
+    n_long: int,
+    excluded: pd.DataFrame | None,
+    corrected: tuple[int, int] | None = None,
+) -> list[tuple[str, int | str]]:
+    """Steps from the table to the patients compared, with counts, and how many had their lesions corrected by hand."""
+    steps: list[tuple[str, int | str]] = []
     if excluded is not None:
         steps.append(("patients in the table", n_analysed + len(excluded)))
         counts = excluded["reason"].value_counts(sort=False)
         steps += [(f"left out: {reason}", int(count)) for reason, count in counts.items()]
-    return [*steps, ("patients compared", n_analysed), ("with short PFS", n_short), ("with long PFS", n_long)]
+    steps += [("patients compared", n_analysed), ("with short PFS", n_short), ("with long PFS", n_long)]
+    if corrected is not None and corrected[1]:
+        steps.append(("lesions corrected by hand", f"{corrected[0]} of {corrected[1]} patients with a mask"))
+    return steps
 
 
 def limits(comparison: Any) -> list[str]:

@@ -36,6 +36,7 @@ def write_report(
     horizon: float = 12.0,
     reference: str | None = "baseline_lab",
     figures: Mapping[str, Any] | None = None,
+    corrected: tuple[int, int] | None = None,
     notice: str | None = None,
 ) -> Path:
     """Write ``report.html``: what was asked, who the patients are, what came out, how, and its limits.
@@ -60,6 +61,9 @@ def write_report(
         Model that the others are tested against.
     figures : mapping of str to Panel, default=None
         From ``comparison.figures()``, if they are drawn already.
+    corrected : tuple of 2 ints, default=None
+        Patients whose lesions were corrected by hand, and patients with a mask, from
+        :func:`~prrt_estimators.contours.count_corrected`.
     notice : str, default=None
         What nobody must overlook, e.g. that the patients are simulated: below the title and first of the limits.
 
@@ -103,7 +107,7 @@ def write_report(
         notice=notice,
         size=size_in_words(run, summary["status"]),
         answer=answer(comparison, summary),
-        flow=flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded),
+        flow=flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded, corrected),
         excluded=_rows(excluded),
         roles=_rows(roles),
         cohort=None if cohort_table is None else _rows(cohort_table.pipe(format_cohort_table)),

@@ -12,9 +12,17 @@ from ingest_helpers import files, key_of, make_export, pseudonym
 from typer.testing import CliRunner
 
 from prrt_estimators.cli import app
-from prrt_estimators.contours import read_mask, read_rtstruct, read_segmentation, write_rtstruct
-from prrt_estimators.contours._write import write_labels
+from prrt_estimators.contours import (
+    count_corrected,
+    read_mask,
+    read_rtstruct,
+    read_segmentation,
+    write_rtstruct,
+    write_seg_nrrd,
+)
+from prrt_estimators.datasets import load_cohort
 from prrt_estimators.dicom import read_pet
+from prrt_estimators.features import LesionFeatures
 from prrt_estimators.ingest import ingest
 
 
@@ -43,6 +51,11 @@ def ingest_again(folder):
     return ingest(folder / "dicom", folder / "clinical.xlsx", out, key_file=key_of(folder), n_jobs=1, verbose=False)
 
 
+def masked(cohort):
+    """Return the patients of a cohort."""
+    return load_cohort(cohort / "cohort.csv", verbose=False, time=None, event=None, target=None).X
+
+
 def test_out_corrected_and_back(made):
     pytest.importorskip("nrrd")
     folder, (patient, *_), labels, pet = made
@@ -55,14 +68,23 @@ def test_out_corrected_and_back(made):
     assert (out / "overview.png").is_file()
     assert (read_mask(out / "edit" / f"{name}.seg.nrrd").labels == labels).all()
     assert len(pd.read_csv(out / "edit" / "lesions.csv")) == 2
+    features = LesionFeatures(lesions="mask", numbers="field", cache_dir=folder.parent / "cache")
+    before = features.fit_transform(masked(cohort)).set_index(np.array(masked(cohort).ids)).loc[name]
     one = np.where(labels == 2, 1, 0).astype(np.uint16)
-    write_labels(out / "edit" / f"{name}.nii.gz", one, pet.affine)
+    # As 3D Slicer saves a segmentation of which one segment was deleted.
+    write_seg_nrrd(out / "edit" / f"{name}.seg.nrrd", one, pet.affine)
     answer = prrt("lesions", cohort / "cohort.csv", "--from", out)
     assert answer.exit_code == 0, answer.output
     assert "removed" in answer.stdout
     table = pd.read_csv(cohort / "cohort.csv").set_index("patient_id")
     assert table.loc[name, "lesion_mask"] == f"lesions_corrected/{name}.nii.gz"
     assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["corrected by hand"]
+    after = features.fit_transform(masked(cohort)).set_index(np.array(masked(cohort).ids)).loc[name]
+    assert (before["n_lesions"], after["n_lesions"]) == (2, 1)
+    assert after["lesion_volume_ml"] == pytest.approx(
+        before["lesion_volume_ml"] * (labels == 2).sum() / (labels > 0).sum()
+    )
+    assert count_corrected(masked(cohort)) == (1, 1)
     # The correction outlives another run, and goes with contours that are drawn anew.
     assert ingest_again(folder).findings == ()
     assert (

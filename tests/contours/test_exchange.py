@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +15,7 @@ from prrt_estimators.contours._corrected import corrected_file, count_corrected,
 from prrt_estimators.contours._exchange import compare_lesions, lesion_mask_name, read_corrections
 from prrt_estimators.contours._write import write_labels, write_seg_nrrd
 from prrt_estimators.datasets import load_cohort
-from prrt_estimators.exceptions import CohortError
+from prrt_estimators.exceptions import CohortError, StorageWarning
 
 AFFINE = np.diag([4.0, 4.0, 5.0, 1.0])
 SHAPE = (10, 9, 8)
@@ -68,6 +69,15 @@ def test_what_is_written(cohort, tmp_path):
     for name in ("A.nii.gz", "A.seg.nrrd"):
         assert (read_mask(tmp_path / "out" / name).labels == lesions((1, 1, 1), (6, 6, 5))).all()
     assert (tmp_path / "out" / "A_pet.nii.gz").read_bytes() == (cohort / "A" / "pet.nii.gz").read_bytes()
+
+
+def test_without_pynrrd_nifti_is_written_and_the_command_is_named(cohort, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "nrrd", None)
+    with pytest.warns(StorageWarning, match=r'pip install "prrt-estimators\[contours\]"'):
+        export_lesions(load(cohort), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("*.nrrd"))
+    write_labels(tmp_path / "out" / "A.nii.gz", lesions(), AFFINE)
+    assert list(read_corrections(load(cohort), tmp_path / "out")) == ["A"]
 
 
 def test_nothing_edited_changes_nothing(cohort, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import tarfile
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import nibabel as nib
@@ -69,21 +70,37 @@ def test_published_masks_of_sts_002(modality, read, voxels):
     assert differing(lesion_labels(structures), folder / f"{modality}_mask.nii.gz") == 0
 
 
-def test_published_mask_of_sts_001(tmp_path):
+@pytest.mark.parametrize(
+    ("modality", "read", "answer"),
+    [
+        ("PET", read_pet, "petct_dicom/STS_001_GTV_mask.nii.gz"),
+        ("PET", read_pet, "sts/STS_001/GTV_mask.nii.gz"),
+        ("CT", read_ct, "sts/STS_001/CT_mask_fullres.nii.gz"),
+    ],
+)
+def test_published_masks_of_sts_001(tmp_path, modality, read, answer):
     archive = SHARED / "petct_dicom" / "STS_001_PET_GML_and_CT_dicom_crop.tar.gz"
-    if not archive.is_file():
-        pytest.skip("the shared data (../shared/data/petct_dicom) are absent")
+    if not (archive.is_file() and (SHARED / answer).is_file()):
+        pytest.skip("the shared data (../shared/data/petct_dicom, ../shared/data/sts) are absent")
     with tarfile.open(archive) as packed:
         packed.extractall(tmp_path, filter="data")
-    folder = next(tmp_path.rglob("PET"))
-    image = scan(folder / "image", read_pet)
+    folder = next(tmp_path.rglob(modality))
+    image = scan(folder / "image", read)
     structures = read_rtstruct(next((folder / "mask").iterdir())).on(image.affine, image.shape)
-    assert differing(lesion_labels(structures), archive.parent / "STS_001_GTV_mask.nii.gz") == 0
+    lesions = lesion_labels(structures)
+    assert lesions.labels.any()
+    assert differing(lesions, SHARED / answer) == 0
 
 
 def test_segmentations_of_other_programs():
     real = CONTOURS / "real"
-    assert read_segmentation(real / "dcmqi_liver" / "SEG.dcm").on().regions[0].voxels == 107098
+    liver = read_segmentation(real / "dcmqi_liver" / "SEG.dcm").on()
+    assert liver.regions[0].voxels == 107098
+    whole = np.zeros(liver.shape, dtype=np.uint16)
+    whole[liver.regions[0].box] = liver.regions[0].mask
+    if find_spec("nrrd"):
+        answer = read_mask(real / "dcmqi_liver" / "answer.nrrd")
+        assert (on_grid(whole, liver.affine, answer.labels, answer.affine) == (answer.labels > 0)).all()
     found = read_segmentation(real / "highdicom" / "seg_image_ct_true_fractional.dcm")
     assert found.on().regions[0].voxels == 638
 

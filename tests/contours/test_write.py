@@ -1,7 +1,12 @@
 """Lesions out and back: no voxel differs, on grids of any shape and direction."""
 
+import shutil
+import subprocess
+import sys
 import warnings
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from contour_builders import LPS, on_grid, series_of_images
@@ -101,6 +106,51 @@ def test_slicer(case):
     assert np.allclose(mask.affine, affine)
     write_seg_nrrd(folder / "b.seg.nrrd", labels, affine)
     assert (folder / "a.seg.nrrd").read_bytes() == (folder / "b.seg.nrrd").read_bytes()
+
+
+def test_dcmqi_reads_the_segmentation(case):
+    pytest.importorskip("dcmqi")
+    pytest.importorskip("highdicom")
+    labels, affine, images, folder = case
+    write_segmentation(folder / "SEG.dcm", labels, affine, images)
+    (folder / "read").mkdir()
+    program = Path(sys.executable).parent / "segimage2itkimage"
+    words = ("--inputDICOM", folder / "SEG.dcm", "--outputDirectory", folder / "read", "--outputType", "nii")
+    subprocess.run([program, *words], capture_output=True, timeout=120, check=True)
+    for number, value in ((1, 1), (2, 4)):
+        image = nib.load(folder / "read" / f"{number}.nii.gz")
+        back = on_grid(np.asarray(image.dataobj), image.affine, labels, affine)
+        assert ((back > 0) == (labels == value)).all()
+
+
+def test_slicerio_reads_the_segmentation(case):
+    slicerio = pytest.importorskip("slicerio")
+    pytest.importorskip("nrrd")
+    labels, affine, _, folder = case
+    write_seg_nrrd(folder / "a.seg.nrrd", labels, affine)
+    found = slicerio.read_segmentation(str(folder / "a.seg.nrrd"))
+    assert [segment["name"] for segment in found["segments"]] == ["Lesion 1", "Lesion 4"]
+    values = [segment["labelValue"] for segment in found["segments"]]
+    back = on_grid(found["voxels"], LPS @ found["ijkToLPS"], labels, affine)
+    assert (back == np.select([labels == 1, labels == 4], values)).all()
+
+
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (dicom3tools) is not installed")
+def test_a_validator_finds_no_error_that_the_images_have_not(case):
+    pytest.importorskip("highdicom")
+    labels, affine, images, folder = case
+    write_segmentation(folder / "SEG.dcm", labels, affine, images)
+    write_rtstruct(folder / "RS.dcm", labels, affine, images)
+    before = errors_in(images[0])
+    assert before  # the images of the tests lack what is mandatory, so the validator is seen to look
+    for name in ("SEG.dcm", "RS.dcm"):
+        assert errors_in(folder / name) <= before
+
+
+def errors_in(path):
+    """Return what the validator objects to in a DICOM file."""
+    done = subprocess.run(["dciodvfy", path], capture_output=True, text=True, timeout=60, check=False)
+    return {line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")}
 
 
 def test_images_without_a_date_of_birth(tmp_path):

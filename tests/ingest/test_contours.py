@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import shutil
@@ -13,7 +14,9 @@ import pydicom
 import pytest
 from contour_builders import group, segmentation, square, structure_set, write
 from ingest_helpers import change, everything_in, files, key_of, make_export, pseudonym
+from typer.testing import CliRunner
 
+from prrt_estimators.cli import app
 from prrt_estimators.contours import read_mask
 from prrt_estimators.datasets import load_cohort
 from prrt_estimators.ingest import ingest
@@ -314,6 +317,40 @@ def test_no_name_in_a_contour_object_leaves(export, tmp_path, deep):
         assert SURNAME.casefold().encode() not in content.lower()
     (out / "note.txt").write_text(f"drawn by {SURNAME}")
     assert [(one.file, one.kind) for one in run(folder, out).findings] == [("note.txt", "name")]
+
+
+PLACES = ("ROIName", "ROIInterpreter", "ReviewerName", "ContentCreatorName", "SegmentLabel")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_name_in_any_one_place_is_kept_in_and_searched_for(export, tmp_path, place):
+    folder, (patient, *_) = export
+    slices = headers(folder, patient)
+    name = f"Lesion {SURNAME}" if place in ("ROIName", "SegmentLabel") else f"{SURNAME}^Ada"
+    if place in ("ContentCreatorName", "SegmentLabel"):
+        image = np.zeros((slices[0].Columns, slices[0].Rows, len(slices)), bool)
+        image[2:4, 2:4, 2] = True
+        dataset = belonging(segmentation({name if place == "SegmentLabel" else "met": image}, np.eye(4)), slices[0])
+        if place == "ContentCreatorName":
+            dataset.ContentCreatorName = name
+    else:
+        inside = [voxel_box(slices[2], (2, 4), (3, 4))]
+        dataset = lesion_set(folder, patient, 1, {name if place == "ROIName" else "Lesion": inside})
+        if place == "ReviewerName":
+            dataset.ReviewerName = name
+        elif place == "ROIInterpreter":
+            dataset.RTROIObservationsSequence[0].ROIInterpreter = name
+    write(dataset, folder / "dicom" / patient / "CO.dcm")
+    out = tmp_path / "out"
+    words = ["ingest", folder / "dicom", "--clinical", folder / "clinical.xlsx", "--out", out, "--key", key_of(folder)]
+    command = [str(word) for word in (*words, "--jobs", 1)]
+    answer = CliRunner().invoke(app, command)
+    assert answer.exit_code == 0, answer.output
+    for written, content in {**everything_in(out), "shell": answer.output.encode()}.items():
+        raw = gzip.decompress(content) if written.endswith(".gz") else content
+        assert SURNAME.casefold().encode() not in written.casefold().encode() + content.lower() + raw.lower()
+    (out / "note.txt").write_text(f"drawn by {SURNAME}")
+    assert CliRunner().invoke(app, command).exit_code == 1
 
 
 def test_words_of_the_clinic_are_no_names(export, tmp_path):

@@ -10,12 +10,15 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from contour_builders import on_grid
 from matplotlib.path import Path as Path2D
 
+from prrt_estimators import Cohort
 from prrt_estimators.contours import lesion_labels, lesion_shares, read_rtstruct
 from prrt_estimators.dicom import read_ct, read_pet
+from prrt_estimators.features import LesionFeatures
 from prrt_estimators.ingest import ingest
 
 CONTOURS = Path(__file__).resolve().parents[3] / "shared" / "data" / "contours"
@@ -58,6 +61,7 @@ def test_cases(tmp_path, case):
     values = np.asanyarray(answer.dataobj)
     labels = on_grid(np.asarray(image.dataobj), image.affine, values, answer.affine)
     assert ((labels > 0) == (values > 0)).all()
+    assert len(np.unique(labels)) - 1 == len(told["voxels"])
     assert record["contours"]["structures"]["taken"] == len(told.get("taken", [1]))
     assert sum(record["contours"]["structures"].get(why, 0) for why in ("organ", "planning")) == len(
         told.get("left", ["Marker"] if case == "points" else [])
@@ -65,7 +69,46 @@ def test_cases(tmp_path, case):
     assert pd.read_csv(out / "lesions.csv")["voxels"].sum() == told["voxels_of_union"]
 
 
-def test_a_contour_of_the_ct_measures_as_one_of_the_pet():
+def test_every_contour_object_and_structure_has_a_fate(tmp_path):
+    """One export with all that was drawn: whatever is taken, left out or outside adds up, for every patient."""
+    export = tmp_path / "export"
+    shutil.copytree(CONTOURS / "base", export / "SYN0001")
+    for file in sorted((CONTOURS / "cases").glob("*/*.dcm")):
+        if not (file.parent / "PET").is_dir():
+            shutil.copy(file, export / "SYN0001" / f"{file.parent.name}_{file.name}")
+    for modality in ("PET", "CT"):
+        shutil.copytree(CONTOURS / "real" / "STS_002" / modality, export / "STS_002" / modality)
+    (export / "SYN0001" / "cut.dcm").write_bytes((CONTOURS / "cases" / "hole" / "RS.dcm").read_bytes()[:-4000])
+    tables = [pd.read_csv(CONTOURS / "clinical.csv"), pd.read_csv(CONTOURS / "real" / "STS_002" / "clinical.csv")]
+    (tmp_path / "key").write_bytes(b"0123456789abcdef")
+    for asked in ("last", "all"):
+        out = tmp_path / asked
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = ingest(
+                export, pd.concat(tables), out, key_file=tmp_path / "key", require=("pet",), n_jobs=1, verbose=False,
+                contours=asked,
+            )  # fmt: skip
+        assert result.n_included == 2
+        told = [one["contours"] for one in json.loads((out / "provenance.json").read_text())["patients"].values()]
+        drawn = [contour_objects(export / patient) for patient in ("SYN0001", "STS_002")]
+        assert sorted(sum(one["objects"].values()) for one in told) == sorted(len(one) for one in drawn)
+        assert sorted(sum(one["structures"].values()) for one in told) == sorted(sum(one) for one in drawn)
+        assert all(one["objects"]["taken"] and one["structures"]["taken"] for one in told)
+
+
+def contour_objects(folder):
+    """Return how many structures each contour object below a folder holds; 0 of one that cannot be read."""
+    found = []
+    for path in sorted(folder.rglob("*.dcm")):
+        dataset = pydicom.dcmread(path, stop_before_pixels=True)
+        if dataset.Modality in ("RTSTRUCT", "SEG"):
+            named = "StructureSetROISequence" if dataset.Modality == "RTSTRUCT" else "SegmentSequence"
+            found.append(0 if path.name == "cut.dcm" else len(dataset[named].value))
+    return found
+
+
+def test_a_contour_of_the_ct_measures_as_one_of_the_pet(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ct, pet = read_ct(CONTOURS / "base" / "CT"), read_pet(CONTOURS / "base" / "PET")
@@ -95,3 +138,10 @@ def test_a_contour_of_the_ct_measures_as_one_of_the_pet():
     assert np.isclose(inside.sum() * voxel, volume, rtol=0.05)
     assert np.isclose(np.average(suv[share.box], weights=share.share), np.average(suv, weights=inside), rtol=0.02)
     assert suv[share.box][share.core].max() == suv[inside >= 0.5].max()
+    nib.save(pet, tmp_path / "pet.nii.gz")
+    nib.save(nib.Nifti1Image(lesion.labels, lesion.affine), tmp_path / "mask.nii.gz")
+    X = Cohort({"pet": [str(tmp_path / "pet.nii.gz")]}, masks={"lesion": [str(tmp_path / "mask.nii.gz")]})
+    features = LesionFeatures(lesions="mask", numbers="field", cache_dir=tmp_path / "cache").fit_transform(X).loc[0]
+    assert np.isclose(features["lesion_volume_ml"], inside.sum() * voxel, rtol=0.05)
+    assert np.isclose(features["suv_mean"], np.average(suv, weights=inside), rtol=0.02)
+    assert features["suv_max"] == suv[inside >= 0.5].max()

@@ -174,3 +174,13 @@ def test_flow():
     steps = flow(10, 4, 6, excluded)
     assert steps[:3] == [("patients in the table", 13), ("left out: no time", 2), ("left out: censored", 1)]
     assert flow(10, 4, 6, None)[0] == ("patients compared", 10)
+    assert flow(10, 4, 6, None, (2, 7))[-1] == ("lesions corrected by hand", "2 of 7 patients with a mask")
+    assert flow(10, 4, 6, None, (0, 0)) == flow(10, 4, 6, None)
+
+
+def test_the_page_counts_corrected_lesions(tmp_path):
+    y = np.tile([0, 1], 6)
+    X = Cohort({"lab": pd.DataFrame({"x": np.random.default_rng(0).normal(size=12)})})
+    comparison = compare_models({"baseline_lab": OnLabs()}, X, y, cv=3, verbose=0)
+    text = write_report(comparison, tmp_path, corrected=(3, 9)).read_text("utf-8")
+    assert '<th scope="row">lesions corrected by hand</th><td>3 of 9 patients with a mask</td>' in text
