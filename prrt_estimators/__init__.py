@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from prrt_estimators.datasets import check_cohort, load_cohort, make_prrt_cohort
     from prrt_estimators.estimators import (
         CTPFSClassifier,
+        CTPFSSurvival,
         CTPretrainer,
         FusionPFSClassifier,
+        FusionPFSSurvival,
         LabBaselineClassifier,
+        LabBaselineSurvival,
         LabPFSClassifier,
+        LabPFSSurvival,
+        LateFusionPFSSurvival,
         PETBaselineClassifier,
         PETPFSClassifier,
+        PETPFSSurvival,
     )
     from prrt_estimators.model_selection import cohort_table, compare_models, load_comparison, paper_models
     from prrt_estimators.persistence import load_model, save_model
@@ -25,13 +31,19 @@ if TYPE_CHECKING:
 # Torch takes seconds to import and a help text does not need it, so names are fetched when they are asked for.
 _HOMES = {
     "CTPFSClassifier": "estimators",
+    "CTPFSSurvival": "estimators",
     "CTPretrainer": "estimators",
     "Cohort": "cohort",
     "FusionPFSClassifier": "estimators",
+    "FusionPFSSurvival": "estimators",
     "LabBaselineClassifier": "estimators",
+    "LabBaselineSurvival": "estimators",
     "LabPFSClassifier": "estimators",
+    "LateFusionPFSSurvival": "estimators",
+    "LabPFSSurvival": "estimators",
     "PETBaselineClassifier": "estimators",
     "PETPFSClassifier": "estimators",
+    "PETPFSSurvival": "estimators",
     "Volumes": "cohort",
     "check_cohort": "datasets",
     "cohort_table": "model_selection",
@@ -46,13 +58,19 @@ _HOMES = {
 
 __all__ = [
     "CTPFSClassifier",
+    "CTPFSSurvival",
     "CTPretrainer",
     "Cohort",
     "FusionPFSClassifier",
+    "FusionPFSSurvival",
     "LabBaselineClassifier",
+    "LabBaselineSurvival",
     "LabPFSClassifier",
+    "LabPFSSurvival",
+    "LateFusionPFSSurvival",
     "PETBaselineClassifier",
     "PETPFSClassifier",
+    "PETPFSSurvival",
     "Volumes",
     "__version__",
     "check_cohort",

@@ -25,7 +25,7 @@ TARGET = Path(__file__).resolve().parents[1] / "api.md"
 #: Rooms from the top, with what a reader looks for in them. A room that is not here comes last, with its own docstring.
 ROOMS = {
     "prrt_estimators": "The names of everyday use.",
-    "prrt_estimators.estimators": "scikit-learn classifiers of long against short PFS.",
+    "prrt_estimators.estimators": "scikit-learn estimators: classifiers of long against short PFS, and models of the time to progression.",
     "prrt_estimators.datasets": "Cohorts from tables, and synthetic ones.",
     "prrt_estimators.dicom": "Scanner files to volumes in SUVbw and HU.",
     "prrt_estimators.ingest": "Whole exports to pseudonymous cohorts, and lesions back into their studies.",

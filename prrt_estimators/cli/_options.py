@@ -38,7 +38,12 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("patient_id", str, "auto", "Column with pseudonymous patient ids."),
     ("time", str, "auto", "Column with the time to progression or censoring."),
     ("event", str, "auto", "Column with 1 = progressed, 0 = censored; 'none' says that nobody was censored."),
-    ("target", str, "auto", "Column with a ready class, 1 or 'long' = long PFS."),
+    (
+        "target",
+        str,
+        "auto",
+        "Column with a ready class, 1 or 'long' = long PFS; or time, to learn from times and events.",
+    ),
     ("time_unit", str, "auto", "Unit of --time: days, weeks, months or years."),
     ("horizon", float, 12.0, "Months beyond which PFS is long."),
     ("censored", str, "drop", "Patients censored before the horizon: 'drop', or 'weight' the others instead."),

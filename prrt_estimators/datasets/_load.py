@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from prrt_estimators._dataset import Dataset
+from prrt_estimators._survival import as_survival
 from prrt_estimators._values import read_numbers
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._cells import LabTable, error_problems, read_labs
@@ -25,7 +26,7 @@ from prrt_estimators.datasets._checks import (
     resolve_paths,
 )
 from prrt_estimators.datasets._load_messages import show_roles, warn_about
-from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._options import AUTO, TIMES, Options, as_names
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
@@ -97,7 +98,8 @@ def load_cohort(
         unless there is a `target`.
     target : str or None, default="auto"
         Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` or
-        ``PFS class (short=1)`` makes 1 short. A guessed one is used only where there is no time.
+        ``PFS class (short=1)`` makes 1 short. A guessed one is used only where there is no time. "survival" (or "time")
+        makes `y` of time and event: everybody whose time is known is kept, those censored early too.
     time_unit : {"auto", "days", "weeks", "months", "years"}, default="auto"
         Unit of `time`; "auto" reads it from the column's name, months where the name has none.
     horizon : float, default=12
@@ -123,7 +125,8 @@ def load_cohort(
     Returns
     -------
     Bunch or tuple (X, y)
-        ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS), ``time``
+        ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS; for
+        ``target="survival"`` a structured array with ``event`` and ``time``), ``time``
         (months) and ``event`` (None without a time), ``group`` (None, or the group of
         each patient), ``followup`` (event and time of everybody in the table whose time is
         known, those censored early too; for Kaplan-Meier), ``sample_weight`` (None, or the weights), ``roles``
@@ -169,7 +172,7 @@ def load_cohort(
         raise LeakageError(reading.roles.leaks + reading.problems)
     if reading.problems:
         raise CohortError(reading.problems)
-    bunch = _bunch(reading, float(horizon))
+    bunch = _bunch(reading, float(horizon), target in TIMES)
     if verbose:
         show_roles(bunch)
     if reading.outcome is not None:
@@ -233,7 +236,7 @@ def check_cohort(
 
 def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     """Read a table; look for the files of `everyone`, or only of those who are not left out."""
-    table = read_table(source, options.sheet)
+    table, options = read_table(source, options.sheet), options.resolved()
     reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
@@ -298,7 +301,7 @@ def _read_group(reading: _Reading, options: Options) -> None:
     reading.roles.log[name] = ("group", "rows of one value stay together; never a predictor")
 
 
-def _bunch(reading: _Reading, horizon: float) -> Bunch:
+def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
     roles, outcome, kept = reading.roles, reading.outcome, reading.kept
     if outcome is None:
         raise RuntimeError("a table without problems has an outcome record")
@@ -308,21 +311,18 @@ def _bunch(reading: _Reading, horizon: float) -> Bunch:
         data["lab"].attrs |= LOADED
     time = None if outcome.time is None else outcome.time[kept]
     event = None if outcome.event is None else outcome.event[kept]
-    survival = None
+    survival = followup = None
     if time is not None and event is not None and np.isfinite(time).all():
-        survival = np.empty(len(kept), dtype=[("event", bool), ("time", np.float64)])
-        survival["event"], survival["time"] = event, time
-    followup = None
+        survival = as_survival({"event": event, "time": time})
     if outcome.time is not None and outcome.event is not None:
         timed = np.isfinite(outcome.time)
-        followup = np.empty(int(timed.sum()), dtype=[("event", bool), ("time", np.float64)])
-        followup["event"], followup["time"] = outcome.event[timed], outcome.time[timed]
+        followup = as_survival({"event": outcome.event[timed], "time": outcome.time[timed]})
     ids = reading.ids[kept]
     masks = {name: reading.files[column] for name, column in roles.masks.items()}
     out = [k for k, reason in enumerate(outcome.reasons) if reason is not None]
     return Dataset(
         X=Cohort(data, ids=ids, masks=masks, survival=survival),
-        y=None if outcome.y is None else outcome.y[kept].astype(np.int64),
+        y=survival if as_times else None if outcome.y is None else outcome.y[kept].astype(np.int64),
         time=time,
         event=event,
         sample_weight=None if outcome.weight is None else outcome.weight[kept],

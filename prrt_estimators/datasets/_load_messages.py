@@ -37,7 +37,9 @@ def show_roles(bunch: Bunch) -> None:
     counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in IMAGING if name in bunch.X]
     if "lab" in bunch.X:
         counts.append(f"{bunch.X['lab'].shape[1]} lab columns")
-    if bunch.y is not None:
+    if bunch.y is not None and bunch.y.dtype.names:
+        counts.append(f"progression seen {int(bunch.y['event'].sum())}, censored {int((~bunch.y['event']).sum())}")
+    elif bunch.y is not None:
         counts.append(f"PFS long {int(bunch.y.sum())}, short {int((bunch.y == 0).sum())}")
     console.out(f"{len(bunch.X)} patients: {'; '.join(counts)}. Left out: {len(bunch.excluded)}.", highlight=False)
 

@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from prrt_estimators._modalities import IMAGING
 from prrt_estimators.exceptions import Problem
 
 AUTO = "auto"
+
+#: Words for `target` that ask for times in place of a class.
+TIMES = ("survival", "time")
 
 #: Months in one unit of time; a year has 365.25 days and 12 months.
 MONTHS = {"days": 12 / 365.25, "weeks": 84 / 365.25, "months": 1.0, "years": 12.0}
@@ -62,6 +65,7 @@ class Options:
     sheet: int | str = 0
     root: str | os.PathLike[str] | None = None
     group: str | None = None
+    as_times: str = ""  # the word by which times were asked for
 
     def __post_init__(self) -> None:
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
@@ -104,6 +108,10 @@ class Options:
     def allowed(self) -> tuple[str, ...]:
         """`allow_after_therapy` as a tuple."""
         return as_names(self.allow_after_therapy)
+
+    def resolved(self) -> Options:
+        """Return the options with `target` a column or None, where it asks for times."""
+        return replace(self, target=None, as_times=self.target) if self.target in TIMES else self
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the values, to be listed with the table's problems."""

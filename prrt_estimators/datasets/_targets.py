@@ -53,6 +53,9 @@ def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.nd
     outcome = Outcome(None, None, None, None, np.full(len(frame), None, dtype=object))
     if roles.time is not None:
         _read_times(frame, roles, ids, outcome)
+    if options.as_times:
+        _take_times(frame, roles, options, outcome)
+        return outcome
     if roles.target is not None:
         outcome.y = _read_class(frame[roles.target], roles.target, ids, outcome.problems)
         missing = empty_cells(frame[roles.target])
@@ -119,6 +122,26 @@ def censoring_weights(time: np.ndarray, event: np.ndarray, horizon: float) -> np
     before = stay[np.searchsorted(moments, np.minimum(time, horizon), "left")]
     known = ~np.isnan(classify(time, event, horizon))
     return np.divide(1.0, before, out=np.zeros(len(time)), where=known)
+
+
+def _take_times(frame: pd.DataFrame, roles: Roles, options: Options, outcome: Outcome) -> None:
+    """Keep everybody whose time is known, and say what stands in the way of learning from times."""
+    word = options.as_times
+    if word in frame.columns and word != roles.time:
+        what = f"there is a column {word!r}, and target={word!r} asks for times"
+        outcome.problems.append(Problem(what, "rename the column", column=word))
+    if options.censored == "weight":
+        what = f"censored='weight' is for classes; target={word!r} learns from censored patients as they are"
+        outcome.problems.append(Problem(what, "leave it out"))
+    if outcome.time is None or outcome.event is None:
+        what, remedy = f"target={word!r} needs a column of times", "name it, e.g. time='pfs_months', event='progressed'"
+        outcome.problems.append(Problem(what, remedy))
+        return
+    outcome.reasons[np.isnan(outcome.time)] = f"no time in column {roles.time!r}"
+    timed = ~np.isnan(outcome.time)
+    if timed.any() and not outcome.problems and not outcome.event[timed].any():
+        what = f"nobody progressed among {int(timed.sum())} patients: there is nothing to learn from"
+        outcome.problems.append(Problem(what, "check the event column and its coding", column=roles.event or ""))
 
 
 def _classify(outcome: Outcome, time: np.ndarray, event: np.ndarray, options: Options, column: str) -> None:

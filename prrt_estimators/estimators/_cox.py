@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -17,32 +16,17 @@ from prrt_estimators._classes import check_same_order
 from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
-from prrt_estimators.estimators._ridge_evidence import (
-    CoxLikelihood,
-    LogisticLikelihood,
-    Posterior,
-    average_by_evidence,
-)
+from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
+from prrt_estimators.estimators._ridge_evidence import LogisticLikelihood, average_by_evidence
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.estimators._survival_input import check_survival
-from prrt_estimators.exceptions import FewEventsWarning
 from prrt_estimators.preprocessing._clipped import ClippedScaler
 
-#: Precisions that are tried, as factors of the usual one, and the width of their log-normal prior.
-_FACTORS = np.exp(np.linspace(-2.1, 2.1, 7))
-_SPREAD = 1.0
-_USUAL = 50.0
-#: Columns from which on the usual precision grows with their number, so that the sum of all effects keeps its size.
-_MANY_COLUMNS = 100
 #: Precision of the class's logistic model: C = 0.03.
 _CLASS_PRECISION = 1 / 0.03
-#: Strength of a published direction in log hazard per standard deviation, and the odds against it.
-_DIRECTION_STRENGTH, _ODDS_AGAINST = 0.1, 3.0
-#: Events below which a fit says more about chance than about the columns.
-_MIN_EVENTS = 10
 
 
-class CoxPFSClassifier(SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEstimator):
+class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEstimator):
     r"""Predict long PFS from a table of numbers by ridge Cox regression, averaged over strengths by evidence.
 
     Where `fit` is given times, the hazard is :math:`h(t \mid x) = h_0(t) \exp(-w^\top z)` with standardised columns
@@ -285,7 +269,7 @@ class CoxPFSClassifier(SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEst
         event: np.ndarray,
     ) -> None:
         self.n_events_ = float(weights @ event)
-        if self.n_events_ < _MIN_EVENTS:
+        if self.n_events_ < MIN_EVENTS:
             self._warn_few(bool(direction.any()))
             if not event.any():
                 n_events = self.n_events_
@@ -293,55 +277,8 @@ class CoxPFSClassifier(SavesStateMixin, KnowsLongClass, ClassifierMixin, BaseEst
                 self.n_events_ = n_events
                 return
         self.learnt_from_ = "time"
-        usual = max(_USUAL, self.scaler_.varies_.sum() / _MANY_COLUMNS * _USUAL)
-        precisions = usual * _FACTORS if self.strength == "evidence" else np.array([float(self.strength)])
-        likelihood = CoxLikelihood(time, event, weights)
-        if self.n_events_ < _MIN_EVENTS and direction.any():
-            coef = -_DIRECTION_STRENGTH * direction
-            found = Posterior(
-                coef,
-                coef,
-                np.zeros(len(coef)),
-                precisions,
-                np.full(len(precisions), 1.0),
-                np.full(len(precisions), 1 / len(precisions)),
-            )
-        else:
-            found = average_by_evidence(Z, likelihood, **self._grid(precisions, -direction))
-        self._keep(found, sign=-1.0)
+        likelihood = self._learn_hazard(Z, weights, direction, time, event, sign=-1.0)
         self.cumulative_hazard_ = likelihood.baseline(-(Z @ self.coef_), self.horizon_, time)
-
-    def _grid(self, precisions: np.ndarray, direction: np.ndarray) -> dict[str, Any]:
-        centre = np.log(precisions).mean()
-        grid: dict[str, Any] = {
-            "precisions": precisions,
-            "log_prior": -0.5 * ((np.log(precisions) - centre) / _SPREAD) ** 2,
-            "directions": direction,
-        }
-        if direction.any():
-            grid |= {"strengths": (0.0, _DIRECTION_STRENGTH), "log_odds": (float(np.log(_ODDS_AGAINST)), 0.0)}
-        return grid
-
-    def _keep(self, found: Posterior, *, sign: float) -> None:
-        varies = self.scaler_.varies_
-        self.coef_ = np.where(varies, sign * found.coef, 0.0)
-        self.prior_coef_ = np.where(varies, sign * found.from_prior, 0.0)
-        self.coef_without_prior_ = np.where(varies, sign * found.coef_without, 0.0)
-        self.prior_share_ = float(found.shares[found.strengths > 0].sum())
-        self.strength_ = float(np.exp(found.shares @ np.log(found.precisions)))
-
-    def _warn_few(self, has_directions: bool) -> None:
-        if self.n_events_ == 0:
-            used = "the class alone is learnt from"
-        elif has_directions:
-            used = "the coefficients are the prior's"
-        else:
-            used = "no direction is known for any column, so that the coefficients rest on these alone"
-        warnings.warn(
-            f"{self.n_events_:g} patients progressed; a model of time needs {_MIN_EVENTS}: {used}.",
-            FewEventsWarning,
-            stacklevel=4,
-        )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

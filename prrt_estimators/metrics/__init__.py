@@ -9,19 +9,39 @@ from prrt_estimators.metrics._calibration import (
 from prrt_estimators.metrics._net_benefit import net_benefit
 from prrt_estimators.metrics._score import SCORES, Score, auprc_of_chance, find_score
 from prrt_estimators.metrics._scores import average_precision_short_score, scaled_brier_score
+from prrt_estimators.metrics._survival_calibration import DCalibration, d_calibration, survival_calibration
+from prrt_estimators.metrics._survival_entries import survival_curves
+from prrt_estimators.metrics._survival_scores import (
+    brier_survival,
+    cumulative_dynamic_auc,
+    harrell_c,
+    integrated_brier,
+    restricted_mean_survival,
+    uno_c,
+)
 from prrt_estimators.metrics.scoring import prrt_scorers
 
 __all__ = [
     "SCORES",
     "CalibrationLine",
+    "DCalibration",
     "Score",
     "auprc_of_chance",
     "average_precision_short_score",
+    "brier_survival",
     "calibration_intercept_slope",
+    "cumulative_dynamic_auc",
+    "d_calibration",
     "find_score",
+    "harrell_c",
+    "integrated_brier",
     "integrated_calibration_index",
     "loess_calibration",
     "net_benefit",
     "prrt_scorers",
+    "restricted_mean_survival",
     "scaled_brier_score",
+    "survival_calibration",
+    "survival_curves",
+    "uno_c",
 ]

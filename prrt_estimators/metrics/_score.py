@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, make_scor
 from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._check import holds_both_classes
 from prrt_estimators.metrics._long_scorer import LongScorer
+from prrt_estimators.metrics._survival_entries import ENTRIES, SurvivalScorer, known_to_sklearn
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Score:
         """scikit-learn scorer; greater is better, and it can be pickled."""
         if self.response == "predict_proba":
             return LongScorer(self.function, self.sign, {}, self.response)
+        if "time" in self.available:
+            return SurvivalScorer(self.function, self.sign, {}, self.response)
         return make_scorer(self.function, greater_is_better=self.greater_is_better, response_method=self.response)
 
 
@@ -208,7 +211,21 @@ SCORES: Registry[Score] = Registry(
         aliases=("neg_brier_score",),
         limits=(-1.0, 0.0),
     ),
+    *(
+        Score(
+            name,
+            title,
+            function,
+            chance,
+            greater_is_better=greater,
+            response=response,
+            available=("time",),
+            limits=limits,
+        )
+        for name, title, function, chance, greater, response, limits in ENTRIES
+    ),
 )
+known_to_sklearn({score.name: score.scorer for score in SCORES.values() if "time" in score.available})
 
 
 def find_score(name: str) -> Score | None:

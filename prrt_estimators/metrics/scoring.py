@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from prrt_estimators.metrics._score import scores_of
+from prrt_estimators.metrics._survival_entries import SurvivalScorer
 
 
-def prrt_scorers(target: str = "class") -> dict[str, Callable[..., float]]:
+def prrt_scorers(target: str = "class", *, horizon: float = 12.0) -> dict[str, Callable[..., float]]:
     """Scorers for ``cross_validate(..., scoring=prrt_scorers())`` and for a comparison of models.
 
     They take any binary classifier with ``predict_proba``. The positive class is long PFS: 1, True, a word that says so, or
@@ -18,7 +19,10 @@ def prrt_scorers(target: str = "class") -> dict[str, Callable[..., float]]:
     Parameters
     ----------
     target : str, default="class"
-        Kind of target: the registered scores (`SCORES`) that are available for it.
+        Kind of target: the registered scores (`SCORES`) that are available for it; "time" for survival models, whose
+        ``y`` holds ``event`` and ``time``. These names are also known to scikit-learn: ``scoring="uno_c"``.
+    horizon : float, default=12.0
+        Months at which scores of one moment are taken, such as ``auc_horizon``.
 
     Returns
     -------
@@ -42,6 +46,11 @@ def prrt_scorers(target: str = "class") -> dict[str, Callable[..., float]]:
     ['test_auroc', 'test_auprc', 'test_auprc_short', 'test_neg_brier']
     """
     found = {score.name: score.scorer for score in scores_of(target)}
+    if horizon != 12.0:
+        found = {
+            name: one.given(horizon=float(horizon)) if isinstance(one, SurvivalScorer) else one
+            for name, one in found.items()
+        }
     if not found:
         raise ValueError(f"`target` must be a kind of target that some score is available for; got {target!r}.")
     return found

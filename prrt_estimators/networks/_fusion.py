@@ -39,6 +39,8 @@ class FusionNet(nn.Module):
         Probability that a modality of a patient is withheld in a training step; never all of them.
     augment : RandomAugment or None, default=None
         Random changes of the windowed volumes in training.
+    outputs : int, default=1
+        Numbers per patient: one logit, or one per interval of a hazard.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class FusionNet(nn.Module):
         fusion: str = "concat",
         modality_dropout: float = 0.1,
         augment: RandomAugment | None = None,
+        outputs: int = 1,
     ):
         super().__init__()
         self.encoders = nn.ModuleDict(encoders)
@@ -76,11 +79,11 @@ class FusionNet(nn.Module):
         self.gate = nn.Linear(joined, len(self.modalities)) if fusion == "gated" else None
         self.fused_features = embedding if fusion == "gated" else joined
         self.head = nn.Sequential(
-            nn.Linear(self.fused_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, 1)
+            nn.Linear(self.fused_features, hidden), nn.GELU(), nn.Dropout(dropout), nn.Linear(hidden, outputs)
         )
 
     def forward(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
-        """Return logits of long PFS, shape (n,).
+        """Return logits of long PFS, shape (n,); several outputs have the shape (n, outputs).
 
         Parameters
         ----------
@@ -89,7 +92,8 @@ class FusionNet(nn.Module):
         **inputs : tensors
             SUVbw and HU of shape (n, 1, D, H, W) or what was computed from them, laboratory table of shape (n, k).
         """
-        return self.head(self.fuse(present, **inputs)).squeeze(1)
+        found = self.head(self.fuse(present, **inputs))
+        return found.squeeze(1) if found.shape[1] == 1 else found
 
     def fuse(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the fused features of shape (n, fused_features)."""

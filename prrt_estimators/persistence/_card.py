@@ -40,6 +40,8 @@ _TITLES = {
     "PETBaselineClassifier": "six global numbers of the PET (baseline)",
     "PETPFSClassifier": "PET",
     "CTPFSClassifier": "CT",
+    "LabPFSSurvival": "laboratory values",
+    "LabBaselineSurvival": "published laboratory markers (baseline)",
     "CTPretrainer": "encoder pretrained on CTs without outcomes",
 }
 
@@ -72,7 +74,7 @@ def model_card(
     versions = config["versions"]
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     sections: dict[str, Sequence[str]] = {
-        "Intended use": _use(config["class"], horizon),
+        "Intended use": _use(config["class"], horizon, "unique_times_" in config["fitted"]),
         "What it takes and gives": _inputs(estimator, config),
         "How it was trained": _training(estimator, config),
         "Patients it was fitted on": cohort or [_PLAN],
@@ -87,11 +89,13 @@ def model_card(
     return "\n\n".join([head, *(f"## {title}\n\n" + "\n".join(text) for title, text in sections.items())]) + "\n"
 
 
-def _use(kind: str, horizon: float | None) -> list[str]:
+def _use(kind: str, horizon: float | None, of_times: bool) -> list[str]:
     long = "longer than the horizon its user chose (12 months unless they said otherwise)"
     if horizon is not None:
         long = f"longer than {horizon:g} months"
     does = f"whether progression-free survival (PFS) after 177Lu peptide receptor radionuclide therapy will be {long}"
+    if of_times:
+        does = "when progression after 177Lu peptide receptor radionuclide therapy is to be expected"
     if kind == "CTPretrainer":
         does = "which features of a CT help other models of this library"
     return [
@@ -130,6 +134,8 @@ def _inputs(estimator: Any, config: Mapping[str, Any]) -> list[str]:
     given = (
         "features of each CT" if config["class"] == "CTPretrainer" else "the probability of long PFS of each patient"
     )
+    if "unique_times_" in config["fitted"]:
+        given = "a risk (greater is worse) and the probability of being free of progression at any time of each patient"
     if "classes" in config:
         given += f" (class {code(config['classes']['values'][1])} against {code(config['classes']['values'][0])})"
     return [*lines, f"- It gives {given}."]
@@ -202,6 +208,7 @@ def _loading(config: Mapping[str, Any], file: str) -> list[str]:
     own = sorted(_own_encoders(config["params"]))
     more = f", encoders={{{', '.join(f'{name!r}: {name}' for name in own)}}}" if own else ""
     method = "transform" if config["class"] == "CTPretrainer" else "predict_proba"
+    method = "predict_survival_function" if "unique_times_" in config["fitted"] else method
     made = ", ".join(f"{name} {version}" for name, version in config["versions"].items() if name != "prrt-estimators")
     lines = [
         "```python",

@@ -10,6 +10,7 @@ import pandas as pd
 
 from prrt_estimators._classes import long_rows
 from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._survival import as_survival
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
 from prrt_estimators.cohort import Volumes
@@ -44,12 +45,13 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
     # An array of volumes does not tell which modality it is: its patients are counted.
     if X is not None and getattr(X, "ndim", 2) == 2 and not isinstance(X, Volumes):
         cohort = as_cohort(X)
+    y = None if y is None else _as_array(y)
     n = len(y) if X is None else len(X) if cohort is None else len(cohort)
     if y is not None and len(y) != n:
         raise ValueError(f"X holds {n} patients and y {len(y)}; pass those that the model was fitted on.")
     if n < SMALLEST:
         return [f"Patients: {SMALL}. Nothing else is shown of so few."]
-    lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(np.asarray(y), n)}")]
+    lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(y, n)}")]
     rows = []
     if cohort is not None:
         described = [name for name in cohort.modalities if modalities is None or name in modalities]
@@ -72,7 +74,20 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
     return lines
 
 
+def _as_array(y: Any) -> np.ndarray:
+    """Return y as an array; times in their one form."""
+    try:
+        return as_survival(y)
+    except (TypeError, ValueError):
+        return np.asarray(y)
+
+
 def _classes(y: np.ndarray, n: int) -> str:
+    if y.dtype.names:
+        seen = suppress({"seen": int(y["event"].sum()), "censored": int((~y["event"]).sum())})
+        if seen is None:
+            return "How many progressed is not shown."
+        return f"Progression seen: {with_share(seen['seen'], n)}; censored: {with_share(seen['censored'], n)}."
     long = long_rows(y)
     texts = suppress({"short": int((~long).sum()), "long": int(long.sum())}) if len(np.unique(y)) == 2 else None
     if texts is None:

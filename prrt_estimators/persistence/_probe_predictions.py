@@ -17,7 +17,12 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from prrt_estimators import _batches, _net
-from prrt_estimators.estimators import BlockFusionPFSClassifier
+from prrt_estimators.estimators import (
+    BlockFusionPFSClassifier,
+    BlockFusionPFSSurvival,
+    LabBaselineSurvival,
+    LabPFSSurvival,
+)
 from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.persistence._sklearn_parts import text_levels
 
@@ -34,7 +39,8 @@ _MOST_VOXELS, _MOST_WEIGHTS = 96**3, 5_000_000
 
 
 def predict_probe(estimator: Any) -> dict[str, Any] | None:
-    """Return the probabilities of long PFS for the made-up patients; None where that would take long.
+    """Return the probabilities of long PFS for the made-up patients, of models of time what rises and falls with them; None
+    where that would take long.
 
     Parameters
     ----------
@@ -49,7 +55,18 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
         logits = _network(estimator)
         if logits is None:
             return None
-        p_long = 1 / (1 + np.exp(-logits))
+        p_long = 1 / (1 + np.exp(-logits.ravel()))
+    elif isinstance(estimator, BlockFusionPFSSurvival):
+        risk = estimator._joined_risk(
+            {
+                name: pd.DataFrame(_around(model.scaler_.median_), columns=estimator.columns_[name])
+                for name, model in estimator.own_.items()
+            }
+        )
+        p_long = 1 / (1 + np.exp(risk))
+    elif isinstance(estimator, (LabPFSSurvival, LabBaselineSurvival)):
+        risk = estimator._prepared_risk(estimator.preprocessor_.transform(_table(estimator.preprocessor_)))
+        p_long = 1 / (1 + np.exp(risk))
     elif hasattr(estimator, "preprocessor_"):
         prepared = estimator.preprocessor_.transform(_table(estimator.preprocessor_))
         p_long = estimator.model_.predict_proba(prepared)[:, 1]

@@ -84,9 +84,9 @@ def test_evidence_of_a_grid_agrees_with_numerical_integration():
     for i in np.flatnonzero(event):
         risk = months >= months[i]
         likelihood += -grid * Z[i] - np.log(np.exp(-np.outer(grid, Z[risk])).sum(axis=1))
-    from prrt_estimators.estimators import _cox
+    from prrt_estimators.estimators import _ridge_cox
 
-    precisions = 50 * _cox._FACTORS
+    precisions = 50 * _ridge_cox._FACTORS
     weights, means = [], []
     for a in precisions:
         density = np.exp(likelihood - likelihood.max() - a / 2 * grid**2) * np.sqrt(a)

@@ -1,0 +1,152 @@
+"""Time to progression as what a model learns: censored patients are learnt from as far as they were followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from prrt_estimators._survival import as_survival, censoring_curve
+from prrt_estimators._targets import CheckedTarget
+
+
+@dataclass(frozen=True)
+class TimeTarget:
+    """Months to progression or censoring.
+
+    Parameters
+    ----------
+    horizon : float, default=12.0
+        Months at which scores of one moment are taken.
+    head : {"hazard", "cox"}, default="hazard"
+        What a network learns: the hazard of each interval, or a log relative hazard.
+    n_intervals : int, default=10
+        Intervals of the hazard, with as many progressions each.
+    breaks : ndarray of shape (k,), default=None
+        Ends of the intervals, once they are learnt.
+
+    Examples
+    --------
+    >>> y = {"event": [1, 1, 0, 1], "time": [2.0, 5.0, 9.0, 14.0]}
+    >>> target = TimeTarget()
+    >>> checked = target.check(y)
+    >>> checked.learnt["unique_times_"].tolist(), target.strata(checked.values).tolist()
+    ([2.0, 5.0, 14.0], [0, 0, 1, 1])
+    """
+
+    horizon: float = 12.0
+    head: str = "hazard"
+    n_intervals: int = 10
+    breaks: np.ndarray | None = None
+
+    name = "time"
+
+    @property
+    def criterion(self) -> Any:
+        """Loss of the head."""
+        from prrt_estimators import networks
+
+        return networks.HazardLoss if self.head == "hazard" else networks.CoxLoss
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """Names of the scores of times."""
+        from prrt_estimators.metrics import prrt_scorers
+
+        return tuple(prrt_scorers(self.name))
+
+    def check(self, y: Any, *, X: Any = None, estimator: str = "the estimator") -> CheckedTarget:
+        """Check times and events.
+
+        Parameters
+        ----------
+        y : structured array, DataFrame, mapping or pair of arrays
+            With ``event`` and ``time`` (months).
+        X : object, default=None
+            The patients; must be as many.
+        estimator : str, default="the estimator"
+            Name for messages.
+
+        Raises
+        ------
+        TypeError
+            If y is of another kind.
+        ValueError
+            If a value is missing or cannot be, or nobody progressed.
+        """
+        if y is None:
+            raise ValueError(f"{estimator} requires y to be passed, but the target y is None")
+        survival = as_survival(y, n=None if X is None else _length(X))
+        if not survival["event"].any():
+            raise ValueError(
+                f"none of the {len(survival)} patients progressed; {estimator} has nothing to learn from. Check the "
+                "coding of the events."
+            )
+        curve = censoring_curve(survival)
+        return CheckedTarget(
+            survival,
+            {
+                "unique_times_": np.unique(survival["time"][survival["event"]]),
+                "censoring_": {"time": curve.times, "survival": curve.values},
+                "breaks_": self._breaks(survival),
+            },
+        )
+
+    def check_coded(self, y: Any, n_patients: int) -> np.ndarray:
+        """Return y as a structured array, one row per patient.
+
+        Raises
+        ------
+        ValueError
+            If it is not.
+        """
+        return self.check(as_survival(y, n=n_patients), estimator="a comparison").values
+
+    def columns(self, values: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """Return ``time``, ``event``, ``interval`` and ``weight`` of mean 1."""
+        scaled = weight.astype(np.float32)
+        breaks = self._breaks(values) if self.breaks is None else self.breaks
+        # A patient counts in every interval that was survived whole, and in that of the progression.
+        passed = np.searchsorted(breaks, values["time"], "left")
+        survived = np.searchsorted(breaks, values["time"], "right")
+        last = len(breaks)
+        return {
+            "time": values["time"].astype(np.float32),
+            "event": (values["event"] & (passed < last)).astype(np.float32),
+            "interval": np.where(values["event"], passed, survived).astype(np.int64),
+            "weight": scaled / scaled.mean(),
+        }
+
+    def strata(self, values: np.ndarray) -> np.ndarray:
+        """Return 0 for progression up to the horizon and 1 for the others; where all are alike, the events."""
+        short = values["event"] & (values["time"] <= self.horizon)
+        chosen = ~short if short.any() and not short.all() else values["event"]
+        return chosen.astype(np.int64)
+
+    def output(self, logits: np.ndarray) -> np.ndarray:
+        """Return cumulative hazards at the ends of the intervals, or log relative hazards."""
+        if self.head == "cox":
+            return logits
+        return np.cumsum(np.logaddexp(0, logits.reshape(len(logits), -1)), axis=1)
+
+    def start(self, values: np.ndarray) -> np.ndarray:
+        """Return the logits of the hazards of all patients together, from which a network starts."""
+        columns = self.columns(values, np.ones(len(values)))
+        breaks = self._breaks(values) if self.breaks is None else self.breaks
+        places = np.arange(len(breaks))
+        survived = (columns["interval"][:, None] > places).sum(axis=0)
+        events = ((columns["interval"][:, None] == places) & (columns["event"][:, None] > 0)).sum(axis=0)
+        return np.log((events + 0.5) / (survived + 0.5))
+
+    def _breaks(self, survival: np.ndarray) -> np.ndarray:
+        """Return the ends of intervals that hold about as many progressions each, the last the last progression."""
+        times = survival["time"][survival["event"]]
+        if not len(times):
+            return np.empty(0)
+        shares = np.linspace(0, 1, min(self.n_intervals, len(times)) + 1)[1:]
+        return np.unique(np.quantile(times, shares, method="inverted_cdf"))
+
+
+def _length(X: Any) -> int:
+    return int(X.shape[0]) if hasattr(X, "shape") else len(X)
