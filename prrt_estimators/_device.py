@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from prrt_estimators._memory import out_of_memory
-from prrt_estimators._torch_state import plain_modes
+from prrt_estimators._torch_state import out_of_memory, plain_modes
 
 
 def resolve_device(device: str) -> torch.device:

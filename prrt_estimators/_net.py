@@ -18,8 +18,7 @@ from torch.utils.data import DataLoader
 
 from prrt_estimators._batches import EvenBatches, PatientDataset, Rows
 from prrt_estimators._device import autocast_on
-from prrt_estimators._memory import out_of_memory, patients_at_once
-from prrt_estimators._torch_state import plain_modes
+from prrt_estimators._torch_state import out_of_memory, plain_modes
 from prrt_estimators.networks import FusionNet
 
 OPTIMIZERS: Mapping[str, type[torch.optim.Optimizer]] = {
@@ -242,7 +241,6 @@ def train(
         verbose=int(verbose > 1),
         device=str(device),
         autocast=autocast,
-        at_once=patients_at_once(module, dataset.shapes, batch_size, device) if criterion.per_patient else None,
         divisible=criterion.per_patient,
         **options,
     )

@@ -93,3 +93,15 @@ def training(seed: int, device: torch.device | None = None) -> Iterator[None]:
     """Build and train a network, drawing from `seed`, as if nothing else were going on."""
     with plain_modes(gradients=True), single_precision(), drawing(seed, device):
         yield
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether torch ran out of memory.
+
+    A GPU raises `torch.OutOfMemoryError`. The allocator of the CPU raises a plain RuntimeError without any attribute, so
+    that its wording is all there is: the one place of this library that reads a message.
+    """
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text

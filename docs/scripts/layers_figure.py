@@ -26,7 +26,6 @@ ROOMS = {
     "pretrained": "verified weights, frozen branches",
     "_net": "the only file that knows skorch",
     "_batches": "patients to tensors",
-    "_memory": "parts that fit into memory",
     "_device": "where torch computes",
     "networks": "torch networks",
     "preprocessing": "transformers, cache",

@@ -15,7 +15,6 @@ from torch import nn
 
 from prrt_estimators import _batches, _device
 from prrt_estimators._classes import probability_of_long
-from prrt_estimators._memory import volumes_at_once
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import check_one_is_long
@@ -117,12 +116,12 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
     dataset = estimator._dataset(cohort, _table(estimator, cohort))
     device = _device.resolve_device(estimator.device)
     module = copy.deepcopy(estimator.net_.module_).to(device).eval().requires_grad_(False)
-    at_once, without_place = int(estimator.batch_size), {}
+    without_place: dict[str, str] = {}
     for name in imaging:
         if isinstance(module.encoders[name], Encoder):
             continue
         try:
-            at_once = min(at_once, _join(module, dataset, estimator, cohort, name, device))
+            _join(module, dataset, estimator, cohort, name, device)
         except (MemoryError, OSError, PretrainedWeightsError) as error:
             without_place[name] = str(error)
     for part in module.modules():
@@ -130,12 +129,14 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
             # Grad-CAM keeps what a layer gave; a layer after it must not write into that.
             part.inplace = False
     volumes = tuple(name for name in imaging if name not in without_place)
+    whole = any(isinstance(module.encoders[name], JoinedBranch) for name in volumes)
     return MapInputs(
         module=module,
         dataset=dataset,
         volumes=volumes,
         without_place=without_place,
-        at_once=at_once,
+        # A pretrained network keeps so much for its gradients that a CPU, which gains little from more, takes one.
+        at_once=1 if whole and device.type == "cpu" else int(estimator.batch_size),
         ids=np.asarray(cohort.ids),
         present={name: np.asarray(cohort[name].present, dtype=bool) for name in volumes},
         affines={name: _affines(estimator, cohort, name) for name in volumes},
@@ -168,18 +169,16 @@ class JoinedBranch(nn.Module):
 
 def _join(
     module: Any, dataset: _batches.PatientDataset, estimator: Any, cohort: Cohort, name: str, device: torch.device
-) -> int:
-    """Put a whole branch where the network takes what was computed before; return how many volumes it takes at once."""
+) -> None:
+    """Put a whole branch where the network takes what was computed before."""
     branch = estimator.branches_[name]
     reader = branch.reader(cohort, estimator.cache_dir)
     shape = BranchVolumes(reader).shape
     encoder = shared_encoder(branch.source, reader.volume_shape).to(device).requires_grad_(False)
-    at_once = volumes_at_once({name: encoder}, {name: shape}, int(estimator.batch_size), device)
     module.encoders[name] = JoinedBranch(encoder, module.encoders[name])
     module.volumes = (*module.volumes, name)
     module.windows[name] = branch.source.window
     dataset.volumes[name], dataset.shapes[name] = BranchVolumes(reader), shape
-    return at_once
 
 
 def stages(estimator: Any) -> list[tuple[str, list[nn.Module]]]:

@@ -8,7 +8,7 @@ from prrt_estimators.metrics._calibration import (
 )
 from prrt_estimators.metrics._net_benefit import net_benefit
 from prrt_estimators.metrics._score import SCORES, Score, auprc_of_chance, find_score
-from prrt_estimators.metrics._scores import average_precision_short_score, scaled_brier_score
+from prrt_estimators.metrics._scores import scaled_brier_score
 from prrt_estimators.metrics._survival_calibration import DCalibration, d_calibration, survival_calibration
 from prrt_estimators.metrics._survival_entries import survival_curves
 from prrt_estimators.metrics._survival_scores import (
@@ -27,7 +27,6 @@ __all__ = [
     "DCalibration",
     "Score",
     "auprc_of_chance",
-    "average_precision_short_score",
     "brier_survival",
     "calibration_intercept_slope",
     "cumulative_dynamic_auc",

@@ -1,55 +1,11 @@
-"""Scores of discrimination and accuracy that scikit-learn lacks."""
+"""Scores of accuracy that scikit-learn lacks."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.metrics import average_precision_score
 
 from prrt_estimators.metrics._check import check_target_and_probability, holds_both_classes
-
-
-def average_precision_short_score(
-    y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: ArrayLike | None = None
-) -> float:
-    """Average precision (AUPRC) with short PFS as the class to be found.
-
-    The AUPRC of a class depends on how frequent the class is, so a paper that reports the AUPRC of long PFS alone
-    says little about the patients who progress early. Chance is the prevalence of short PFS.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS.
-    p_long : array-like of shape (n,)
-        Predicted probability of long PFS; patients are ranked from the lowest.
-    sample_weight : array-like of shape (n,), default=None
-        Weight of each patient.
-
-    Returns
-    -------
-    float
-        Between 0 and 1; NaN with an ``UndefinedMetricWarning`` if there is one class only.
-
-    Raises
-    ------
-    ValueError
-        If labels are not 0/1, probabilities leave 0..1, or lengths differ.
-
-    See Also
-    --------
-    sklearn.metrics.average_precision_score : The same for long PFS.
-
-    Examples
-    --------
-    >>> average_precision_short_score([0, 0, 1, 1], [0.1, 0.6, 0.4, 0.9])
-    0.833...
-    """
-    y, p = check_target_and_probability(y_true, p_long)
-    if not holds_both_classes(y, "AUPRC of short PFS"):
-        return float("nan")
-    # -p and not 1 - p: the subtraction would make ties of probabilities near zero.
-    return float(average_precision_score(1 - y, -p, sample_weight=sample_weight))
 
 
 def scaled_brier_score(y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:

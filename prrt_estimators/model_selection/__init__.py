@@ -1,7 +1,7 @@
 """Comparisons of models: the configurations of the study, resumable cross-validation, statistics."""
 
 from prrt_estimators._model_specs import MODELS, ModelSpec
-from prrt_estimators.model_selection._bootstrap import bootstrap_difference, bootstrap_interval
+from prrt_estimators.model_selection._bootstrap import bootstrap_interval
 from prrt_estimators.model_selection._cohort_table import cohort_table, format_cohort_table
 from prrt_estimators.model_selection._compare import compare_models
 from prrt_estimators.model_selection._corrected import (
@@ -38,7 +38,6 @@ __all__ = [
     "RepeatedStratifiedGroupKFold",
     "RunInProgressError",
     "Skipped",
-    "bootstrap_difference",
     "bootstrap_interval",
     "cohort_table",
     "compare_models",

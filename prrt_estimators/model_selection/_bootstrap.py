@@ -14,7 +14,6 @@ from prrt_estimators.metrics._score import SCORES, Score, factor, find_score
 from prrt_estimators.model_selection._statistics import check_level
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
-Samples = Callable[[np.ndarray, np.ndarray], Any]
 
 
 class BootstrapInterval(NamedTuple):
@@ -44,7 +43,7 @@ def bootstrap_interval(
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS, one row a patient.
+        1 = long PFS, 0 = short PFS, one row per patient.
     p_long : array-like of shape (n,)
         Out-of-fold probability of long PFS averaged over repeats (:func:`pool_repeats`).
     metric : str or callable, default="auroc"
@@ -76,72 +75,16 @@ def bootstrap_interval(
     >>> round(interval.estimate, 3), interval.low < interval.estimate <= interval.high
     (0.833, True)
     """
-    return _bootstrap(y_true, [p_long], metric, n_boot, confidence_level, method, random_state)
-
-
-def bootstrap_difference(
-    y_true: ArrayLike,
-    p_long: ArrayLike,
-    p_long_other: ArrayLike,
-    metric: str | Metric = "auroc",
-    *,
-    n_boot: int = 2000,
-    confidence_level: float = 0.95,
-    method: str = "percentile",
-    random_state: int | np.random.Generator | None = None,
-) -> BootstrapInterval:
-    """Confidence interval of the difference of two models' scores on the same patients.
-
-    Both models are scored on the same bootstrap samples, so what makes a patient hard for both cancels.
-
-    Parameters
-    ----------
-    y_true : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS, one row a patient.
-    p_long, p_long_other : array-like of shape (n,)
-        Probabilities of long PFS by the two models, patients in the same order.
-    metric, n_boot, confidence_level, method, random_state
-        As in :func:`bootstrap_interval`.
-
-    Returns
-    -------
-    BootstrapInterval
-        Of the score of `p_long` minus that of `p_long_other`.
-
-    Raises
-    ------
-    ValueError
-        If arrays differ in length, a class has fewer than two patients, or a parameter is out of range.
-
-    Examples
-    --------
-    >>> y, p = [0, 0, 1, 1], [0.2, 0.6, 0.4, 0.9]
-    >>> bootstrap_difference(y, p, p, n_boot=100, random_state=0)
-    BootstrapInterval(estimate=0.0, low=0.0, high=0.0, standard_error=0.0)
-    """
-    return _bootstrap(y_true, [p_long, p_long_other], metric, n_boot, confidence_level, method, random_state)
-
-
-def _bootstrap(
-    y_true: ArrayLike,
-    columns: list[ArrayLike],
-    metric: str | Metric,
-    n_boot: int,
-    confidence_level: float,
-    method: str,
-    random_state: int | np.random.Generator | None,
-) -> BootstrapInterval:
-    for column in columns:
-        check_same_order(y_true, column, ("y_true", "p_long"))
+    check_same_order(y_true, p_long, ("y_true", "p_long"))
     y = as_target(y_true)
-    scores = [np.asarray(column, dtype=np.float64) for column in columns]
-    if y.ndim != 1 or any(p.shape != y.shape for p in scores):
+    p = np.asarray(p_long, dtype=np.float64)
+    if y.ndim != 1 or p.shape != y.shape:
         raise ValueError(
-            f"`y_true` and the probabilities must have one value a patient; got shapes "
-            f"{[y.shape, *(p.shape for p in scores)]}. Average repeats with pool_repeats first."
+            f"`y_true` and `p_long` must have one value per patient; got shapes {y.shape} and {p.shape}. Average "
+            "repeats with pool_repeats first."
         )
-    if any(np.isnan(p).any() for p in scores):
-        raise ValueError("probabilities hold NaN; leave out patients that a model did not predict, in all arrays.")
+    if np.isnan(p).any():
+        raise ValueError("`p_long` holds NaN; leave out patients that the model did not predict, in both arrays.")
     score = None if callable(metric) else _known(metric)
     if method not in ("percentile", "BCa", "basic"):
         raise ValueError(f"`method` must be 'percentile', 'BCa' or 'basic'; got {method!r}.")
@@ -154,7 +97,7 @@ def _bootstrap(
             f"a stratified bootstrap needs at least two patients of each class, 0 and 1; got {len(short)} and "
             f"{len(long)} among {len(y)}."
         )
-    statistic = _statistic(metric, y, scores) if score is None else _named_statistic(str(metric), score, y, scores)
+    statistic = _statistic(metric, y, p) if score is None else _named_statistic(str(metric), score, y, p)
     result = stats.bootstrap(
         (short, long),
         statistic,
@@ -178,26 +121,20 @@ def _known(name: str) -> Score:
     return score
 
 
-def _named_statistic(name: str, score: Score, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., Any]:
+def _named_statistic(name: str, score: Score, y: np.ndarray, p: np.ndarray) -> Callable[..., Any]:
     sign, function, at_once = factor(name), score.function, score.at_once
     if at_once is None:
-        return _statistic(lambda y, p: sign * function(y, p), y, scores)
-    return _vectorised_statistic(lambda short, long: sign * at_once(short, long), scores)
+        return _statistic(lambda y, p: sign * function(y, p), y, p)
 
-
-def _statistic(metric: Any, y: np.ndarray, scores: list[np.ndarray]) -> Callable[..., float]:
-    def statistic(short: np.ndarray, long: np.ndarray) -> float:
-        rows = np.concatenate([short, long])
-        values = [float(metric(y[rows], p[rows])) for p in scores]
-        return values[0] if len(values) == 1 else values[0] - values[1]
+    def statistic(short: np.ndarray, long: np.ndarray, axis: int = -1) -> Any:
+        return sign * at_once(p[np.moveaxis(short, axis, -1)], p[np.moveaxis(long, axis, -1)])
 
     return statistic
 
 
-def _vectorised_statistic(at_once: Samples, scores: list[np.ndarray]) -> Callable[..., Any]:
-    def statistic(short: np.ndarray, long: np.ndarray, axis: int = -1) -> Any:
-        short, long = np.moveaxis(short, axis, -1), np.moveaxis(long, axis, -1)
-        values = [at_once(p[short], p[long]) for p in scores]
-        return values[0] if len(values) == 1 else values[0] - values[1]
+def _statistic(metric: Any, y: np.ndarray, p: np.ndarray) -> Callable[..., float]:
+    def statistic(short: np.ndarray, long: np.ndarray) -> float:
+        rows = np.concatenate([short, long])
+        return float(metric(y[rows], p[rows]))
 
     return statistic

@@ -27,7 +27,6 @@ _PLACES: Mapping[str, str] = {
         "modules._fusion": "FusionNet WeightedBCE",
         "modules._sources": "WeightSource",
         "preprocessing._pet_features": "GlobalPETFeatures",
-        "preprocessing._windows": "IntensityWindow",
         "preprocessing._labs": "LabPreprocessor",
         "preprocessing._markers": "LiteratureMarkers",
         "preprocessing._volumes": "VolumePreprocessor",

@@ -11,8 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
-from sklearn import metrics
-from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators.metrics._predictions import with_score_column
@@ -25,9 +24,13 @@ class _CurvesDisplay(Display):
 
     ax_: Axes
     figure_: Figure
+    #: Columns of `frame` (across, up, area), labels of the axes, and the name of the area.
+    _columns: ClassVar[tuple[str, str, str]]
+    _labels: ClassVar[tuple[str, str]]
     _score_name: ClassVar[str]
+    _drawstyle: ClassVar[str]
 
-    def __init__(self, curves: Mapping[str, Any], *, prevalence: float, title: str = ""):
+    def __init__(self, curves: Mapping[str, pd.DataFrame], *, prevalence: float, title: str = ""):
         self.curves = curves
         self.prevalence = prevalence
         self.title = title
@@ -76,7 +79,8 @@ class _CurvesDisplay(Display):
                 raise ValueError(
                     f"model {model}: `p_long` must have one value for each of {len(y)} patients; got shape {p.shape}."
                 )
-            curves[str(model)] = cls._curve(y, p)
+            across, up, area = cls._points(y, p)
+            curves[str(model)] = pd.DataFrame(dict(zip(cls._columns, (across, up, area), strict=True)))
         return cls(curves, prevalence=float(y.mean()), title=title).plot(ax)
 
     @classmethod
@@ -165,19 +169,17 @@ class _CurvesDisplay(Display):
             ax=ax,
         )
 
-    @classmethod
-    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
-        raise NotImplementedError
-
     @staticmethod
-    def _score(curve: Any) -> float:
+    def _points(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         raise NotImplementedError
 
-    def _draw_chance(self, ax: Axes) -> None:
+    def _chance(self) -> tuple[tuple[float, float], str]:
+        """Return where the line of chance begins and ends, and what the legend says of it."""
         raise NotImplementedError
 
-    def _dress(self, ax: Axes) -> None:
-        raise NotImplementedError
+    def frame(self) -> pd.DataFrame:
+        """Return the points drawn: ``model``, the two axes of the curve, and its area."""
+        return pd.concat(self.curves, names=["model"]).reset_index(level="model").reset_index(drop=True)
 
     def plot(self, ax: Axes | None = None) -> Self:
         """Draw the curves, with their areas in the legend.
@@ -192,24 +194,30 @@ class _CurvesDisplay(Display):
         Display
             Itself, with ``ax_`` and ``figure_``.
         """
+        across, up, area = self._columns
         with style_context():
             if ax is None:
                 ax = new_axes((7.2, 3.6))
                 # The square stays left, so that all room that is over is the legend's.
                 ax.set_anchor("W")
-            self._draw_chance(ax)
+            ends, label = self._chance()
+            ax.plot((0, 1), ends, color="0.6", linestyle="-", linewidth=1, label=label)
             for index, (name, curve) in enumerate(self.curves.items()):
-                before = len(ax.lines)
-                curve.plot(ax=ax)
-                # scikit-learn draws the curve; its lines are dressed here, as its style arguments vary by version.
                 # A score stays whole where a long name makes the label break.
-                label = f"{model_label(name)}, {self._score_name}\N{NO-BREAK SPACE}{self._score(curve):.2f}"
-                ax.lines[before].set(**line_style(index), label=textwrap.fill(label, 44))
-            self._dress(ax)
+                label = f"{model_label(name)}, {self._score_name}\N{NO-BREAK SPACE}{curve[area].iloc[0]:.2f}"
+                ax.plot(
+                    curve[across],
+                    curve[up],
+                    drawstyle=self._drawstyle,
+                    label=textwrap.fill(label, 44),
+                    **line_style(index),
+                )
+            ax.set(
+                xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal"
+            )
             ax.set_title(self.title, loc="left")
             ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
+        self.ax_, self.figure_ = ax, figure_of(ax)
         return self
 
 
@@ -220,8 +228,8 @@ class RocDisplay(_CurvesDisplay):
 
     Parameters
     ----------
-    curves : mapping of str to sklearn.metrics.RocCurveDisplay
-        Curve by model name.
+    curves : mapping of str to DataFrame
+        Points of each model: ``false_positive_rate``, ``true_positive_rate``, ``auroc``.
     prevalence : float
         Share of long PFS among the test patients.
     title : str, default=""
@@ -242,39 +250,18 @@ class RocDisplay(_CurvesDisplay):
     >>> figure = display.figure_
     """
 
+    _columns = ("false_positive_rate", "true_positive_rate", "auroc")
+    _labels = ("1 - specificity", "Sensitivity for long PFS")
     _score_name = "AUROC"
-
-    @classmethod
-    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
-        fpr, tpr, _ = roc_curve(y, p)
-        return metrics.RocCurveDisplay(fpr=fpr, tpr=tpr, roc_auc=auc(fpr, tpr))
+    _drawstyle = "default"
 
     @staticmethod
-    def _score(curve: Any) -> float:
-        return float(np.ravel(curve.roc_auc)[0])
+    def _points(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        false_positive, true_positive, _ = roc_curve(y, p)
+        return false_positive, true_positive, float(roc_auc_score(y, p))
 
-    def _draw_chance(self, ax: Axes) -> None:
-        ax.plot((0, 1), (0, 1), color="0.6", linestyle="-", linewidth=1, label="Chance, AUROC 0.50")
-
-    def _dress(self, ax: Axes) -> None:
-        ax.set(xlabel="1 - specificity", ylabel="Sensitivity for long PFS")
-
-    def frame(self) -> pd.DataFrame:
-        """Return the points drawn: ``model``, ``false_positive_rate``, ``true_positive_rate``, ``auroc``."""
-        return pd.concat(
-            [
-                pd.DataFrame(
-                    {
-                        "model": name,
-                        "false_positive_rate": np.ravel(curve.fpr),
-                        "true_positive_rate": np.ravel(curve.tpr),
-                        "auroc": self._score(curve),
-                    }
-                )
-                for name, curve in self.curves.items()
-            ],
-            ignore_index=True,
-        )
+    def _chance(self) -> tuple[tuple[float, float], str]:
+        return (0, 1), "Chance, AUROC 0.50"
 
 
 class PrecisionRecallDisplay(_CurvesDisplay):
@@ -284,8 +271,8 @@ class PrecisionRecallDisplay(_CurvesDisplay):
 
     Parameters
     ----------
-    curves : mapping of str to sklearn.metrics.PrecisionRecallDisplay
-        Curve by model name.
+    curves : mapping of str to DataFrame
+        Points of each model: ``recall``, ``precision``, ``auprc``.
     prevalence : float
         Share of long PFS among the test patients: the precision of chance.
     title : str, default=""
@@ -306,39 +293,15 @@ class PrecisionRecallDisplay(_CurvesDisplay):
     >>> figure = display.figure_
     """
 
+    _columns = ("recall", "precision", "auprc")
+    _labels = ("Recall of long PFS", "Precision for long PFS")
     _score_name = "AUPRC"
-
-    @classmethod
-    def _curve(cls, y: np.ndarray, p: np.ndarray) -> Any:
-        precision, recall, _ = precision_recall_curve(y, p)
-        return metrics.PrecisionRecallDisplay(
-            precision=precision, recall=recall, average_precision=average_precision_score(y, p)
-        )
+    _drawstyle = "steps-post"
 
     @staticmethod
-    def _score(curve: Any) -> float:
-        return float(np.ravel(curve.average_precision)[0])
+    def _points(y: np.ndarray, p: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        precision, recall, _ = precision_recall_curve(y, p)
+        return recall, precision, float(average_precision_score(y, p))
 
-    def _draw_chance(self, ax: Axes) -> None:
-        label = f"Chance, AUPRC {self.prevalence:.2f} (prevalence)"
-        ax.plot((0, 1), (self.prevalence,) * 2, color="0.6", linestyle="-", linewidth=1, label=label)
-
-    def _dress(self, ax: Axes) -> None:
-        ax.set(xlabel="Recall of long PFS", ylabel="Precision for long PFS")
-
-    def frame(self) -> pd.DataFrame:
-        """Return the points drawn: ``model``, ``recall``, ``precision``, ``auprc``."""
-        return pd.concat(
-            [
-                pd.DataFrame(
-                    {
-                        "model": name,
-                        "recall": np.ravel(curve.recall),
-                        "precision": np.ravel(curve.precision),
-                        "auprc": self._score(curve),
-                    }
-                )
-                for name, curve in self.curves.items()
-            ],
-            ignore_index=True,
-        )
+    def _chance(self) -> tuple[tuple[float, float], str]:
+        return (self.prevalence,) * 2, f"Chance, AUPRC {self.prevalence:.2f} (prevalence)"

@@ -7,12 +7,10 @@ from prrt_estimators.preprocessing._markers import LiteratureMarkers
 from prrt_estimators.preprocessing._panels import LabPanels, default_panels
 from prrt_estimators.preprocessing._pet_features import GlobalPETFeatures
 from prrt_estimators.preprocessing._volumes import VolumePreprocessor, prepare_volumes
-from prrt_estimators.preprocessing._windows import IntensityWindow
 
 __all__ = [
     "ClippedScaler",
     "GlobalPETFeatures",
-    "IntensityWindow",
     "LabPanels",
     "LabPreprocessor",
     "LiteratureMarkers",

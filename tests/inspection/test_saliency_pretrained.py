@@ -114,12 +114,12 @@ def no_file(*_):
     raise FileNotFoundError("there is no file w.pt.")
 
 
-@pytest.mark.parametrize(("part", "instead"), [("volumes_at_once", no_memory), ("shared_encoder", no_file)])
-def test_a_network_that_cannot_be_run_here_has_no_map_and_says_why(monkeypatch, tmp_path, part, instead):
+@pytest.mark.parametrize("instead", [no_memory, no_file])
+def test_a_network_that_cannot_be_run_here_has_no_map_and_says_why(monkeypatch, tmp_path, instead):
     publish(monkeypatch, tmp_path)
     X, y = array_cohort(8)
     model = ct(cache_dir=tmp_path / "cache").fit(X, y)
-    monkeypatch.setattr(inputs_module, part, instead)
+    monkeypatch.setattr(inputs_module, "shared_encoder", instead)
     with pytest.warns(
         ExplanationWarning, match="no map of CT.*cannot be run backwards here: (one patient|there is no file)"
     ):
@@ -128,18 +128,18 @@ def test_a_network_that_cannot_be_run_here_has_no_map_and_says_why(monkeypatch, 
     assert list(maps.without_place) == ["ct"]
 
 
-def test_large_networks_take_as_many_scans_at_once_as_fit(monkeypatch, tmp_path):
+def test_a_pretrained_network_takes_one_scan_at_a_time_on_a_cpu(monkeypatch, tmp_path):
     publish(monkeypatch, tmp_path)
     X, y = array_cohort(8)
     model = ct(cache_dir=tmp_path / "cache", batch_size=8).fit(X, y)
-    assert inputs_module.open_inputs(model, X[:1]).at_once == 8
-    monkeypatch.setattr(inputs_module, "volumes_at_once", lambda *_: 2)
     opened = inputs_module.open_inputs(model, X[:1])
-    assert opened.at_once == 2
+    assert opened.at_once == 1
     seen = []
     opened.module.encoders["ct"].register_forward_pre_hook(lambda _, given: seen.append(len(given[0])))
     from prrt_estimators.inspection._gradients import Settings, patient_maps
 
     patient_maps(opened, 0, Settings("smoothgrad", 5, 0.1, 1, 0, "logit", "blurred", opened.at_once))
-    assert max(seen) == 2
+    assert max(seen) == 1
     assert sum(seen) >= 5
+    own = ct(weights=None, finetune="full", size=12, batch_size=8).fit(X, y)
+    assert inputs_module.open_inputs(own, X[:1]).at_once == 8

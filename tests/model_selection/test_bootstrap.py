@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from prrt_estimators.metrics import average_precision_short_score
-from prrt_estimators.model_selection._bootstrap import bootstrap_difference, bootstrap_interval
+from prrt_estimators.metrics import find_score
+from prrt_estimators.model_selection import bootstrap_interval
 
 METRICS = {
     "auroc": roc_auc_score,
     "auprc": average_precision_score,
-    "auprc_short": average_precision_short_score,
+    "auprc_short": find_score("auprc_short").function,
     "brier": brier_score_loss,
 }
 
@@ -19,23 +19,21 @@ def cohort():
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], [42, 74])
     good = np.round(np.clip(0.4 + 0.15 * y + 0.2 * rng.normal(size=116), 0, 1), 2)
-    return y, good, np.round(rng.random(116), 2)
+    return y, good
 
 
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("method", ["percentile", "BCa"])
 def test_named_metrics_are_those_of_scikit_learn_drawn_one_by_one(cohort, name, method):
-    y, p, other = cohort
+    y, p = cohort
     kwargs = {"n_boot": 40, "random_state": 1, "method": method}
     fast, slow = (bootstrap_interval(y, p, metric, **kwargs) for metric in (name, METRICS[name]))
     assert fast == pytest.approx(slow)
     assert fast.estimate == pytest.approx(METRICS[name](y, p))
-    fast, slow = (bootstrap_difference(y, p, other, metric, **kwargs) for metric in (name, METRICS[name]))
-    assert fast == pytest.approx(slow)
 
 
 def test_percentiles_agree_with_a_bootstrap_written_out(cohort):
-    y, p, _ = cohort
+    y, p = cohort
     rng = np.random.default_rng(7)
     drawn = []
     for _ in range(400):
@@ -47,7 +45,7 @@ def test_percentiles_agree_with_a_bootstrap_written_out(cohort):
 
 
 def test_every_sample_keeps_the_classes(cohort):
-    y, p, _ = cohort
+    y, p = cohort
     seen = set()
     bootstrap_interval(y, p, lambda y, p: seen.add((len(y), int(y.sum()))) or float(p.mean()), n_boot=20)
     assert seen == {(116, 74)}
@@ -64,19 +62,9 @@ def test_width_is_about_that_expected_at_the_size_of_the_paper():
 
 
 def test_seed_decides(cohort):
-    y, p, _ = cohort
+    y, p = cohort
     assert bootstrap_interval(y, p, n_boot=50, random_state=5) == bootstrap_interval(y, p, n_boot=50, random_state=5)
     assert bootstrap_interval(y, p, n_boot=50, random_state=5) != bootstrap_interval(y, p, n_boot=50, random_state=6)
-
-
-def test_pairing_cancels_what_models_share(cohort):
-    y, p, _ = cohort
-    nearly = p + 0.001 * np.arange(116) / 116
-    paired = bootstrap_difference(y, nearly, p, n_boot=300, random_state=0)
-    assert paired.high - paired.low < 0.02
-    assert bootstrap_difference(y, p, p, n_boot=50, random_state=0) == (0, 0, 0, 0)
-    forth = bootstrap_difference(y, p, nearly, n_boot=300, random_state=0)
-    assert forth == pytest.approx((-paired.estimate, -paired.high, -paired.low, paired.standard_error))
 
 
 def test_standard_error_of_a_mean_is_the_textbook_one_also_over_several_batches():
@@ -95,8 +83,8 @@ def test_standard_error_of_a_mean_is_the_textbook_one_also_over_several_batches(
     [
         ([0, 0, 1], [0.1, 0.2, 0.3], {}, "at least two patients of each class, 0 and 1; got 2 and 1"),
         ([0, 0, 1, 2], [0.1, 0.2, 0.3, 0.4], {}, "got 2 and 1 among 4"),
-        ([0, 0, 1, 1], [0.1, 0.2, 0.3], {}, "one value a patient"),
-        ([0, 0, 1, 1], [0.1, 0.2, 0.3, np.nan], {}, "hold NaN"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.3], {}, "one value per patient"),
+        ([0, 0, 1, 1], [0.1, 0.2, 0.3, np.nan], {}, "holds NaN"),
         ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], {"metric": "auc"}, "`metric` must be one of .*; got 'auc'"),
         ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], {"n_boot": 0}, "`n_boot` must be at least 1"),
         ([0, 0, 1, 1], [0.1, 0.2, 0.3, 0.4], {"confidence_level": 2}, "`confidence_level`"),

@@ -11,7 +11,6 @@ from prrt_estimators import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, FieldOfViewWarning
 from prrt_estimators.preprocessing import (
     GlobalPETFeatures,
-    IntensityWindow,
     VolumePreprocessor,
     cache_info,
     clear_cache,
@@ -161,18 +160,6 @@ def test_a_patient_without_pet_is_centred_on_the_ct(nifti_cohort):
     assert out["ct"].present.all()
     assert out["pet"].array.shape == (3, 1, 6, 6, 6)
     assert out.ids.tolist() == X.ids.tolist()
-
-
-def test_window_after_boxes(nifti_cohort):
-    X, _ = nifti_cohort(3)
-    out = IntensityWindow().fit_transform(VolumePreprocessor(**BOX).fit_transform(X))
-    for name in ("pet", "ct"):
-        assert out[name].array.min() >= 0
-        assert out[name].array.max() <= 1
-    with pytest.raises(TypeError, match="VolumePreprocessor"):
-        IntensityWindow().fit_transform(X)
-    with pytest.raises(ValueError, match="low < high"):
-        IntensityWindow(ct=(5, 5)).fit_transform(out)
 
 
 def test_progress_counts_patients(nifti_cohort):
