@@ -11,6 +11,7 @@ import os
 import stat
 import zlib
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import nibabel as nib
@@ -98,7 +99,7 @@ def read_nifti(path: str, *, mask: bool = False) -> NiftiVolume:
         raise _DAMAGED from None
     except Exception as error:
         # nibabel meets a damaged header in more ways than it names.
-        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        reason = shorten(str(error) or type(error).__name__, 120, placeholder=" ...")
         raise NiftiFault(f"not a readable NIfTI file ({reason})", "convert the scan to .nii.gz") from None
     slope, inter = header.get_slope_inter()
     scaled = (slope, inter) not in ((None, None), (1.0, 0.0))

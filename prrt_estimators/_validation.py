@@ -110,10 +110,10 @@ def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) 
         raise ValueError(f"`modalities` must be 'auto' or some of {tuple(MODALITIES)}, each once; got {wanted!r}.")
     missing = [name for name in MODALITIES if name in names and name not in X]
     if missing:
-        raise MissingModalityError(
-            f"{estimator} needs {' and '.join(repr(m) for m in missing)}; the data have {', '.join(X.modalities)}."
-        )
+        raise MissingModalityError.of(estimator, missing, X.modalities)
     for name in names:
         if name in IMAGING and not X[name].present.any() and len(X):
-            raise MissingModalityError(f"{estimator} needs {name!r}, but no patient here has one.")
+            raise MissingModalityError(
+                f"{estimator} needs {name!r}, but no patient here has one.", modalities=[name], estimator=estimator
+            )
     return in_order(names)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from prrt_estimators._text import shown_text
 
@@ -24,6 +25,12 @@ class Problem:
         Column or modality concerned.
     file : str, default=None
         File concerned.
+    code : str, default=""
+        Kind of the problem, for decisions; the wording of `what` is for readers only.
+    argument : str, default=None
+        Argument of the function called that is concerned.
+    value : object, default=None
+        What came.
 
     Examples
     --------
@@ -36,6 +43,9 @@ class Problem:
     patient: str | None = None
     column: str | None = None
     file: str | None = None
+    code: str = ""
+    argument: str | None = None
+    value: Any = field(default=None, compare=False)
 
     def __str__(self) -> str:
         where = ", ".join(
@@ -78,7 +88,48 @@ class LeakageError(CohortError):
 
 
 class MissingModalityError(ValueError):
-    """An estimator needs a modality that the data do not have."""
+    """An estimator needs a modality that the data do not have.
+
+    Parameters
+    ----------
+    text : str
+        The message.
+    modalities : iterable of str, default=()
+        Modalities that are missing, one of which is enough where an estimator takes either.
+    estimator : str, default=None
+        Name of the class that needs them.
+
+    Examples
+    --------
+    >>> error = MissingModalityError("PETPFSClassifier needs 'pet'", modalities=["pet"], estimator="PETPFSClassifier")
+    >>> error.modality, error.modalities, error.estimator
+    ('pet', ('pet',), 'PETPFSClassifier')
+    """
+
+    def __init__(self, text: str = "", *, modalities: Iterable[str] = (), estimator: str | None = None):
+        super().__init__(text)
+        self.modalities, self.estimator = tuple(modalities), estimator
+
+    @classmethod
+    def of(
+        cls, estimator: str, needed: Iterable[str], present: Iterable[str] | None, *, either: bool = False
+    ) -> MissingModalityError:
+        """Return the error of an estimator that needs modalities; `present` is None for a plain table.
+
+        Examples
+        --------
+        >>> str(MissingModalityError.of("LesionFeatures", ["pet", "ct"], ["lab"], either=True))
+        "LesionFeatures needs 'pet' or 'ct'; the data have lab."
+        """
+        needed = (needed,) if isinstance(needed, str) else tuple(needed)
+        wanted = (" or " if either else " and ").join(map(repr, needed))
+        there = "are one table" if present is None else f"have {', '.join(present) or 'none'}"
+        return cls(f"{estimator} needs {wanted}; the data {there}.", modalities=needed, estimator=estimator)
+
+    @property
+    def modality(self) -> str | None:
+        """The first modality that is missing; None if none is named."""
+        return next(iter(self.modalities), None)
 
 
 class MissingDependencyError(ImportError):
@@ -128,7 +179,25 @@ class SUVError(ScannerFileError):
 
 
 class PretrainedWeightsError(ValueError):
-    """A weight file is unknown, damaged, of another digest or does not fit its network."""
+    """A weight file is unknown, damaged, of another digest or does not fit its network.
+
+    Parameters
+    ----------
+    text : str
+        The message.
+    kind : {"unknown", "absent", "damaged", "misfit"}, default="misfit"
+        No weights of that name; not on this machine; another digest, or not readable; or not for this network, modality
+        or setting.
+
+    Examples
+    --------
+    >>> PretrainedWeightsError("there are no weights called 'x'", kind="unknown").kind
+    'unknown'
+    """
+
+    def __init__(self, text: str = "", *, kind: str = "misfit"):
+        super().__init__(text)
+        self.kind = kind
 
 
 class CohortWarning(UserWarning):

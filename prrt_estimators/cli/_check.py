@@ -6,10 +6,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
-from prrt_estimators.cli._messages import in_options
 from prrt_estimators.cli._model_options import takes_models
 
 _SINGLE = 3  # a problem that more patients share is told once, with this many of them
@@ -78,7 +78,9 @@ def _class_problems(data: Any, folds: int) -> list[Any]:
     for name, count in (("short", int((data.y == 0).sum())), ("long", int((data.y == 1).sum()))):
         if count < folds:
             what = f"{count} {'patient has' if count == 1 else 'patients have'} {name} PFS, too few for {folds} folds"
-            found.append(Problem(what, "use fewer folds (--folds), another --horizon, or more patients"))
+            found.append(
+                Problem(what, f"use fewer {parameter('folds')}, another {parameter('horizon')}, or more patients")
+            )
     return found
 
 
@@ -157,8 +159,8 @@ def _as_table(problems: list[Any]) -> Any:
                 "patient": _listed([one.patient or "" for one in group], "patients"),
                 "column": group[0].column or "",
                 "file": _listed([one.file or "" for one in group], "files"),
-                "problem": in_options(group[0].what),
-                "remedy": in_options(group[0].remedy),
+                "problem": group[0].what,
+                "remedy": group[0].remedy,
             }
             for group in groups
         ]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from prrt_estimators._arguments import spelt
 from prrt_estimators._text import shown_text
-from prrt_estimators.cli._messages import in_options, speak_of
+from prrt_estimators.cli._messages import spelling_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +48,7 @@ def reported(command: Callable[..., int | None]) -> Callable[..., None]:
     def run(*args: Any, debug: bool = False, **options: Any) -> None:
         if debug:
             raise typer.Exit(command(*args, **options) or OK)
-        speak_of(command)
-        with warnings.catch_warnings():
+        with spelt(spelling_of(command)), warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = _guarded(command, args, options)
         raise typer.Exit(code)
@@ -72,7 +72,7 @@ def _guarded(command: Callable[..., int | None], args: tuple[Any, ...], options:
         return OK
     except (ValueError, TypeError, OSError, ImportError, KeyError) as error:
         text = error.args[0] if isinstance(error, KeyError) and error.args else str(error)
-        say(f"Error: {in_options(str(text)) or type(error).__name__}")
+        say(f"Error: {text or type(error).__name__}")
         return BAD_INPUT
     except Exception as error:
         say(f"Error: unexpected {type(error).__name__}: {error}. The same command with --debug shows where.")
@@ -82,7 +82,7 @@ def _guarded(command: Callable[..., int | None], args: tuple[Any, ...], options:
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     # Where in the source a warning was raised tells a user of the command nothing.
     if not issubclass(category, DeprecationWarning):
-        say(f"Warning: {in_options(str(message))}")
+        say(f"Warning: {message}")
 
 
 @contextmanager
@@ -93,7 +93,7 @@ def noted_warnings() -> Iterator[list[str]]:
         show = warnings.showwarning
 
         def note(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-            text = in_options(str(message))
+            text = str(message)
             if issubclass(category, UserWarning) and text not in texts:
                 texts.append(text)
             show(message, category, *place, **more)

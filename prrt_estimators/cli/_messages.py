@@ -1,67 +1,63 @@
-"""Messages of the library in the words of a command: ``--event none`` for ``event=None``."""
+"""Arguments in the words of a command: ``--event none`` for ``event=None``."""
 
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import typer.models
 
-from prrt_estimators._modalities import IMAGING, MODALITIES
-
-_names: ContextVar[frozenset[str]] = ContextVar("names", default=frozenset())
-_VALUE = r"None\b|'[^']*'|\"[^\"]*\"|\[[^\]]*\]|\d+(?:\.\d+)?"
-_COLUMN = "|".join((*MODALITIES, "mask|patient_id|time|event|target"))  # options that name columns
-_QUOTED = r"(?<!\w)'[^'\n]*'(?!\w)|\"[^\"\n]*\""
+from prrt_estimators._arguments import UNSET, Spelling
+from prrt_estimators._modalities import IMAGING
 
 
-def speak_of(command: Callable[..., Any]) -> None:
-    """Let messages from now on name the options of `command`; what is no option of it stays as it is."""
-    found = []
-    for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
-        kinds = getattr(parameter.annotation, "__metadata__", ())
-        if not any(isinstance(kind, typer.models.ArgumentInfo) for kind in kinds):
-            found.append(name)
-    _names.set(frozenset(found))
-
-
-def in_options(text: str) -> str:
-    """Return a message with options in place of arguments.
+def spelling_of(command: Callable[..., Any]) -> Spelling:
+    """Return how messages write the arguments that are options of `command`; others stay as Python has them.
 
     Examples
     --------
-    >>> _names.set(frozenset(["event", "time_unit", "lab"])) and None
-    >>> in_options("name it with event=, or pass event=None, time_unit='days', lab=['auto', 'x']; `event` is missing")
-    "name it with --event, or pass --event none, --time-unit 'days', --lab 'auto,x'; --event is missing"
+    >>> def check(cohort: str, event: str = "auto", time_unit: str = "auto", lab: str = "auto", pet: str = "auto"): ...
+    >>> spell = spelling_of(check)
+    >>> spell("event", None), spell("lab", ["auto", "x"]), spell("time_unit", UNSET), spell("scans", {"pet": "x"})
+    ('--event none', "--lab 'auto,x'", '--time-unit', "--pet 'x'")
+    >>> spell("n_boot", 3) is None
+    True
     """
-    if not _names.get():
-        return text
-    # A scan has an option of its own: scans={'pet': 'x'} is --pet 'x'.
-    text = re.sub(r"(?<!\w)scans=\{'(\w+)': ('[^']*'|None)\}", r"\1=\2", text)
-    text = re.sub(
-        r"(?<![\w`])scans=(?![\w'{])", " and ".join(f"{name}=" for name in IMAGING if name in _names.get()), text
-    )
-    names = "|".join(sorted(map(re.escape, _names.get()), key=len, reverse=True))
-    # What stands in quotes, and "Status (event=1, censored=0)", are words of the user's own table; and a column is
-    # never named by a number.
-    own = rf"(?<=[(\[{{])(?:{names})=\d|(?<=, )(?:{names})=\d|(?:{_COLUMN})=\d"
-    argument = rf"(?<![\w.'\"`=-])(?!{own})({names})=(?:({_VALUE})|(?![\w<>=]))"
-    text = re.sub(rf"{argument}|{_QUOTED}", _option, text)
-    return re.sub(rf"`({names})`", lambda found: _flag(found[1]), text)
+    names = frozenset(_options(command))
+
+    def spell(name: str, value: Any) -> str | None:
+        if name == "scans":  # a scan has an option of its own
+            scans = [one for one in IMAGING if one in names]
+            if not scans:
+                return None
+            if isinstance(value, Mapping):
+                return " ".join(_option(one, column) for one, column in value.items())
+            return " and ".join(map(_flag, scans))
+        return _option(name, value) if name in names else None
+
+    return spell
 
 
-def _option(found: re.Match[str]) -> str:
-    if found[1] is None:
-        return found[0]
-    value = found[2] or ""
-    if value == "None":
+def _options(command: Callable[..., Any]) -> list[str]:
+    found = []
+    for name, one in inspect.signature(command, eval_str=True).parameters.items():
+        kinds = getattr(one.annotation, "__metadata__", ())
+        if not any(isinstance(kind, typer.models.ArgumentInfo) for kind in kinds):
+            found.append(name)
+    return found
+
+
+def _option(name: str, value: Any) -> str:
+    if value is UNSET:
+        return _flag(name)
+    if value is None:
         value = "none"
-    elif value.startswith("["):
-        value = repr(",".join(part.strip(" '\"") for part in value[1:-1].split(",")))
-    return f"{_flag(found[1])} {value}".rstrip()
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        value = repr(",".join(map(str, value)))
+    else:
+        value = repr(value)
+    return f"{_flag(name)} {value}"
 
 
 def _flag(name: str) -> str:

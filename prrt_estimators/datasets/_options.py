@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.exceptions import Problem
 
@@ -70,30 +71,40 @@ class Options:
     def __post_init__(self) -> None:
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
             raise TypeError(
-                f"`scans` must be 'auto', None or a mapping modality -> column; got {self.scans!r}. Pass e.g. "
+                f"{parameter('scans')} must be 'auto', None or a mapping modality -> column; got {self.scans!r}. Pass e.g. "
                 f"{{{IMAGING[0]!r}: 'scan_file'}}."
             )
         for name, column in self.scans.items() if isinstance(self.scans, Mapping) else ():
             if name not in IMAGING:
-                raise ValueError(f"`scans` names {name!r}, which is not a scan; the scans are {', '.join(IMAGING)}.")
+                raise ValueError(
+                    f"{parameter('scans')} names {name!r}, which is not a scan; the scans are {', '.join(IMAGING)}."
+                )
             if column is not None and not isinstance(column, str):
-                raise TypeError(f"`scans` must map to column names, 'auto' or None; got {column!r} for {name!r}.")
+                raise TypeError(
+                    f"{parameter('scans')} must map to column names, 'auto' or None; got {column!r} for {name!r}."
+                )
         for name in ("patient_id", "time", "event", "target", "group"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
-                raise TypeError(f"`{name}` must be a column name, 'auto' or None; got {value!r}.")
+                raise TypeError(f"{parameter(name)} must be a column name, 'auto' or None; got {value!r}.")
         for name in ("lab", "allow_after_therapy"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) or _is_name_list(value)):
-                raise TypeError(f"`{name}` must be column names; got {value!r}. Pass e.g. ['cga', 'ggt'].")
+                raise TypeError(f"{parameter(name)} must be column names; got {value!r}. Pass e.g. ['cga', 'ggt'].")
         if self.mask is not None and not isinstance(self.mask, (str, Mapping)) and not _is_name_list(self.mask):
-            raise TypeError(f"`mask` must be a column name, several, or a dict name -> column; got {self.mask!r}.")
+            raise TypeError(
+                f"{parameter('mask')} must be a column name, several, or a dict name -> column; got {self.mask!r}."
+            )
         if isinstance(self.horizon, bool) or not isinstance(self.horizon, numbers.Real):
-            raise TypeError(f"`horizon` must be a positive number of months; got {self.horizon!r}. Pass e.g. 12.")
+            raise TypeError(
+                f"{parameter('horizon')} must be a positive number of months; got {self.horizon!r}. Pass e.g. 12."
+            )
         if self.time_unit not in (AUTO, *MONTHS):
-            raise ValueError(f"`time_unit` must be 'auto' or one of {', '.join(MONTHS)}; got {self.time_unit!r}.")
+            raise ValueError(
+                f"{parameter('time_unit')} must be 'auto' or one of {', '.join(MONTHS)}; got {self.time_unit!r}."
+            )
         if self.censored not in ("drop", "weight"):
-            raise ValueError(f"`censored` must be 'drop' or 'weight'; got {self.censored!r}.")
+            raise ValueError(f"{parameter('censored')} must be 'drop' or 'weight'; got {self.censored!r}.")
 
     def scan(self, modality: str) -> str | None:
         """Return the column of a scan, "auto" if it is to be found, None if there is to be none."""
@@ -117,10 +128,12 @@ class Options:
         """Return what is wrong with the values, to be listed with the table's problems."""
         found = []
         if not (math.isfinite(self.horizon) and self.horizon > 0):
-            what = f"`horizon` must be a positive number of months; got {self.horizon:g}"
-            found.append(Problem(what, "pass e.g. horizon=12"))
+            what = f"{parameter('horizon')} must be a positive number of months; got {self.horizon:g}"
+            found.append(Problem(what, f"pass e.g. {keyword('horizon', 12)}"))
         if self.folder is not None and not self.folder.is_dir():
-            found.append(Problem("`root` is not a folder", "correct root=", file=str(self.folder)))
+            found.append(
+                Problem(f"{parameter('root')} is not a folder", f"correct {keyword('root')}", file=str(self.folder))
+            )
         return found
 
 

@@ -35,14 +35,14 @@ def plausible_range(name: str) -> tuple[float, float] | None:
     [(0.0, 120.0), (0.0, 100.0), (0.0, inf), (0.0, 100.0), None]
     """
     said = guess_name(name)
-    title = said.reason if said is not None and said.role == "lab" else ""
-    if title == "age":
+    topic = said.topic if said is not None else ""
+    if topic == "age":
         return 0.0, 120.0
     text = " ".join(name_tokens(without_coding(name)))
-    share = title == "Ki-67" or (split_unit(without_coding(name))[1] == "%" and _SHARES.search(text) is not None)
+    share = topic == "Ki-67" or (split_unit(without_coding(name))[1] == "%" and _SHARES.search(text) is not None)
     if share and not _NO_SHARE.search(text):
         return 0.0, 100.0
-    return (0.0, np.inf) if title == "body size" or find_analyte(name) is not None else None
+    return (0.0, np.inf) if topic == "body size" or find_analyte(name) is not None else None
 
 
 def implausible_labs(lab: pd.DataFrame, ids: np.ndarray) -> list[str]:

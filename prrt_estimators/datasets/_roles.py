@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
+from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
 from prrt_estimators.datasets._column_vocabulary import (
@@ -125,8 +126,8 @@ def _guess(name: str, values: pd.Series) -> Guess:
         return Guess("date", "holds dates: never a predictor")
     if said is None:
         if file_kind(name) in IMAGING:
-            return Guess("unrecognised", "named like a scan but holds no files; name it in lab= (--lab) to use it")
-        return Guess("unrecognised", "meaning not recognised; name it in lab= (--lab) to use it")
+            return Guess("unrecognised", f"named like a scan but holds no files; name it in {keyword('lab')} to use it")
+        return Guess("unrecognised", f"meaning not recognised; name it in {keyword('lab')} to use it")
     if said.role == "patient_id" and _share([_PERSON.match(text) for text in texts]) > 0.5:
         return Guess("identifier", "holds names of persons: not carried")
     if said.role == "time" and {text.lower() for text in texts} <= _CLASS_WORDS:
@@ -170,7 +171,7 @@ def _choose(
         argument = "scans" if role in IMAGING else role
         chosen = _existing(asked, argument, guesses, roles)
         if chosen is not None:
-            roles.log[chosen] = (role, f"named by {argument}=")
+            roles.log[chosen] = (role, f"named by {keyword(argument)}")
     for name in found:
         if name != chosen:
             loser, why = _LOSERS.get(role, ("path", "not used"))
@@ -188,7 +189,7 @@ _LOSERS = {
 
 def _argument(role: str, column: str) -> str:
     """Return how a caller of `load_cohort` names a column."""
-    return f"scans={{{role!r}: {column!r}}}" if role in IMAGING else f"{role}={column!r}"
+    return keyword("scans", {role: column}) if role in IMAGING else keyword(role, column)
 
 
 def scan_titles() -> str:
@@ -212,7 +213,11 @@ def _existing(name: str, argument: str, guesses: Mapping[str, Guess], roles: Rol
     near = difflib.get_close_matches(name, guesses, n=1, cutoff=0.6)
     hint = f"did you mean {near[0]!r}?" if near else f"the table has {', '.join(guesses)}"
     roles.problems.append(
-        Problem(f"no such column in the table (named by {argument}=)", f"correct {argument}=; {hint}", column=name)
+        Problem(
+            f"no such column in the table (named by {keyword(argument)})",
+            f"correct {keyword(argument)}; {hint}",
+            column=name,
+        )
     )
     return None
 
@@ -226,7 +231,7 @@ def _choose_masks(options: Options, guesses: dict[str, Guess], roles: Roles) -> 
     for name in auto:
         roles.log[name] = ("path", "a mask that is not used")
     for name in chosen.values():
-        roles.log[name] = ("mask", "named by mask=")
+        roles.log[name] = ("mask", f"named by {keyword('mask')}")
     return chosen
 
 
@@ -238,11 +243,13 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
     if roles.time is None and roles.target is None and options.time == AUTO and options.target in (AUTO, None):
         near = _likeliest_time(frame, guesses)
         remedy = (
-            f"did you mean {near!r}? Then pass time={near!r}"
+            f"did you mean {near!r}? Then pass {keyword('time', near)}"
             if near is not None
-            else "name the column, e.g. time='pfs_months' or target='pfs_class'"
+            else f"name the column, e.g. {keyword('time', 'pfs_months')} or {keyword('target', 'pfs_class')}"
         )
-        remedy += f"; for new patients without an outcome pass time=None. The table has {', '.join(guesses)}"
+        remedy += (
+            f"; for new patients without an outcome pass {keyword('time', None)}. The table has {', '.join(guesses)}"
+        )
         roles.problems.append(Problem("no column is recognised as the time to progression", remedy))
     if roles.time is None:
         if roles.event is not None:
@@ -268,7 +275,8 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
         else:
             roles.notices.append(
                 f"no column is recognised as the progression event: every time in {roles.time!r} counts as a "
-                "progression. Name the event with event=, or pass event=None if nobody was censored."
+                f"progression. Name the event with {keyword('event')}, or pass {keyword('event', None)} if nobody was "
+                "censored."
             )
 
 
@@ -291,8 +299,8 @@ def _ask_for_event(name: str) -> Problem:
     what = "might be the progression event, but what its values mean is not certain"
     remedy = (
         "add a column 'progressed' with 1 for progression seen and 0 for censored"
-        + ("" if says_uncertain_event(name) else f", pass event={name!r} if it is coded so")
-        + ", or pass event=None if nobody was censored"
+        + ("" if says_uncertain_event(name) else f", pass {keyword('event', name)} if it is coded so")
+        + f", or pass {keyword('event', None)} if nobody was censored"
     )
     return Problem(what, remedy, column=name)
 
@@ -312,11 +320,11 @@ def _refuse_double_use(roles: Roles) -> None:
 
 
 _REFUSED = {
-    "patient_id": ("identifies the patient and is never a predictor", "leave it out of lab="),
-    "identifier": ("identifies the patient and is never a predictor", "leave it out of lab=, or rename it"),
+    "patient_id": ("identifies the patient and is never a predictor", "leave it out of {lab}"),
+    "identifier": ("identifies the patient and is never a predictor", "leave it out of {lab}, or rename it"),
     "date": ("holds dates, which are never predictors", "give an interval or an age in its place"),
-    "mask": ("holds files, not values", "leave it out of lab="),
-    "path": ("holds files, not values", "leave it out of lab="),
+    "mask": ("holds files, not values", "leave it out of {lab}"),
+    "path": ("holds files, not values", "leave it out of {lab}"),
 }
 
 
@@ -332,21 +340,22 @@ def _choose_labs(options: Options, guesses: dict[str, Guess], roles: Roles) -> N
     if AUTO not in as_names(options.lab):
         for name, (role, reason) in roles.log.items():
             if role == "lab" and name not in names:
-                roles.log[name] = ("unused", f"{reason}; not named in lab=")
+                roles.log[name] = ("unused", f"{reason}; not named in {keyword('lab')}")
     for name in names:
         role, reason = roles.log[name]
         if name in outcome or (role in ("after_therapy", "time", "event", "target") and name not in allowed):
             what = "is known only after therapy and would leak the outcome"
-            remedy = "leave it out of lab="
+            remedy = f"leave it out of {keyword('lab')}"
             if name not in outcome:
-                remedy += f"; only if it was known before therapy, pass allow_after_therapy=[{name!r}]"
+                remedy += f"; only if it was known before therapy, pass {keyword('allow_after_therapy', [name])}"
             roles.leaks.append(Problem(what, remedy, column=name))
         elif role in _REFUSED or role in IMAGING:
-            roles.problems.append(Problem(*_REFUSED["path" if role in IMAGING else role], column=name))
+            what, remedy = _REFUSED["path" if role in IMAGING else role]
+            roles.problems.append(Problem(what, remedy.format(lab=keyword("lab")), column=name))
         else:
             if role == "after_therapy":
-                reason = f"allowed by allow_after_therapy, though {reason}"
+                reason = f"allowed by {parameter('allow_after_therapy')}, though {reason}"
             elif role != "lab":
-                reason = "named by lab="
+                reason = f"named by {keyword('lab')}"
             roles.log[name] = ("lab", reason)
             roles.lab.append(name)

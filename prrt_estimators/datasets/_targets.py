@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._arguments import keyword
 from prrt_estimators._events import NO, YES
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import read_numbers
@@ -61,8 +62,11 @@ def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.nd
         missing = empty_cells(frame[roles.target])
         outcome.reasons[missing] = f"no PFS class in column {roles.target!r}"
         if options.censored == "weight":
-            remedy = "pass target=None and name time= and event=, or use censored='drop'"
-            what = "censored='weight' needs times and events, not a ready class"
+            remedy = (
+                f"pass {keyword('target', None)} and name {keyword('time')} and {keyword('event')}, or use "
+                f"{keyword('censored', 'drop')}"
+            )
+            what = f"{keyword('censored', 'weight')} needs times and events, not a ready class"
             outcome.problems.append(Problem(what, remedy, column=roles.target))
     elif outcome.time is not None and outcome.event is not None:
         _classify(outcome, outcome.time, outcome.event, options, roles.time or "")
@@ -172,11 +176,15 @@ def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
     filled = time[np.isfinite(time)]
     if roles.time_unit is None and len(filled) and np.median(filled) > _LONGEST_MEDIAN:
         what = f"the median time is {np.median(filled):g}, too long for months"
-        remedy = "name the unit, e.g. time_unit='days'"
+        remedy = f"name the unit, e.g. {keyword('time_unit', 'days')}"
         outcome.problems.append(Problem(what, remedy, column=column))
     if roles.target is None and len(filled) > 2 and set(filled) <= {0.0, 1.0}:
         what = "holds only 0 and 1, like a class, not a time"
-        outcome.problems.append(Problem(what, f"pass time=None, target={column!r} if 1 means long PFS", column=column))
+        outcome.problems.append(
+            Problem(
+                what, f"pass {keyword('time', None)}, {keyword('target', column)} if 1 means long PFS", column=column
+            )
+        )
     outcome.time, outcome.written = time, read.values
     outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty)
 

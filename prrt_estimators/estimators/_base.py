@@ -75,9 +75,7 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         if cohort is None:
             return as_frame(X)
         if "lab" not in cohort:
-            raise MissingModalityError(
-                f"{type(self).__name__} needs 'lab'; the data have {', '.join(cohort.modalities)}."
-            )
+            raise MissingModalityError.of(type(self).__name__, ["lab"], cohort.modalities)
         return cohort["lab"]
 
     def _training_table(self, X: Any, cohort: Cohort | None) -> Any:

@@ -73,7 +73,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         cohort = self._cohort(X)
         names = ("lab",) if cohort is None else check_modalities(cohort, self._wanted(), estimator=type(self).__name__)
         if cohort is None and self._wanted() != "auto" and set(self._wanted()) != {"lab"}:
-            raise MissingModalityError(f"{type(self).__name__} needs {self._wanted()}; the data are one table.")
+            raise MissingModalityError.of(type(self).__name__, self._wanted(), None)
         self.modalities_ = names
         table = None
         if "lab" in names:
@@ -308,11 +308,9 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         check_is_fitted(self)
         cohort = self._cohort(X)
         if cohort is None and "lab" not in self.modalities_:
-            raise MissingModalityError(f"this {type(self).__name__} was fitted on {self.modalities_}, not on a table.")
+            raise MissingModalityError.of(type(self).__name__, self.modalities_, None)
         if cohort is not None and not set(self.modalities_) & set(cohort):
-            raise MissingModalityError(
-                f"this {type(self).__name__} was fitted on {self.modalities_}; the data have {cohort.modalities}."
-            )
+            raise MissingModalityError.of(type(self).__name__, self.modalities_, cohort.modalities)
         table = None
         if "lab" in self.modalities_:
             if cohort is not None and "lab" not in cohort:

@@ -342,9 +342,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
     def _scans(self, X: Any) -> Cohort:
         cohort = as_cohort(X, image=self._modality)
         if self._modality not in cohort:
-            raise MissingModalityError(
-                f"{type(self).__name__} needs {self._modality!r}; the data have {', '.join(cohort.modalities)}."
-            )
+            raise MissingModalityError.of(type(self).__name__, [self._modality], cohort.modalities)
         return cohort.select(self._modality)
 
     def _prepare(self, cohort: Cohort, branch: PretrainedBranch | None = None, **options: Any) -> None:

@@ -126,7 +126,7 @@ class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
         """
         X = as_cohort(X, image="ct")
         if "ct" not in X:
-            raise MissingModalityError(f"BodyComposition needs 'ct'; the data have {', '.join(X.modalities)}.")
+            raise MissingModalityError.of("BodyComposition", ["ct"], X.modalities)
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)
         rows = Parallel(n_jobs=self.n_jobs, prefer="threads")(

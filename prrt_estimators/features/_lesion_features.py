@@ -164,7 +164,7 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         self._check()
         X = as_cohort(X, image="pet")
         if not any(scan in X for scan in _SCANS):
-            raise MissingModalityError(f"LesionFeatures needs 'pet' or 'ct'; the data have {', '.join(X.modalities)}.")
+            raise MissingModalityError.of("LesionFeatures", ["pet", "ct"], X.modalities, either=True)
         masks = masks_by_scan(X, self.mask) if self.lesions == "mask" else {}
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)

@@ -84,7 +84,8 @@ def manifest_digest(folder: str | os.PathLike[str] | None = None) -> str:
     if folder is None and digest != PACKAGED_DIGEST:
         raise PretrainedWeightsError(
             f"`weights`: {file} is not what this version was released with (SHA-256 {digest[:12]}, expected "
-            f"{PACKAGED_DIGEST[:12]}). Install the package again."
+            f"{PACKAGED_DIGEST[:12]}). Install the package again.",
+            kind="damaged",
         )
     return digest
 
@@ -93,7 +94,9 @@ def manifest_digest(folder: str | os.PathLike[str] | None = None) -> str:
 def _load(place: Path, digest: str) -> FinderWeights:
     content = (place / MANIFEST).read_bytes()
     if hashlib.sha256(content).hexdigest() != digest:
-        raise PretrainedWeightsError(f"`weights`: {place / MANIFEST} changed while it was read. Try again.")
+        raise PretrainedWeightsError(
+            f"`weights`: {place / MANIFEST} changed while it was read. Try again.", kind="damaged"
+        )
     try:
         manifest: dict[str, Any] = json.loads(content)
         files = manifest["files"]
@@ -123,7 +126,8 @@ def _network(name: str, place: Path, entry: Mapping[str, str]) -> nn.Module:
         raise FileNotFoundError(f"`weights`: {place / MANIFEST} names {entry['name']}, which is not there.")
     if file_digest(file) != entry["sha256"]:
         raise PretrainedWeightsError(
-            f"`weights`: {file} is not the file that {MANIFEST} names (its SHA-256 differs). Copy the folder again."
+            f"`weights`: {file} is not the file that {MANIFEST} names (its SHA-256 differs). Copy the folder again.",
+            kind="damaged",
         )
     network = _NETWORKS[name]()
     load_weights(network, file)

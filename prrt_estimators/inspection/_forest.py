@@ -110,7 +110,9 @@ def _behind(before: Pipeline, last: Any) -> ForestInside:
 def _table(X: Any) -> Any:
     table = table_of(X)
     if table is None:
-        raise MissingModalityError(f"the forest needs 'lab'; the data have {', '.join(X.modalities)}.")
+        raise MissingModalityError(
+            f"the forest needs 'lab'; the data have {', '.join(X.modalities)}.", modalities=["lab"]
+        )
     return table
 
 

@@ -111,7 +111,9 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
     if cohort is None or not imaging:
         raise MissingModalityError(
             f"maps need PET or CT; this {type(estimator).__name__} was fitted on {', '.join(estimator.modalities_)} and "
-            f"the data have {'one table' if cohort is None else ', '.join(cohort.modalities)}."
+            f"the data have {'one table' if cohort is None else ', '.join(cohort.modalities)}.",
+            modalities=[name for name in estimator.modalities_ if name in IMAGING],
+            estimator=type(estimator).__name__,
         )
     dataset = estimator._dataset(cohort, _table(estimator, cohort))
     device = _device.resolve_device(estimator.device)

@@ -134,7 +134,9 @@ def shap_values(
     check_count("n_permutations", n_permutations)
     X = as_data(X)
     if table_of(X) is None:
-        raise MissingModalityError(f"shap_values explains 'lab'; the data have {', '.join(X.modalities)}.")
+        raise MissingModalityError(
+            f"shap_values explains 'lab'; the data have {', '.join(X.modalities)}.", modalities=["lab"]
+        )
     tree = has_forest(estimator) and output == "probability" if method == "auto" else method == "tree"
     if tree and output != "probability":
         raise ValueError("method='tree' gives probabilities; pass method='permutation' for the logit.")
@@ -284,7 +286,9 @@ def _by_permutation(
 ) -> _Part:
     names, ids = column_names(table_of(X)), ids_of(X)
     if table_of(background) is None:
-        raise MissingModalityError("`background` has no 'lab', from which unknown values are taken.")
+        raise MissingModalityError(
+            "`background` has no 'lab', from which unknown values are taken.", modalities=["lab"]
+        )
     cells = stacked(table_of(X), table_of(background))
     # Cells of every kind pass through shap as the number of the row they come from: 0 is the patient, 1, 2, ... are
     # the background patients. So gaps and categories are mixed as they are.

@@ -189,12 +189,15 @@ def _explain(
         if lacking:
             raise MissingModalityError(
                 f"`background` has no {' and no '.join(map(repr, lacking))}, which the model uses; it has "
-                f"{', '.join(background.modalities)}."
+                f"{', '.join(background.modalities)}.",
+                modalities=lacking,
             )
         background = in_boxes(model, background)
     held = [name for name in players if name in X]
     if not held:
-        raise MissingModalityError(f"the model uses {', '.join(players)}; the data have {', '.join(X.modalities)}.")
+        raise MissingModalityError(
+            f"the model uses {', '.join(players)}; the data have {', '.join(X.modalities)}.", modalities=players
+        )
     X = in_boxes(model, X).select(*held)
     worth = {}
     coalitions = [frozenset(some) for size in range(len(players) + 1) for some in combinations(players, size)]

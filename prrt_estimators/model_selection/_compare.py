@@ -320,18 +320,21 @@ def _run(
     skipped = {name: model.reason for name, model in models.items() if isinstance(model, Skipped)}
     unable, notices = prepare_models({name: models[name] for name in counts}, X, progress.prepared)
     run["warnings"] = [private_text(text, X) for text in notices] if counts else run["warnings"]
-    for name, reason in unable.items():
-        reason = private_text(reason, X)
-        records[name].append({"status": "skipped", "reason": reason, "warnings": []})
+    lacks: dict[str, tuple[str, ...]] = {}
+    for name, error in unable.items():
+        reason, lacks[name] = private_text(str(error), X), error.modalities
+        record = {"status": "skipped", "reason": reason, "lacks": list(error.modalities), "warnings": []}
+        records[name].append(record)
         skipped[name] = reason
         del counts[name]
     in_order = {name: skipped[name] for name in models if name in skipped}
-    for sentence in skipped_in_words(in_order, run["data"]["modalities"]):
+    for sentence in skipped_in_words(in_order, run["data"]["modalities"], lacks):
         progress.line(sentence)
     run["hardware"] = hardware()  # by now, models that use torch have loaded it
     progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"])
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="A worker stopped", category=UserWarning)
+        # joblib's, where a worker ended; the fold is run again or reported as failed.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"joblib\.externals\.loky")
         for record in run_tasks((task for task in tasks if task.model in counts), data, run["n_jobs"], client):
             name = record["model"]
             records[name].append(record)

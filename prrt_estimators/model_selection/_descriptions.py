@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +9,6 @@ import pandas as pd
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._model_specs import MODELS
-
-_LACKS = re.compile(r"\w+ needs ('\w+'(?: and '\w+')*); the data have ")
 
 
 def counted(n: int, noun: str) -> str:
@@ -36,7 +33,9 @@ def size_in_words(run: Mapping[str, Any], status: pd.Series) -> str:
     )
 
 
-def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> list[str]:
+def skipped_in_words(
+    reasons: Mapping[str, str], modalities: Sequence[str], lacks: Mapping[str, Sequence[str]] | None = None
+) -> list[str]:
     """Group skipped models by reason, those that lack a modality first.
 
     Parameters
@@ -45,6 +44,8 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
         Reason by model.
     modalities : sequence of str
         What the cohort has; empty if that is not known.
+    lacks : mapping of str to sequence of str, default=None
+        Modalities that a model reported as missing. A registered model also lacks what it needs and the cohort has not.
 
     Returns
     -------
@@ -52,8 +53,7 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
 
     Examples
     --------
-    >>> why = "FusionPFSClassifier needs 'pet'; the data have lab."
-    >>> skipped_in_words({"pet_lab": why, "pet": why, "mine": "too slow"}, ["lab"])
+    >>> skipped_in_words({"pet_lab": "no PET", "pet": "no PET", "mine": "too slow"}, ["lab"])
     ['Skipped, as the cohort has no PET: PET + labs, PET.', 'Skipped (too slow): mine.']
     """
     from prrt_estimators.plotting import model_label
@@ -62,10 +62,10 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
     absent: set[str] = set()
     others: dict[str, list[str]] = {}
     for name, reason in reasons.items():
-        lacks = _lacks(name, reason, modalities)
-        if lacks:
+        missing = (lacks or {}).get(name) or _needed(name, modalities)
+        if missing:
             lacking.append(model_label(name))
-            absent |= lacks
+            absent.update(missing)
         else:
             others.setdefault(reason.rstrip("."), []).append(model_label(name))
     found = []
@@ -75,12 +75,7 @@ def skipped_in_words(reasons: Mapping[str, str], modalities: Sequence[str]) -> l
     return [*found, *(f"Skipped ({reason}): {', '.join(names)}." for reason, names in others.items())]
 
 
-def _lacks(name: str, reason: str, modalities: Sequence[str]) -> set[str]:
-    """Modalities that a model misses by its reason."""
-    said = _LACKS.match(reason)
-    if said is not None:
-        return set(re.findall(r"'(\w+)'", said[1]))
-    # Whoever has no PET is not helped by advice on weights for a model that needs PET as well.
+def _needed(name: str, modalities: Sequence[str]) -> set[str]:
+    """Return what a registered model needs and the cohort has not."""
     spec = MODELS.get(name)
-    without = spec is not None and reason == spec.without
-    return set(spec.needs) - set(modalities) if spec is not None and without and modalities else set()
+    return set(spec.needs) - set(modalities) if spec is not None and modalities else set()

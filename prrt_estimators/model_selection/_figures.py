@@ -57,10 +57,8 @@ def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
         comparison.scores,
         chance=comparison.chance(),
         metrics=metrics,
-        skipped={
-            name: reason if status == "skipped" else f"{status}: {reason}"
-            for name, status, reason in absent[["model", "status", "reason"]].itertuples(index=False)
-        },
+        skipped=dict(zip(absent["model"], absent["reason"], strict=True)),
+        failed=absent["model"][absent["status"] == "failed"],
     )
 
 

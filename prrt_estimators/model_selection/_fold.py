@@ -146,7 +146,7 @@ def run_fold(
             with fixed_threads(task.threads):
                 _fit_and_score(record, task, X, y, sample_weight, scorers)
         except MissingModalityError as error:
-            record |= {"status": "skipped", "reason": private_text(str(error), X)}
+            record |= {"status": "skipped", "reason": private_text(str(error), X), "lacks": list(error.modalities)}
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             trace = "".join(traceback.format_exception(error))

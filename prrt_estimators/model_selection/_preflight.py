@@ -35,13 +35,13 @@ def parts_that_prepare(estimator: Any) -> Iterator[Any]:
 
 def prepare_models(
     models: Mapping[str, Any], X: Any, progress: Callable[[str, int, int], None] | None = None
-) -> tuple[dict[str, str], list[str]]:
+) -> tuple[dict[str, MissingModalityError], list[str]]:
     """Check and cache the scans for every model.
 
     Returns
     -------
-    unable : dict of str to str
-        Models that cannot run on these data, with the reason.
+    unable : dict of str to MissingModalityError
+        Models that cannot run on these data, with what is missing.
     notices : list of str
         What the models warned of.
 
@@ -58,7 +58,7 @@ def prepare_models(
         What the models warn of, once each.
     """
     problems: dict[Problem, None] = {}
-    unable: dict[str, str] = {}
+    unable: dict[str, MissingModalityError] = {}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for name, estimator in models.items():
@@ -68,7 +68,7 @@ def prepare_models(
     notices = list(dict.fromkeys((one.category, str(one.message)) for one in caught))
     for kind, text in notices:
         warnings.warn(text, kind, stacklevel=4)
-    return unable, [f"{kind.__name__}: {text}" for kind, text in notices]
+    return unable, [text for _, text in notices]
 
 
 def _prepare_one(
@@ -77,7 +77,7 @@ def _prepare_one(
     X: Any,
     progress: Callable[[str, int, int], None] | None,
     problems: dict[Problem, None],
-    unable: dict[str, str],
+    unable: dict[str, MissingModalityError],
 ) -> None:
     for part in parts_that_prepare(estimator):
         try:
@@ -85,11 +85,13 @@ def _prepare_one(
         except CohortError as error:
             problems |= dict.fromkeys(error.problems)
         except MissingModalityError as error:
-            unable[name] = str(error)
+            unable[name] = error
             return
         except (PretrainedWeightsError, MissingDependencyError, FileNotFoundError) as error:
             # Asked for by the user and not to be had: better told now than in the morning.
-            raise type(error)(f"{name}: {error}") from error
+            named = type(error)(f"{name}: {error}")
+            named.__dict__ |= error.__dict__  # facts such as the kind
+            raise named from error
         except Exception:
             continue  # not a matter of the data: fit will raise it again, under the model's name
 

@@ -33,6 +33,8 @@ def model_entry(model: Any, records: Sequence[Record], n_splits: int) -> dict[st
     if stopped:
         first = stopped[0]
         entry |= {"status": first["status"], "reason": first["reason"]}
+        if first.get("lacks"):
+            entry["lacks"] = first["lacks"]
         if first.get("traceback"):
             entry["traceback"] = first["traceback"]
     elif len(done) == n_splits:

@@ -43,7 +43,8 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
     counts = np.bincount(y, minlength=2)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("error", message="The least populated class", category=UserWarning)
+            # scikit-learn's, where a class has fewer patients than there are folds
+            warnings.filterwarnings("error", category=UserWarning, module=r"sklearn\.model_selection")
             drawn = [
                 (_row_numbers(train, n), _row_numbers(test, n))
                 for train, test in check_cv(cv, y, classifier=True).split(np.zeros((n, 1)), y, groups)

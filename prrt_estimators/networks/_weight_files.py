@@ -116,7 +116,8 @@ def fill(network: nn.Module, state: Mapping[str, Any], *, name: str, parameter: 
     if wrong:
         raise PretrainedWeightsError(
             f"`{parameter}`: {name} holds numbers that are NaN or infinite ({', '.join(wrong[:3])}), so it can compute "
-            "nothing. Make or fetch the file again."
+            "nothing. Make or fetch the file again.",
+            kind="damaged",
         )
     # Published files hold half precision; the network computes in single.
     ready = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
@@ -146,18 +147,19 @@ def _read(file: Path, parameter: str) -> dict[str, Any]:
         raise
     except OSError as error:
         raise PretrainedWeightsError(
-            f"`{parameter}`: {file.name} cannot be read ({error.strerror or error}). Check its permissions and the disk."
+            f"`{parameter}`: {file.name} cannot be read ({error.strerror or error}). Check its permissions and the disk.",
+            kind="damaged",
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise PretrainedWeightsError(
-            f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again."
+            f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again.", kind="damaged"
         ) from error
     except Exception as error:  # torch.load raises pickle.UnpicklingError, of a module that is not imported here
         with open(file, "rb") as handle:
             is_pickle = handle.read(2) in (b"PK", b"\x80\x02")
         if not is_pickle:
             raise PretrainedWeightsError(
-                f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again."
+                f"`{parameter}`: {file.name} is damaged or no weight file. Fetch it again.", kind="damaged"
             ) from error
         raise PretrainedWeightsError(
             f"`{parameter}`: {file.name} holds more than tensors, which is not read for safety. Save "

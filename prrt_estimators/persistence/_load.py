@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from sklearn.exceptions import InconsistentVersionWarning
@@ -88,7 +89,7 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.M
         raise
     except Exception as error:
         # A file of other versions can fail in any way that those who wrote them did not think of.
-        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        told = shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
         raise _unless_ours(
             error, f"{file.name} cannot be read with the versions here ({told}). {remedy(saved)}"
         ) from error

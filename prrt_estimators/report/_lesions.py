@@ -93,7 +93,9 @@ def write_lesions(
     """
     X = as_cohort(X, image="pet")
     if not any(scan in X for scan in ("pet", "ct")):
-        raise MissingModalityError(f"lesions need 'pet' or 'ct'; the data have {', '.join(X.modalities)}.")
+        raise MissingModalityError(
+            f"lesions need 'pet' or 'ct'; the data have {', '.join(X.modalities)}.", modalities=["pet", "ct"]
+        )
     if lesions not in DEFINITIONS:
         raise ValueError(f"`lesions` must be one of {', '.join(DEFINITIONS)}; got {lesions!r}.")
     stems = stems_of(X)

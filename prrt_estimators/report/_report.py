@@ -100,6 +100,7 @@ def write_report(
     readings = [(model_label(str(name)), reading(row)) for name, row in summary.iterrows() if row["status"] == "ok"]
     status = comparison.status
     skipped = {str(row.model): str(row.reason) for row in status[status["status"] == "skipped"].itertuples(index=False)}
+    lacks = {name: entry["lacks"] for name, entry in run["models"].items() if entry.get("lacks")}
     failed = status[status["status"] == "failed"]
     page = environment.get_template("report.html").render(
         run=run,
@@ -117,7 +118,7 @@ def write_report(
             {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
             for name, panel in panels.items()
         ],
-        skipped=skipped_in_words(skipped, run["data"]["modalities"]),
+        skipped=skipped_in_words(skipped, run["data"]["modalities"], lacks),
         failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
         cohort_warnings=run["data"].get("warnings", []),
         warnings=[

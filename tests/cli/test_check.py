@@ -9,7 +9,6 @@ import pytest
 from typer.testing import CliRunner
 
 from prrt_estimators.cli import app
-from prrt_estimators.cli._messages import in_options
 from prrt_estimators.datasets import check_cohort, load_cohort
 from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.exceptions import CohortError
@@ -79,17 +78,6 @@ def test_library_messages_keep_their_arguments(frame, write):
     prrt("check", write(frame))
     with pytest.raises(CohortError, match="pass time=None"):
         load_cohort(frame.drop(columns="pfs_months"), verbose=False)
-
-
-@pytest.mark.parametrize(
-    "name", ["Progression status (event=1, censored=0)", "Status [event=0, time=1]", "PFI (event=yes)", "event=1"]
-)
-def test_names_of_columns_stay_as_they_are(name, frame, write):
-    prrt("check", write(frame))  # from here on messages name the options of this command
-    for text in (f"{name}: is empty", f"column {name!r} holds 2", f"the table has age, {name}, horizon"):
-        assert in_options(text) == text
-    assert in_options(f"pass event={name!r}, or horizon=12") == f"pass --event {name!r}, or --horizon 12"
-    assert in_options("no such column (named by event=)") == "no such column (named by --event)"
 
 
 def test_a_check_tells_names_of_columns_as_they_are(frame, write):
@@ -181,7 +169,7 @@ def test_row_numbers_in_place_of_ids_are_said(frame, write):
     assert "row numbers are used" not in prrt("check", write(frame)).stderr
     answer = prrt("check", write(frame.drop(columns="patient_id")))
     assert answer.exit_code == 0, answer.output
-    assert "No column is taken as the patient id: row numbers are used." in answer.stderr
+    assert "No column is recognised as the patient id; row numbers are used. Name one with --patient-id." in answer.stderr
 
 
 def test_predict_says_which_column_of_the_model_is_lacking(frame, write, tmp_path):
