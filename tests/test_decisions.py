@@ -88,7 +88,7 @@ except MissingModalityError as error:
 except Exception as error:
     facts["missing"] = type(error).__name__
 try:
-    from prrt_estimators.modules import weight_file
+    from prrt_estimators.pretrained import weight_file
     weight_file("no_such_weights", download=False)
 except PretrainedWeightsError as error:
     facts["weights"] = error.kind

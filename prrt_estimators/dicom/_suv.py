@@ -305,7 +305,7 @@ def _counts(series: PETHeaders, decay: str) -> tuple[str, np.ndarray, Moment | N
             series.tags.clear()
             series.used.clear()
             series.remarks.append(
-                f"the Philips factor to Bq/mL cannot be used ({str(error).split('.')[0]}); that to SUV is"
+                f"the Philips factor to SUV is taken, as the factor to Bq/mL cannot be used ({error})"
             )
             return "CNTS/SUV factor", *_philips_suv(series, to_suv)
         series.tags["PhilipsActivityConcentrationScaleFactor"] = float(to_activity[0])

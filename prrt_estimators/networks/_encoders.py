@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prrt_estimators._torch_state import out_of_memory
+
 #: From a network to what comes before its last stage, and that stage.
 Split = Callable[[nn.Module], tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]]
 
@@ -82,7 +84,7 @@ class Encoder(nn.Module):
             try:
                 features = int(self(torch.zeros(1, 1, *shape)).shape[1])
             except (RuntimeError, ValueError) as error:
-                if "memory" in str(error).lower():
+                if out_of_memory(error):
                     raise MemoryError(
                         f"{type(self.network).__name__} needs more memory than there is for one volume of shape (1, "
                         f"{', '.join(map(str, shape))}). Choose a smaller `size` or another `encoder`."

@@ -169,7 +169,9 @@ def test_row_numbers_in_place_of_ids_are_said(frame, write):
     assert "row numbers are used" not in prrt("check", write(frame)).stderr
     answer = prrt("check", write(frame.drop(columns="patient_id")))
     assert answer.exit_code == 0, answer.output
-    assert "No column is recognised as the patient id; row numbers are used. Name one with --patient-id." in answer.stderr
+    assert (
+        "No column is recognised as the patient id; row numbers are used. Name one with --patient-id." in answer.stderr
+    )
 
 
 def test_predict_says_which_column_of_the_model_is_lacking(frame, write, tmp_path):
