@@ -58,7 +58,7 @@ def achieved(scores: Sequence[pd.Series]) -> tuple[float, float, float]:
 
 
 def with_table(text: str, table: pd.DataFrame) -> str:
-    """Return the page with the table between its marks: a row a configuration, a column a setting."""
+    """Return the page with the table between its marks: a row per configuration, a column per setting."""
     settings = list(dict.fromkeys(table["setting"]))
     lines = ["| configuration | attainable | " + " | ".join(settings) + " |", "|---" * (len(settings) + 2) + "|"]
     for model in CONFIGURATIONS:

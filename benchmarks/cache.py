@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def measure(folder: Path, patients: int, pet: int, ct: int) -> pd.DataFrame:
-    """Return one row a step."""
+    """Return one row per step."""
     cohort = make_cohort_folder(folder / "cohort", patients, volume_shape=pet, ct_shape=ct, random_state=0)
     X, y = load_cohort(cohort, return_X_y=True, verbose=False)
     openings = Openings(folder / "cohort" / "images")

@@ -4,7 +4,7 @@ Run from the root of the repository::
 
     python benchmarks/ingest.py --patients 4 8 16 --out docs/performance_ingest.csv
 
-A synthetic cohort is exported as DICOM, one file a slice. Headers are read by `walk` alone, first in one process, then in
+A synthetic cohort is exported as DICOM, one file per slice. Headers are read by `walk` alone, first in one process, then in
 as many as `--jobs`; patients are converted by `ingest` into a new folder in a child process of its own, whose peak of
 resident memory the operating system tells. The second run finds everything finished. The first size is run once before,
 unmeasured, so that files lie in the system's cache for all alike. Where others use the machine too, processor seconds say

@@ -173,7 +173,7 @@ def with_tables(text: str, table: pd.DataFrame, checks: pd.DataFrame) -> str:
 
 
 def places(table: pd.DataFrame) -> list[str]:
-    """Return lines: a row a model and method, how many times as much as chance lies in each region."""
+    """Return lines: a row per model and method, how many times as much as chance lies in each region."""
     rows = [f"| encoder | model | AUROC | method | {' | '.join(REGIONS)} | peak in planted |", "|---" * 8 + "|"]
     for (encoder, model, method), part in table.groupby(["encoder", "model", "method"], sort=False):
         part = part.set_index("region")

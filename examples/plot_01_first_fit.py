@@ -25,7 +25,7 @@ X, y = data.X, data.y
 X
 
 # %%
-# ``X`` holds one row a patient: a PET in SUVbw, a CT in HU, and a table. ``y`` is 1 where PFS was longer than twelve months.
+# ``X`` holds one row per patient: a PET in SUVbw, a CT in HU, and a table. ``y`` is 1 where PFS was longer than twelve months.
 
 X["lab"].iloc[:3, :6]
 

@@ -26,7 +26,7 @@ comparison = compare_models(models, X, y, cv=3, n_jobs=2, random_state=0, verbos
 # %%
 # What came out
 # -------------
-# One bar a model for AUROC, one for AUPRC of long PFS, with the line of chance for each. There is one repeat, so there is no
+# One bar per model for AUROC, one for AUPRC of long PFS, with the line of chance for each. There is one repeat, so there is no
 # deviation over repeats.
 
 comparison.plot()

@@ -58,7 +58,7 @@ table.pivot_table(
 # %%
 # What the scores are worth
 # -------------------------
-# One row a candidate, one grey point a fold, the mean in colour. The two at the bottom, gated with the small learning rate, have hardly
+# One row a candidate, one grey point per fold, the mean in colour. The two at the bottom, gated with the small learning rate, have hardly
 # begun to learn in six epochs. Among the others the folds of one candidate lie as far apart as the candidates do: the order of their
 # means is mostly noise.
 

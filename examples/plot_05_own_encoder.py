@@ -9,7 +9,7 @@ maximum intensity projection, as readers of PET do first.
 # %%
 # The class
 # ---------
-# It gets volumes of shape (n, 1, R, A, S), windowed to 0..1, and returns one vector a patient. What is learnt after it
+# It gets volumes of shape (n, 1, R, A, S), windowed to 0..1, and returns one vector per patient. What is learnt after it
 # (embedding, fusion, last layers) stays as it is.
 
 import matplotlib.pyplot as plt

@@ -52,7 +52,7 @@ print("first five probabilities of long PFS:", total[:5].round(2))
 # %%
 # One column
 # ----------
-# How the neutrophils enter: one point a patient. A forest makes steps; what looks like a threshold is its own doing.
+# How the neutrophils enter: one point per patient. A forest makes steps; what looks like a threshold is its own doing.
 
 shap.plots.scatter(explanation[:, "neutrophils_nl"], show=False)
 
@@ -72,7 +72,7 @@ ImportanceDisplay.from_result(result)
 # What is true
 # ------------
 # `make_prrt_cohort` knows how each column goes with the true risk. Columns far to the right matter in truth, columns high up to
-# the forest. Those at the left edge carry next to no signal and still get a value: a small importance is no finding.
+# the forest. Those at the left edge carry next to no signal and still get a value: a small importance is not a finding.
 
 truth = data.truth.lab_signal["correlation"].abs()
 mean = shap_importance(explanation).set_index("column")["importance"]

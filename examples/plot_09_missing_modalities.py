@@ -67,7 +67,7 @@ pd.DataFrame(rows).T.round(2)
 
 # %%
 # The less is known, the closer the answers come to each other (SD). Most of what this model knows comes from laboratory values;
-# with scans alone it is near chance, as the networks of 130 training patients are. One line a patient; mind the axis, which shows
+# with scans alone it is near chance, as the networks of 130 training patients are. One line per patient; mind the axis, which shows
 # a third of the range:
 
 full, sets = probability["pet + ct + lab"], list(probability)

@@ -72,7 +72,7 @@ for patient, row in flow[(flow["status"] != "included") & (flow.index != "")].it
 # %%
 # Look at it
 # ----------
-# No rule replaces eyes. ``quality_01.png`` has one row of images a patient.
+# No rule replaces eyes. ``quality_01.png`` has one row of images per patient.
 
 # sphinx_gallery_thumbnail_number = 1
 picture = plt.imread(folder / "cohort" / "quality_01.png")

@@ -2,7 +2,7 @@
 Stacking with other scikit-learn models
 =======================================
 
-Late fusion: one model a modality, and a second one that learns from their out-of-fold predictions how far to trust each. With
+Late fusion: one model per modality, and a second one that learns from their out-of-fold predictions how far to trust each. With
 a hundred patients it is worth trying beside one large network, as there is less to learn at once.
 """
 

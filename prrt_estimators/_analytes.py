@@ -259,7 +259,7 @@ def find_analyte(column_name: str) -> Analyte | None:
 def unit_factor(column_name: str) -> float:
     """Return the factor from the unit that a column name states to the analyte's own unit.
 
-    1 where the name states no unit, or the name is no analyte's; NaN where the unit is not convertible.
+    1 where the name states no unit, or the name is not an analyte's; NaN where the unit is not convertible.
 
     Examples
     --------

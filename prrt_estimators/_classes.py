@@ -243,7 +243,7 @@ def check_same_order(first: Any, second: Any, names: tuple[str, str]) -> None:
     else:
         shared = [k for k, label in enumerate(one) if label in place]
         numbered = [str(k) for k in range(len(one))]
-        # Row numbers are no labels of patients, unless both sides carry exactly them.
+        # Row numbers are not labels of patients, unless both sides carry exactly them.
         moved = len(shared) == len(one) or (numbered not in (one, two) and any(place[one[k]] != k for k in shared))
     if moved:
         row = next(k for k, (a, b) in enumerate(zip(one, two, strict=True)) if a != b)

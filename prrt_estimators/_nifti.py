@@ -225,7 +225,7 @@ def _shape(header: Any) -> tuple[int, ...]:
         shape.pop()
     if len(shape) != 3:
         raise NiftiFault(
-            f"expected a 3-D volume, got {len(shape)} dimensions {tuple(shape)}", "export one volume a file"
+            f"expected a 3-D volume, got {len(shape)} dimensions {tuple(shape)}", "export one volume per file"
         )
     if min(shape) < 2:
         raise NiftiFault(f"expected at least 2 voxels along each axis, got {tuple(shape)}", "export the whole series")
@@ -261,7 +261,7 @@ def _check_size(shape: tuple[int, ...], needed: int, size: int, packed: bool, ma
         )
     if voxels > MAX_VOXELS:
         raise NiftiFault(
-            f"{named} voxels are more than {MAX_VOXELS}, which no scan has", "export one volume of one patient a file"
+            f"{named} voxels are more than {MAX_VOXELS}, which no scan has", "export one volume of one patient per file"
         )
 
 

@@ -146,7 +146,7 @@ class ClassTarget:
                 "load_cohort(..., horizon=12)."
             )
         if values.ndim != 1 or len(values) != n_patients:
-            raise ValueError(f"y must have one value a patient, shape ({n_patients},); got shape {values.shape}.")
+            raise ValueError(f"y must have one value per patient, shape ({n_patients},); got shape {values.shape}.")
         if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
             found = np.unique(values.astype(str))[:5].tolist()
             raise ValueError(f"y must be 1 (long PFS) or 0 (short PFS) for every patient; got {found}.")

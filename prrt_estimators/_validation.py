@@ -96,7 +96,7 @@ def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) 
     Raises
     ------
     ValueError
-        If `wanted` names something that is no modality, or nothing.
+        If `wanted` names something that is not a modality, or nothing.
     MissingModalityError
         If X lacks one that is wanted.
     """

@@ -1,4 +1,4 @@
-"""The input of every estimator: modalities side by side, one row a patient."""
+"""The input of every estimator: modalities side by side, one row per patient."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ class Cohort(Mapping):
             data = data._data
         if isinstance(data, pd.DataFrame):
             raise TypeError(
-                "a Cohort is made of a mapping modality -> values; for a table with one row a patient use "
+                "a Cohort is made of a mapping modality -> values; for a table with one row per patient use "
                 "load_cohort(table), which finds out what each column is."
             )
         if not isinstance(data, Mapping):
@@ -243,7 +243,7 @@ class Cohort(Mapping):
         if self.survival is not None:
             lengths["survival"] = len(self.survival)
         if len(set(lengths.values())) > 1:
-            raise ValueError(f"every part of a Cohort needs one row a patient; got lengths {lengths}.")
+            raise ValueError(f"every part of a Cohort needs one row per patient; got lengths {lengths}.")
         if ids is not None and "lab" in self._data:
             check_same_order(pd.Series(self.ids, self.ids), self._data["lab"], ("ids", "'lab'"))
 

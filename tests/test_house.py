@@ -150,7 +150,7 @@ def slips(owner: str, thing: Any) -> Iterator[str]:
         return
     found = sections(doc)
     if not found[""].partition("\n\n")[0].rstrip().endswith("."):
-        yield f"{owner}: the summary is no sentence"
+        yield f"{owner}: the summary is not a sentence"
     # Nobody makes a result object by hand: its fields are what a reader finds on it.
     is_result = is_record(thing) and "Parameters" not in found
     entries = described(found.get("Attributes" if is_result else "Parameters", ""))

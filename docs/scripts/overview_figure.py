@@ -63,7 +63,7 @@ def draw(figure: Figure) -> None:
     ax.set_axis_off()
     heads = {
         0.95: "before the first cycle",
-        4.2: "one branch a modality",
+        4.2: "one branch per modality",
         6.55: "joined",
         9.9: "after cross-validation",
     }

@@ -212,7 +212,7 @@ def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, con
         python = env.domains.python_domain
         if full in python.objects:
             return python.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], full, node, content)
-    # The default role marks parameters, too: what is no public name is set as code.
+    # The default role marks parameters, too: what is not a public name is set as code.
     return content if parts[0] in FOREIGN or node["reftype"] == "obj" else None
 
 

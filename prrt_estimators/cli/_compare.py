@@ -20,7 +20,7 @@ from prrt_estimators.cli._model_options import takes_models
 @takes_models()
 def compare(
     cohort: o.CohortFile,
-    out: Annotated[Path, typer.Option(help="Folder of results; the same command again goes on.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder of results; rerun the same command to resume.", show_default=False)],
     models: o.Models = "all",
     repeats: o.Repeats = 10,
     folds: o.Folds = 3,
@@ -69,7 +69,7 @@ def compare(
 ) -> int | None:
     """Cross-validate every model on the same splits; write tables, figures and a report.
 
-    Killed at any moment, the same command goes on where it stopped and ends with the same numbers.
+    If the run is interrupted, rerun the same command to resume; the numbers are the same.
 
     Exit code: 0 all models ran or were skipped, 1 a model failed, 2 wrong usage or input, 130 interrupted.
     """

@@ -36,7 +36,7 @@ def demo(
 ) -> int | None:
     """Make a synthetic cohort, compare all models on it, and write tables, figures and a report.
 
-    Takes a few minutes; interrupted, the same command goes on. The patients are simulated, with a signal
+    Takes a few minutes; if it is interrupted, rerun the same command to resume. The patients are simulated, with a signal
     stronger than a real one: the numbers show that everything works and say nothing about patients.
     """
     from prrt_estimators.datasets import load_cohort, make_cohort_folder

@@ -24,8 +24,8 @@ def ingest(
     dicom_dir: Annotated[
         Path, typer.Argument(metavar="DICOM_DIR", help="Folder of DICOM files in any layout.", show_default=False)
     ],
-    clinical: Annotated[Path, _option("Table with one row a patient: CSV or Excel.")],
-    out: Annotated[Path, _option("Folder of the cohort; the same command again goes on.")],
+    clinical: Annotated[Path, _option("Table with one row per patient: CSV or Excel.")],
+    out: Annotated[Path, _option("Folder of the cohort; rerun the same command to resume.")],
     id_column: Annotated[
         str | None, _option("Column with the identifiers of the images. (default: found by its values)", _TABLE)
     ] = None,
@@ -44,7 +44,9 @@ def ingest(
     last_contact_date: Annotated[str, _option("Column with the date of the last contact.", _TABLE)] = "auto",
     death_date: Annotated[str, _option("Column with the date of death.", _TABLE)] = "auto",
     weight: Annotated[str, _option("Column with the body weight in kg, for images that lack it.", _TABLE)] = "auto",
-    keep: Annotated[str, _option("Columns to pass on although they look like free text, with commas.", _TABLE)] = "",
+    keep: Annotated[
+        str, _option("Columns to pass on although they look like free text, comma-separated.", _TABLE)
+    ] = "",
     limits: Annotated[
         Path | None, _option("Table of reference limits, such as an edited reference_limits.csv.", _TABLE)
     ] = None,
@@ -59,7 +61,7 @@ def ingest(
     tracers: Annotated[
         str,
         typer.Option(
-            help="Which PET of several tracers, the first that a patient has: names, targets, nuclides, with commas.",
+            help="Which PET of several tracers, the first that a patient has: names, targets, nuclides, comma-separated.",
             rich_help_panel=_SERIES,
         ),
     ] = "SSTR,Ga-68,Cu-64",
@@ -84,7 +86,7 @@ def ingest(
         _option("Regular expression for names of structures that are lesions. (default: by their words)", _LESIONS),
     ] = None,
     not_lesions: Annotated[
-        str | None, _option("Regular expression for names of structures that are no lesions.", _LESIONS)
+        str | None, _option("Regular expression for names of structures that are not lesions.", _LESIONS)
     ] = None,
     grid: Annotated[
         str,
@@ -159,7 +161,7 @@ def _tell(result: Any, out: Path, quiet: bool) -> int:
         say(f"Left aside: {reason}.")
     if not quiet:
         used = result.columns[result.columns["passed_on_as"] != ""]
-        say(f"{len(used)} columns of the table are in cohort.csv; columns.csv says what was taken as what.")
+        say(f"{len(used)} columns of the table are in cohort.csv; columns.csv shows how each column was interpreted.")
         if result.n_kept:
             say(f"{result.n_kept} patients were finished before and are kept.")
     for found in result.findings:

@@ -19,7 +19,7 @@ from prrt_estimators.exceptions import CohortError, Problem
 _DATA, _MODELS, _RUN = "Columns and outcome", "Models", "How to run"
 
 CohortFile = Annotated[
-    Path, typer.Argument(metavar="COHORT", help="Table with one row a patient: CSV or Excel.", show_default=False)
+    Path, typer.Argument(metavar="COHORT", help="Table with one row per patient: CSV or Excel.", show_default=False)
 ]
 
 #: Options of `load_cohort`: name, kind, default, help.
@@ -33,7 +33,12 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         )
         for name in IMAGING
     ),
-    ("lab", str, "auto", "Columns that are predictors, with commas; 'auto' is those recognised and 'auto,x' adds x."),
+    (
+        "lab",
+        str,
+        "auto",
+        "Columns that are predictors, comma-separated; 'auto' is those recognised and 'auto,x' adds x.",
+    ),
     ("mask", str, "auto", "Column with masks, which are never an input; 'none' for none."),
     ("patient_id", str, "auto", "Column with pseudonymous patient ids."),
     ("time", str, "auto", "Column with the time to progression or censoring."),
@@ -162,7 +167,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no list
 
 
 def split_names(text: str) -> list[str]:
-    """Read names with commas."""
+    """Read comma-separated names."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

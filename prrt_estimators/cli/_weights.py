@@ -89,7 +89,7 @@ def verify(
         f"{source.label}: every key fits {source.encoder} ({count / 1e6:.1f} million weights); SHA-256 {source.digest}"
     )
     if source.seen:
-        print(f"pretrained on {len(source.seen)} scans, which are told again by digest")
+        print(f"pretrained on {len(source.seen)} scans, which are recognised by SHA-256")
     return OK
 
 

@@ -61,7 +61,7 @@ def check_masks(
                 (mask.cut, "{} voxels of fractions below one half are not lesion, {} are", "check the mask"),
                 (mask.unknown, "{} voxels hold no value and are outside", "check the mask"),
                 (mask.outside, "{} of {} lesion voxels lie beyond the scan", "check the mask and the scan"),
-                (len(mask.left), "{} structures that are no lesions were left out", "name lesions as such"),
+                (len(mask.left), "{} structures that are not lesions were left out", "name lesions as such"),
             ):
                 if count:
                     notices.append(Problem(what.format(count, voxels), remedy, **where))

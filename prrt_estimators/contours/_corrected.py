@@ -157,7 +157,7 @@ def apply_corrections(
     Raises
     ------
     CohortError
-        With everything that is wrong with the files, or if the table is no CSV; nothing is changed then.
+        With everything that is wrong with the files, or if the table is not CSV; nothing is changed then.
 
     Examples
     --------

@@ -157,7 +157,7 @@ def select(
     lesions : str, default=None
         Regular expression: exactly the structures whose names it matches are lesions, whatever the words say.
     not_lesions : str, default=None
-        Regular expression for names that are no lesions.
+        Regular expression for names that are not lesions.
 
     Returns
     -------

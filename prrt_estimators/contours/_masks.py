@@ -39,7 +39,7 @@ class Mask:
     Attributes
     ----------
     labels : ndarray of uint16, shape (i, j, k)
-        0 is no lesion; what is greater is a lesion each.
+        0 is not a lesion; what is greater is a lesion each.
     affine : ndarray of shape (4, 4)
         Voxel indices to RAS+ millimetres.
     cut : int

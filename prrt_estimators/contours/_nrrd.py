@@ -88,10 +88,10 @@ def nrrd_structures(
     Raises
     ------
     ContourError
-        If a segment names a layer that is not there, or the values are no labels.
+        If a segment names a layer that is not there, or the values are not labels.
     """
     if not np.isfinite(layers).all() or (layers != np.rint(layers)).any() or (layers < 0).any():
-        raise ContourError("holds values that are no labels", _REMEDY, name)
+        raise ContourError("holds values that are not labels", _REMEDY, name)
     regions = []
     named = set()
     for number, segment in enumerate(segments, 1):

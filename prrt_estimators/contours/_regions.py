@@ -78,7 +78,7 @@ class Lesions:
     Attributes
     ----------
     labels : ndarray of uint16
-        0 is no lesion.
+        0 is not a lesion.
     affine : ndarray of shape (4, 4)
         Voxel indices to RAS+ millimetres.
     sources : tuple of int

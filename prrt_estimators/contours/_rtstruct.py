@@ -365,7 +365,7 @@ def _plane(drawn: list[tuple[float, str, np.ndarray]], shape: tuple[int, ...]) -
 
 
 def _heights(drawn: list[tuple[float, str, np.ndarray]]) -> list[list[tuple[str, np.ndarray]]]:
-    """Group contours by their height: those of different planes are no holes of each other."""
+    """Group contours by their height: those of different planes are not holes of each other."""
     groups: list[list[tuple[str, np.ndarray]]] = []
     last = -np.inf
     for height, kind, points in sorted(drawn, key=lambda one: one[0]):

@@ -32,7 +32,7 @@ def checked_labels(labels: np.ndarray) -> np.ndarray:
     Raises
     ------
     TypeError, ValueError
-        If they are no whole numbers from 0 to 65535 on three axes.
+        If they are not whole numbers from 0 to 65535 on three axes.
     """
     values = np.asarray(labels)
     if values.dtype.kind not in "biu":
@@ -68,7 +68,7 @@ def write_seg_nrrd(path: str | os.PathLike[str], labels: np.ndarray, affine: np.
     path : path
         Ending in ``.seg.nrrd``.
     labels : ndarray of int, shape (i, j, k)
-        0 is no lesion.
+        0 is not a lesion.
     affine : ndarray of shape (4, 4)
         Voxel indices to RAS+ millimetres.
 
@@ -77,7 +77,7 @@ def write_seg_nrrd(path: str | os.PathLike[str], labels: np.ndarray, affine: np.
     MissingDependencyError
         If pynrrd is not installed.
     TypeError, ValueError
-        If the labels are no whole numbers, or the name ends otherwise.
+        If the labels are not whole numbers, or the name ends otherwise.
 
     Examples
     --------

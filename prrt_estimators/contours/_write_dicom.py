@@ -61,7 +61,7 @@ def write_segmentation(
     ----------
     path : path
     labels : ndarray of int, shape (i, j, k)
-        0 is no lesion.
+        0 is not a lesion.
     affine : ndarray of shape (4, 4)
         Voxel indices to RAS+ millimetres.
     images : sequence of paths
@@ -74,7 +74,7 @@ def write_segmentation(
     MissingDependencyError
         If highdicom is not installed.
     TypeError, ValueError
-        If the labels are no whole numbers.
+        If the labels are not whole numbers.
 
     Examples
     --------
@@ -136,7 +136,7 @@ def write_rtstruct(
     ----------
     path : path
     labels : ndarray of int, shape (i, j, k)
-        0 is no lesion.
+        0 is not a lesion.
     affine : ndarray of shape (4, 4)
         Voxel indices to RAS+ millimetres.
     images : sequence of paths
@@ -149,7 +149,7 @@ def write_rtstruct(
     MissingDependencyError
         If pydicom is not installed.
     TypeError, ValueError
-        If the labels are no whole numbers.
+        If the labels are not whole numbers.
 
     Examples
     --------

@@ -53,7 +53,7 @@ def read_ids(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray, list[Proble
     for patient, where in places.items():
         if len(where) > 1:
             what = f"the patient occurs in {len(where)} rows ({', '.join(where[:5])})"
-            remedy = "keep one row a patient"
+            remedy = "keep one row per patient"
             problems.append(Problem(what, remedy, patient=patient, column=roles.patient_id))
     return ids, problems
 

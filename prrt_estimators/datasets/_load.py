@@ -72,7 +72,7 @@ def load_cohort(
     return_X_y: bool = False,
     verbose: bool = True,
 ) -> Any:
-    """Load a table with one row a patient as a `Cohort` and a target.
+    """Load a table with one row per patient as a `Cohort` and a target.
 
     What each column is gets guessed from its cells and its name, in English or German; each guess is listed in
     ``roles`` and printed. A column whose meaning is not recognised is left out unless it is named in `lab`;
@@ -121,7 +121,7 @@ def load_cohort(
     return_X_y : bool, default=False
         Return ``(X, y)`` in place of the Bunch.
     verbose : bool, default=True
-        Print on stderr what was taken as what.
+        Print on stderr how each column was interpreted.
 
     Returns
     -------

@@ -22,14 +22,14 @@ USED = (*MODALITIES, "mask", "time", "event", "target", "patient_id", "group")
 
 
 def show_roles(bunch: Bunch) -> None:
-    """Print on stderr what was taken as what: a table on a terminal, a line in a log."""
+    """Print on stderr how each column was interpreted: a table on a terminal, a line in a log."""
     console = Console(stderr=True)
     if console.is_terminal:
         console.print(_roles_table(bunch))
     else:
         taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
-        console.out(shown_text(f"Taken as {'; '.join(parts)}."), highlight=False)
+        console.out(shown_text(f"Interpreted as {'; '.join(parts)}."), highlight=False)
     if bunch.sheet is not None:
         console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
@@ -48,8 +48,8 @@ def show_roles(bunch: Bunch) -> None:
 
 
 def _roles_table(bunch: Bunch) -> Table:
-    table = Table(title="What was taken as what", title_justify="left")
-    for heading in ("column", "taken as", "reason"):
+    table = Table(title="How each column was interpreted", title_justify="left")
+    for heading in ("column", "interpreted as", "reason"):
         table.add_column(heading, overflow="fold")
     for name, role, reason in bunch.roles.itertuples(index=False):
         style = "bold" if role in MODALITIES else None if role in USED else "dim"
@@ -78,6 +78,6 @@ def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) ->
         tell(f"{told}, and sample_weight makes up for them.", CensoredPatientsWarning)
     unknown = sum(reason is not None for reason in outcome.reasons) - outcome.n_censored
     if unknown:
-        tell(f"Left out for want of an outcome in the table: {unknown} of {n} patients; see `excluded`.")
+        tell(f"Left out because the table has no outcome: {unknown} of {n} patients; see `excluded`.")
     for name, (role, reason) in lab.log.items():
         tell(f"column {name!r} is left out ({role}): {reason}.")

@@ -82,7 +82,7 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     asked = {"patient_id": options.patient_id} | {name: options.scan(name) for name in IMAGING}
     asked |= {role: getattr(options, role) for role in _SINGLE}
     for role in asked:
-        # A column that the caller names for one role is no candidate for another.
+        # A column that the caller names for one role is not a candidate for another.
         taken = {name for other, name in asked.items() if other != role}
         column = _choose(role, asked[role], guesses, taken, roles)
         if role not in IMAGING:

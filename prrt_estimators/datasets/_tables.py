@@ -26,7 +26,7 @@ class Table:
     Attributes
     ----------
     frame : DataFrame
-        One row a patient; columns from text files hold str, empty cells are NaN.
+        One row per patient; columns from text files hold str, empty cells are NaN.
     folder : Path or None
         Where relative paths in the table start; None for tables in memory.
     name : str or None
@@ -71,7 +71,7 @@ def read_table(source: Any, sheet: int | str = 0) -> Table:
         )
     if not table.problems and not len(table.frame):
         table.problems.append(
-            Problem("the table holds no patient", "give one row a patient below the header", file=table.name)
+            Problem("the table holds no patient", "give one row per patient below the header", file=table.name)
         )
     return table
 
@@ -96,17 +96,17 @@ def _from_mapping(source: Mapping[Any, Any]) -> Table:
     columns: dict[str, Any] = {}
     for name, values in source.items():
         if isinstance(values, str) or not hasattr(values, "__len__"):
-            raise TypeError(f"column {name!r} must be a sequence with one value a patient; got {values!r}.")
+            raise TypeError(f"column {name!r} must be a sequence with one value per patient; got {values!r}.")
         if getattr(values, "ndim", 1) > 1:
             raise TypeError(
-                f"column {name!r} must have one value a patient; got shape {np.shape(values)}. For voxels in "
+                f"column {name!r} must have one value per patient; got shape {np.shape(values)}. For voxels in "
                 "memory build Cohort({'pet': array, 'lab': table}) instead."
             )
         columns[str(name)] = list(values)
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         what = "columns differ in length: " + ", ".join(f"{name} {n}" for name, n in lengths.items())
-        return Table(pd.DataFrame(), problems=[Problem(what, "give every column one value a patient")])
+        return Table(pd.DataFrame(), problems=[Problem(what, "give every column one value per patient")])
     return _from_frame(pd.DataFrame(columns))
 
 
@@ -160,7 +160,7 @@ def _from_rows(rows: Sequence[tuple[int, list[Any]]], path: Path) -> Table:
     numbered = [(k, row) for k, row in rows if not all(_blank(cell) for cell in row)]
     problems: list[Problem] = []
     if not numbered:
-        problems.append(Problem("the table is empty", "give a header and one row a patient", file=str(path)))
+        problems.append(Problem("the table is empty", "give a header and one row per patient", file=str(path)))
         return Table(pd.DataFrame(), path.parent, path.name, problems)
     header = ["" if _blank(cell) else str(cell).strip() for cell in numbered[0][1]]
     cells = []

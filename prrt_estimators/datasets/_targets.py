@@ -247,7 +247,7 @@ def _unread(
 
 
 def _binary(cells: pd.Series, yes: frozenset[str], no: frozenset[str]) -> np.ndarray:
-    """Return 1, 0 or NaN for each cell; a word for no is no even where it is one for an empty cell elsewhere."""
+    """Return 1, 0 or NaN for each cell; a word for no means no even where it is one for an empty cell elsewhere."""
     empty = cells.isna().to_numpy(dtype=bool)
     result = np.full(len(cells), np.nan)
     for k, cell in enumerate(cells):

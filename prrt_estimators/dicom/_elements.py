@@ -150,7 +150,7 @@ def number(header: Any, keyword: str, error: type[ScannerFileError] = ScannerFil
     try:
         return as_number(header.get(keyword))
     except Exception:
-        # Whatever an odd element makes of the parser, it is no number.
+        # Whatever an odd element makes of the parser, it is not a number.
         raise error(
             f"{label(keyword)} of {instance(header)} is not {'one' if _several(header, keyword) else 'a'} number. Correct the header."
         ) from None

@@ -23,7 +23,7 @@ GRID_TOLERANCE_MM, GRID_TOLERANCE = 0.1, 0.05
 #: Direction cosines that differ by less than this are rounded differently, not turned.
 SAME_DIRECTION = 1e-3
 _TO_RAS = np.diag([-1.0, -1.0, 1.0])
-#: Elements of which one value a slice tells time points, gates or phases apart.
+#: Elements of which one value per slice tells time points, gates or phases apart.
 _TIMES = (
     "AcquisitionTime",
     "AcquisitionDateTime",
@@ -160,7 +160,7 @@ def _directions(slices: list[Any]) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.linalg.norm(across), np.linalg.norm(down)
     if min(lengths) < 0.99 or max(lengths) > 1.01 or abs(across @ down) > 0.01:
         raise ScannerFileError(
-            f"{label('ImageOrientationPatient')} of {instance(slices[0])} is no pair of perpendicular unit vectors. "
+            f"{label('ImageOrientationPatient')} of {instance(slices[0])} is not a pair of perpendicular unit vectors. "
             "Export the original images."
         )
     return across / lengths[0], down / lengths[1]

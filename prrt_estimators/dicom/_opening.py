@@ -32,7 +32,7 @@ def count_of_frames(written: str) -> int:
     Raises
     ------
     ValueError
-        If it is no number of frames.
+        If it is not a number of frames.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def count_of_frames(written: str) -> int:
     if not text:
         return 1
     if not (text.isascii() and text.isdigit() and len(text.lstrip("0")) <= 6) or int(text) > MAX_FRAMES:
-        raise ValueError("NumberOfFrames is no number of frames")
+        raise ValueError("NumberOfFrames is not a number of frames")
     return max(int(text), 1)
 
 
@@ -81,7 +81,7 @@ def read_dataset(path: str | os.PathLike[str], *, pixels: bool = True) -> Any:
     Raises
     ------
     ScannerFileError
-        If it is no file, or unpacks to more than its size allows.
+        If it is not a file, or unpacks to more than its size allows.
     """
     from pydicom import dcmread
 
@@ -158,5 +158,5 @@ def claimed_bytes(header: Any) -> int:
     try:
         frames = count_of_frames(text(header, "NumberOfFrames"))
     except ValueError:
-        raise ScannerFileError("NumberOfFrames (0028,0008) is no number of frames. Correct the header.") from None
+        raise ScannerFileError("NumberOfFrames (0028,0008) is not a number of frames. Correct the header.") from None
     return int(sides[0] * sides[1] * sides[2] * (number(header, "SamplesPerPixel") or 1) * frames) // 8

@@ -78,7 +78,7 @@ class PETHeaders:
             if not corrected:
                 raise SUVError(
                     f"the series is not corrected for attenuation ({label('CorrectedImage')} has no ATTN), so its values "
-                    "are no activity. Take the attenuation-corrected series."
+                    "are not activity. Take the attenuation-corrected series."
                 )
         if unknown:
             self.remarks.append(f"{label('CorrectedImage')} is empty, so attenuation correction is taken on trust")

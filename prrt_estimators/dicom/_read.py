@@ -34,7 +34,7 @@ def read_pet(
     Parameters
     ----------
     path : path, or sequence of paths
-        The folder of one series, its files, or one multi-frame (enhanced) file. In a folder, files that are no images
+        The folder of one series, its files, or one multi-frame (enhanced) file. In a folder, files that are not images
         are passed over.
     weight_kg, dose_bq, half_life_s : float, default=None
         Used instead of the header's, where it lacks them or has them wrong; see `suv_factors`.
@@ -101,7 +101,7 @@ def read_ct(path: Source) -> nib.Nifti1Image:
     Parameters
     ----------
     path : path, or sequence of paths
-        The folder of one series, its files, or one multi-frame (enhanced) file. In a folder, files that are no images
+        The folder of one series, its files, or one multi-frame (enhanced) file. In a folder, files that are not images
         are passed over.
 
     Returns
@@ -114,7 +114,7 @@ def read_ct(path: Source) -> nib.Nifti1Image:
     Raises
     ------
     ScannerFileError
-        If the files are not one whole series on one grid, or their values are no HU. Messages name slices by instance
+        If the files are not one whole series on one grid, or their values are not HU. Messages name slices by instance
         number, and no patient, path or date.
     MissingDependencyError
         If pydicom, or a decoder for compressed pixels, is not installed.

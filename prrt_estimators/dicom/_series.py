@@ -52,7 +52,7 @@ def open_series(source: Source, modality: str) -> list[Frame]:
     Parameters
     ----------
     source : path, or sequence of paths
-        A folder (with all folders below it), a file, or the files of one series. In a folder, files that are no images
+        A folder (with all folders below it), a file, or the files of one series. In a folder, files that are not images
         are passed over.
     modality : {"PT", "CT"}
 
@@ -152,7 +152,7 @@ def _header(path: Path, where: str, named: bool) -> Any:
         if size == 0:
             raise ScannerFileError(f"{where} is empty. Export or copy it again.")
         if named or path.suffix.lower() in _SUFFIXES:
-            raise ScannerFileError(f"{where} is no DICOM file. Export or copy it again, or leave it out.")
+            raise ScannerFileError(f"{where} is not a DICOM file. Export or copy it again, or leave it out.")
         return None
     if text(header, "Rows") and text(header, "Columns"):
         check_claim(header, size, where)

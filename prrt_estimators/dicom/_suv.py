@@ -170,7 +170,7 @@ def compute_factors(headers: Sequence[Dataset], **given: float | None) -> SUVFac
 
 
 def check_given(**given: float | None) -> None:
-    """Refuse an argument that is no positive number."""
+    """Refuse an argument that is not a positive number."""
     for name, value in given.items():
         if value is not None and not (math.isfinite(value) and value > 0):
             raise ValueError(f"`{name}` must be a positive number; got {value}.")

@@ -211,7 +211,7 @@ def encoded_class_weight(class_weight: Any, classes: np.ndarray) -> Any:
 
 
 def class_weights(class_weight: Any, encoded: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return one weight a patient for ``"balanced"``, a mapping label -> weight, or None."""
+    """Return one weight per patient for ``"balanced"``, a mapping label -> weight, or None."""
     if class_weight is None:
         return np.ones(len(encoded))
     if isinstance(class_weight, str):

@@ -64,7 +64,7 @@ class LateFusion:
         return pd.DataFrame({name: self.weights[name] * (rank - 0.5) for name, rank in ranks.items()})
 
     def probability(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
-        """Return the probability of long PFS: calibrated, or the blocks' own weighted mean where that is no use."""
+        """Return the probability of long PFS: calibrated, or the blocks' own weighted mean where that cannot be calculated."""
         scores = self._scores(tables)
         combined = self._combined(scores)
         if self.slope > 0:

@@ -115,7 +115,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
     [0.75, 0.5, 0.25]
     """
 
-    # The score is known by its name; its formula is no data.
+    # The score is known by its name; its formula is not a data.
     _saved_apart: ClassVar[tuple[str, ...]] = ("model_",)
     _parameter_constraints: ClassVar[dict] = {"score": [StrOptions(set(SCORES))]}
 

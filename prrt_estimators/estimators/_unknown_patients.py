@@ -1,4 +1,4 @@
-"""Answers that would be no answers: of patients of whom nothing is known, and numbers that are none."""
+"""Answers to refuse: of patients of whom nothing is known, and numbers that are none."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _MAX_WEIGHT = 10.0
 
 @dataclass(frozen=True)
 class Tumour:
-    """Tumour on the working grid, whoever delineated it.
+    """Tumour on the working grid, whatever its delineation.
 
     Parameters
     ----------

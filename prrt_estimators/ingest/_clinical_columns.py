@@ -82,7 +82,7 @@ def find_id_column(frame: pd.DataFrame, known: set[str], named: str | None) -> s
     Raises
     ------
     CohortError
-        If none does, or `named` is no column.
+        If none does, or `named` is not a column.
     """
     if named is not None:
         if named not in frame:

@@ -47,7 +47,7 @@ def read_sheet(
     cells = [row for row in cells if any(cell is not None for cell in row)]
     cells = _from_header(cells)
     if len(cells) < 2:
-        raise ValueError(f"{name} holds no patient. Give a header and one row a patient.")
+        raise ValueError(f"{name} holds no patient. Give a header and one row per patient.")
     width = len(cells[0])
     if any(any(cell is not None for cell in row[width:]) for row in cells[1:]):
         raise ValueError(f"{name} has rows with more cells than its header. Quote cells that hold the separator.")
@@ -65,7 +65,7 @@ def read_sheet(
         )
     frame = frame[frame.notna().any(axis=1)].reset_index(drop=True)
     if not len(frame):
-        raise ValueError(f"{name} holds no patient. Give a header and one row a patient.")
+        raise ValueError(f"{name} holds no patient. Give a header and one row per patient.")
     return frame.where(frame.notna(), None)
 
 

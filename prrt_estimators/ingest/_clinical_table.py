@@ -1,4 +1,4 @@
-"""A clinical table to one row a patient: analytes in their units, intervals for dates, nothing of the person."""
+"""A clinical table to one row per patient: analytes in their units, intervals for dates, nothing of the person."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Clinical:
     Attributes
     ----------
     frame : DataFrame
-        Columns that may be passed on, one row a patient, index the identifier.
+        Columns that may be passed on, one row per patient, index the identifier.
     columns : DataFrame
         What was recognised as what: column, role, unit, passed_on_as, filled, limits, why.
     therapy : dict of str to date

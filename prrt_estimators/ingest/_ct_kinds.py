@@ -1,4 +1,4 @@
-"""What a CT series shows: the phase of contrast, virtual energies, and maps that are no CT."""
+"""What a CT series shows: the phase of contrast, virtual energies, and maps that are not CT."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class CTKind:
     virtual : bool
         Whether the values were computed for an energy at which nothing was measured, or without the contrast agent.
     is_map : bool
-        Whether the values are no attenuation.
+        Whether the values are not attenuation.
     """
 
     phase: str = ""

@@ -131,7 +131,7 @@ class Inventory:
     patients : dict of str to Person
         By identifier as written; ``""`` holds images without one.
     n_files, n_other : int
-        Files seen, and those among them that are no DICOM.
+        Files seen, and those among them that are not DICOM.
     others : list of str
         The first of those, to say what an export is that holds nothing else.
     loose : list of (kind, path)

@@ -62,7 +62,7 @@ _TEXTS = {
     "rescale_type": 0x00281054,
     "age": 0x00101010,
 }
-#: Elements of which one value a slice tells time points, gates or phases apart.
+#: Elements of which one value per slice tells time points, gates or phases apart.
 _TIMES = (0x00080032, 0x0008002A, 0x00541300, 0x00200100, 0x00209128, 0x00181060, 0x00209241)
 _PHARMACEUTICAL = 0x00540016
 _NUMBERS = {
@@ -155,7 +155,7 @@ def read_header(root: str, path: str) -> Header | str:
     Returns
     -------
     Header or {"other", "empty", "damaged", "unreadable", "directory", "special", "contours"}
-        "other" is no DICOM at all, "directory" a DICOMDIR, "special" a pipe, socket or device, "contours" a damaged object
+        "other" is not DICOM at all, "directory" a DICOMDIR, "special" a pipe, socket or device, "contours" a damaged object
         with contours.
     """
     full = os.path.join(root, path)
@@ -236,7 +236,7 @@ def floats(text: str) -> list[float]:
 
 
 def _damaged(handle: Any, marked: bool) -> str:
-    """Return what a file is that cannot be parsed to its end; contours are no part of a series of images."""
+    """Return what a file is that cannot be parsed to its end; contours are not part of a series of images."""
     from pydicom.filereader import read_partial
 
     if not marked:

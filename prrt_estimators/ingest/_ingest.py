@@ -49,7 +49,7 @@ class IngestResult:
     cohort : Path
         ``cohort.csv``, ready for `load_cohort` and ``prrt compare``.
     flow : DataFrame
-        One row a patient: patient_id, status, stage, reason, remedy, notes, pet, ct; the last two say what the scans show.
+        One row per patient: patient_id, status, stage, reason, remedy, notes, pet, ct; the last two say what the scans show.
     counts : DataFrame
         How many patients went how far.
     columns : DataFrame
@@ -112,7 +112,7 @@ def ingest(
 ) -> IngestResult:
     """Make a pseudonymous cohort of a DICOM export and a clinical table.
 
-    A patient whose data cannot be used is left out with a reason and costs no other. The same call again goes on where
+    A patient whose data cannot be used is left out with a reason and costs no other. Rerun the same call to resume where
     an interrupted one stopped, and repeats nothing that is finished. The last step searches every output for names,
     identifiers and dates.
 
@@ -121,7 +121,7 @@ def ingest(
     dicom_dir : path
         Folder of files in any layout.
     clinical : path or DataFrame
-        CSV or Excel, one row a patient.
+        CSV or Excel, one row per patient.
     out : path
         Folder of the cohort.
     id_column : str, default=None
@@ -165,7 +165,7 @@ def ingest(
         Regular expression: exactly the structures whose names it matches are lesions. Names of lesions, organs and
         planning volumes are told apart by their words where None.
     not_lesions : str, default=None
-        Regular expression for names of structures that are no lesions.
+        Regular expression for names of structures that are not lesions.
     grid : {"native", "ct", "common"}, default="native"
         "ct" brings the PET to the grid of the CT, "common" both to a grid of `spacing` over the field of the PET.
     spacing : float or sequence of 3 floats, default=4.0
@@ -331,7 +331,7 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
     if found.n_other:
         packed = sum("archive" in what_it_is(os.path.join(found.root, path)) for path in found.others)
         told = f", {packed} archive(s) among them that are not opened" if packed else ""
-        rows.append(FlowRow("", "images", f"{found.n_other} file(s) that are no DICOM{told}"))
+        rows.append(FlowRow("", "images", f"{found.n_other} file(s) that are not DICOM{told}"))
     if nameless is not None and nameless.series:
         files = sum(len(series.files) for series in nameless.series)
         rows.append(FlowRow("", "identity", f"{files} image(s) without a patient identifier"))

@@ -53,7 +53,7 @@ def load_key(path: str | os.PathLike[str] | None, out: str | os.PathLike[str]) -
     file = default_key_file() if path is None else Path(path)
     if file.resolve().is_relative_to(Path(out).resolve()):
         raise ValueError(
-            f"the key {file} lies inside the results {out}: whoever gets them could undo the pseudonyms. "
+            f"the key {file} lies inside the results {out}: with them, anybody can undo the pseudonyms. "
             "Name a file elsewhere."
         )
     try:
@@ -123,7 +123,7 @@ def given_pseudonyms(names: Mapping[str, object], column: str, *, same: bool = F
     Raises
     ------
     CohortError
-        If one is missing, occurs twice, is no safe file name or is the identifier itself. Patients are counted,
+        If one is missing, occurs twice, is not a safe file name or is the identifier itself. Patients are counted,
         not named.
     """
     texts = {identifier: "" if cell is None else id_text(cell) for identifier, cell in names.items()}

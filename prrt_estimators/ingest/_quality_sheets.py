@@ -1,4 +1,4 @@
-"""Sheets to look at: one image row a patient, PET as MIP, CT and PET in the same mid-planes."""
+"""Sheets to look at: one image row per patient, PET as MIP, CT and PET in the same mid-planes."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def read_limits(source: str | os.PathLike[str] | None) -> dict[str, Analyte]:
     frame = read_sheet(source)
     if "analyte" not in frame or not set(_LIMITS) & set(frame.columns):
         remedy = f"give the columns analyte, unit, {', '.join(_LIMITS)}"
-        raise CohortError([Problem("is no table of reference limits", remedy, file=Path(source).name)])
+        raise CohortError([Problem("is not a table of reference limits", remedy, file=Path(source).name)])
     problems = []
     commas = decimal_commas(frame[name] for name in frame)
     limits = {name: read_numbers(frame[name], commas) for name in _LIMITS if name in frame}
@@ -52,7 +52,7 @@ def read_limits(source: str | os.PathLike[str] | None) -> dict[str, Analyte]:
         written = [name for name in limits if row.get(name) is not None]
         numbers = {name: float(limits[name].values[k - 1]) for name in written}
         if factor != factor or any(limits[name].text[k - 1] or limits[name].ambiguous[k - 1] for name in written):
-            what = f"row {k} ({analyte.name}): the unit cannot be converted to {analyte.unit}, or a limit is no certain number"
+            what = f"row {k} ({analyte.name}): the unit cannot be converted to {analyte.unit}, or a limit is not a certain number"
             problems.append(Problem(what, "correct the row"))
             continue
         changed: dict[str, Any] = {name: number * factor for name, number in numbers.items()}

@@ -60,7 +60,7 @@ def _entries(source: Any) -> list[tuple[Any, Mapping[Any, Any]]]:
     try:
         content = source if isinstance(source, Mapping) else json.loads(Path(source).read_text("utf-8"))
     except ValueError:
-        raise CohortError([Problem("the override is no JSON", remedy)]) from None
+        raise CohortError([Problem("the override is not JSON", remedy)]) from None
     if not isinstance(content, Mapping) or not all(isinstance(named, Mapping) for named in content.values()):
         raise CohortError([Problem("the override has another form", remedy)])
     return list(content.items())

@@ -164,7 +164,7 @@ def flaws(person: Person, series: Series) -> str:
 
 
 def unusable(series: Series) -> str:
-    """Return why a series of PET or CT is no candidate; empty if it is one."""
+    """Return why a series of PET or CT is not a candidate; empty if it is one."""
     texts = series.texts
     kinds = texts["image_type"].upper()
     if texts["sop_class"] not in _STORAGE[series.modality]:

@@ -1,4 +1,4 @@
-"""Which laboratory values a model leans on."""
+"""Which laboratory values matter to a model."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class PermutationImportance:
     n_test: float
 
     def frame(self) -> pd.DataFrame:
-        r"""Return one row a group, the most important first.
+        r"""Return one row per group, the most important first.
 
         Returns
         -------

@@ -108,7 +108,7 @@ def attribution_in_regions(
 
 
 def summarise_regions(table: pd.DataFrame) -> pd.DataFrame:
-    """Bring the regions of all patients to one row a modality and region.
+    """Bring the regions of all patients to one row per modality and region.
 
     Parameters
     ----------

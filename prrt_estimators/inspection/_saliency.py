@@ -148,7 +148,7 @@ class SaliencyMaps(dict):
         -------
         ndarray of float32
             Interpolated linearly between the voxels of the map, 0 where the network saw nothing. A value stays that
-            of the network's voxel; it is no derivative with respect to the finer voxel.
+            of the network's voxel; it is not a derivative with respect to the finer voxel.
         """
         row = self.row(patient)
         return onto(self[name][row, 0], self.affines[name][row], tuple(shape), np.asarray(affine, dtype=np.float64))
@@ -227,7 +227,7 @@ def saliency(
     Notes
     -----
     Gradients are with respect to SUV and HU, so those of PET and CT have different units; times the width of the
-    window they compare. The network clips to its window: beyond it the gradient is zero, which is no statement
+    window they compare. The network clips to its window: beyond it the gradient is zero, which is not a statement
     that the place does not matter. How well a map fits the model is measured by `weight_randomisation`, how well it
     fits the disease by `attribution_in_regions`.
 

@@ -86,7 +86,7 @@ def modality_shapley(
     Returns
     -------
     DataFrame
-        One row a patient: ``patient_id``; ``pet``, ``ct`` and ``lab`` (0 for a modality that the model does not
+        One row per patient: ``patient_id``; ``pet``, ``ct`` and ``lab`` (0 for a modality that the model does not
         use); ``base``, the prediction from nothing; ``prediction``. The three sum to prediction less base.
         ``attrs`` hold `output` and `absent`.
 

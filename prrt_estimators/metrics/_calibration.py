@@ -106,7 +106,7 @@ def loess_calibration(
     """Observed frequency of long PFS as a smooth function of the predicted probability.
 
     Loess of degree 1: at each point a straight line is fitted to the nearest ``span * n`` patients by least
-    squares with tricube weights, without robustness iterations (residuals of 0/1 outcomes are no outliers). The
+    squares with tricube weights, without robustness iterations (residuals of 0/1 outcomes are not outliers). The
     answer is limited to 0..1.
 
     Parameters

@@ -21,7 +21,7 @@ def check_target_and_probability(
     p = np.asarray(p_long, dtype=np.float64)
     if y.ndim != 1 or p.ndim != 1 or len(y) != len(p):
         raise ValueError(
-            f"`y_true` and `p_long` must have one value a patient, the same patients in both; got shapes "
+            f"`y_true` and `p_long` must have one value per patient, the same patients in both; got shapes "
             f"{y.shape} and {p.shape}. For the output of predict_proba pass its column [:, 1]."
         )
     if len(y) == 0:

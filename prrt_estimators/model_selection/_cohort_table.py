@@ -51,7 +51,7 @@ def cohort_table(
     Returns
     -------
     DataFrame
-        One row a number, and a row a level for categories:
+        One row per number, and a row per level for categories:
 
         - ``variable``, ``level`` (empty for numbers), ``kind`` ("count", "number", "category", "kaplan-meier");
         - ``role``: "cohort", "predictor" or "outcome". Outcome rows (follow-up time, events, PFS by Kaplan-Meier)
@@ -112,7 +112,7 @@ def format_cohort_table(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text columns ``variable`` (named once, with what its cells show), ``level``, ``known``, one column a group
+        Text columns ``variable`` (named once, with what its cells show), ``level``, ``known``, one column per group
         with its number of patients, ``SMD`` (long minus short) and ``p (descriptive)``.
 
     Examples

@@ -106,7 +106,7 @@ def compare_models(
     cohort_warnings : sequence of str, default=()
         What was warned of while the patients were read; kept in run.json and shown in the report.
     verbose : int, default=1
-        0 is silent. Otherwise a progress bar on a terminal; in a log a line a model, and one every few seconds.
+        0 is silent. Otherwise a progress bar on a terminal; in a log a line per model, and one every few seconds.
 
     Returns
     -------

@@ -106,7 +106,7 @@ def patient_ids(X: Any, n: int) -> Sequence[str]:
     Raises
     ------
     ValueError
-        If an id stands twice.
+        If an id appears twice.
     """
     if hasattr(X, "ids"):
         ids = [str(one) for one in X.ids]
@@ -117,8 +117,8 @@ def patient_ids(X: Any, n: int) -> Sequence[str]:
     values, counts = np.unique(np.array(ids, dtype=object), return_counts=True)
     if (counts > 1).any():
         raise ValueError(
-            f"patient {values[counts > 1][0]} stands twice: the same patient would be trained on and tested. Keep "
-            "one row a patient, or give rows of different patients different ids."
+            f"patient {values[counts > 1][0]} appears twice: the same patient would be trained on and tested. Keep "
+            "one row per patient, or give rows of different patients different ids."
         )
     return ids
 
@@ -129,7 +129,7 @@ def check_models(models: Any) -> dict[str, Any]:
     Raises
     ------
     TypeError
-        If `models` is no mapping, or one of them is no estimator.
+        If `models` is not a mapping, or one of them is not an estimator.
     ValueError
         If there is none, or a name is empty or too long.
     """

@@ -62,7 +62,7 @@ def warn_of_other_machine(
     changes = []
     threads = sorted({one["threads"] for one in kept} - {now["threads_per_fold"]})
     if threads:
-        changes.append(f"{', '.join(map(str, threads))} thread(s) a fold, now {now['threads_per_fold']}")
+        changes.append(f"{', '.join(map(str, threads))} thread(s) per fold, now {now['threads_per_fold']}")
     for name in ("machine", "processor"):
         old, new = before.get("hardware", {}).get(name), now["hardware"][name]
         if old != new:

@@ -28,18 +28,18 @@ _KEYS = ("model", "repeat", "fold")
 class ModelComparison:
     """Results of :func:`compare_models`.
 
-    Models that were skipped or failed are in `status` only: a model with some of its folds is no result.
+    Models that were skipped or failed are in `status` only: a model with some of its folds is not a result.
 
     Attributes
     ----------
     scores : DataFrame
-        ``model``, ``repeat``, ``fold`` (counted from 0) and one column a metric.
+        ``model``, ``repeat``, ``fold`` (counted from 0) and one column per metric.
     predictions : DataFrame
         Out-of-fold probabilities: ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true`` (1 = long PFS),
         ``y_score`` and its ``kind``: "p_long" is the probability of long PFS.
     status : DataFrame
         ``model``, ``status`` ("ok", "skipped", "failed"), ``reason``, ``n_finished`` folds, ``seconds``,
-        ``n_warnings``; one row a model in the order given.
+        ``n_warnings``; one row per model in the order given.
     survival : DataFrame
         ``patient_id``, ``y_true``, and where they are known ``sample_weight``, ``time`` (months), ``event``.
     run : dict
@@ -84,7 +84,7 @@ class ModelComparison:
         return None if means.isna().all() else str(means.idxmax())
 
     def summary(self, *, reference: str | None = "baseline_lab", n_boot: int = 2000) -> pd.DataFrame:
-        """Return one row a model, in the order given.
+        """Return one row per model, in the order given.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class ModelComparison:
         DataFrame indexed by model
             ``status``, ``n_patients``, ``n_repeats``, ``n_folds``, ``learnt_from`` ("time" or "class"); for each metric ``<metric>_mean`` and
             ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
-            the luck of the split and is no confidence interval), ``<metric>_low`` and ``<metric>_high``: 95 % interval
+            the luck of the split and is not a confidence interval), ``<metric>_low`` and ``<metric>_high``: 95 % interval
             of the score to be expected of a model trained on the training share of such a cohort
             (:func:`score_interval`), and ``<metric>_chance``, what a model that knows
             nothing is expected to reach in such folds; ``prevalence_long``, the share of long PFS. Of the first metric:
@@ -112,7 +112,7 @@ class ModelComparison:
         Raises
         ------
         ValueError
-            If `reference` is no model of this comparison and not the default.
+            If `reference` is not a model of this comparison and not the default.
         """
         names = list(self.status["model"])
         if reference is not None and reference not in names:
@@ -259,7 +259,7 @@ def _given(folder: str | os.PathLike[str] | None, own: Path | None, name: str) -
 
 
 def status_table(run: dict[str, Any]) -> pd.DataFrame:
-    """One row a model from the entries of run.json."""
+    """One row per model from the entries of run.json."""
     rows = [
         {
             "model": name,
@@ -312,15 +312,14 @@ def load_comparison(folder: str | os.PathLike[str]) -> ModelComparison:
     if missing:
         raise FileNotFoundError(
             f"{path} holds no finished comparison ({', '.join(missing)} missing). Run the comparison again with "
-            "this folder: it goes on where it stopped."
+            "this folder: the run resumes."
         )
     try:
         run = json.loads((path / "run.json").read_text(encoding="utf-8"))
         _check_digests(run, path)
         if run["status"] != "finished":
             raise FileNotFoundError(
-                f"the comparison in {path} has not finished. Run it again with this folder: it goes on where it "
-                "stopped."
+                f"the comparison in {path} has not finished. Run it again with this folder: the run resumes."
             )
         tables = {
             name: from_spreadsheets(

@@ -155,7 +155,7 @@ def pool_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     """Average the out-of-fold probabilities of each patient over repeats.
 
     Each patient is held out once a repeat, by a model that never saw the patient. The mean over repeats gives one
-    probability a patient, the unit that a patient-level bootstrap or a Kaplan-Meier curve by predicted class
+    probability per patient, the unit that a patient-level bootstrap or a Kaplan-Meier curve by predicted class
     needs. Models of different folds are not on exactly one scale, so the AUROC of pooled probabilities can differ
     from the mean of per-fold AUROCs: report both.
 
@@ -176,7 +176,7 @@ def pool_repeats(predictions: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        If a column is missing, a patient stands twice in one fold, or has two classes.
+        If a column is missing, a patient appears twice in one fold, or has two classes.
 
     Examples
     --------

@@ -16,7 +16,7 @@ from prrt_estimators.exceptions import CohortError, Problem
 
 #: Numbers that two rows must share; fewer agree by chance.
 _MIN_VALUES = 5
-_MIN_BYTES = 1024  # a smaller file is no scan
+_MIN_BYTES = 1024  # a smaller file is not a scan
 
 
 def check_twins(X: Any, ids: Sequence[str], groups: Any = None) -> None:

@@ -44,7 +44,7 @@ class InputForm:
 
 
 class Encoder(nn.Module):
-    """A network from volumes to one vector a patient, whatever shape the wrapped network gives.
+    """A network from volumes to one vector per patient, whatever shape the wrapped network gives.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ class Encoder(nn.Module):
         return self
 
     def freeze_statistics(self) -> None:
-        """Keep the means and variances of batch normalisation: a few patients a batch would blur them."""
+        """Keep the means and variances of batch normalisation: a few patients per batch would blur them."""
         self.frozen_statistics, self.normalises_batch = True, False
         self.train(self.training)
 

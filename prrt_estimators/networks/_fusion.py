@@ -1,4 +1,4 @@
-"""The network of the study: one branch a modality, joined, then fully connected layers."""
+"""The network of the study: one branch per modality, joined, then fully connected layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FUSIONS = ("concat", "gated")
 
 
 class FusionNet(nn.Module):
-    r"""One branch a modality, an embedding each, one logit.
+    r"""One branch per modality, an embedding each, one logit.
 
     With embeddings :math:`h_m` (a learned token :math:`t_m` where a patient lacks modality m),
 

@@ -29,7 +29,7 @@ _LIMITS = (
     "frequent elsewhere.",
     "Patients unlike those above (other tumours, earlier therapies, lesions outside the box that scans are cut to) are "
     "predicted without a warning.",
-    "A probability of PFS is no statement on whether therapy helps: nobody in such a cohort went untreated.",
+    "A probability of PFS is not a statement on whether therapy helps: nobody in such a cohort went untreated.",
     "The file holds no patient ids, scans or rows of a table, but what was learnt from them: weights, medians, scales, "
     "thresholds that can lie beside the value of one patient, names of columns and of categories. Share it as you would "
     "share a table of results, not as you would share software.",

@@ -61,7 +61,7 @@ def unpack(file: Path) -> dict[str, bytes]:
     FileNotFoundError
         If there is no such file.
     SavedModelError
-        If a byte was changed, it is cut short or longer, it is no such file, it is of a newer format, or it would
+        If a byte was changed, it is cut short or longer, it is not such a file, it is of a newer format, or it would
         unfold to more than a model can be.
     """
     if not file.is_file():
@@ -71,7 +71,7 @@ def unpack(file: Path) -> dict[str, bytes]:
         return _members(_first_format(raw, file.name), file.name)
     start = raw[30 : 30 + len(_MARK) + 1]
     if raw[:4] != b"PK\x03\x04" or start[:-1] != _MARK.encode():
-        raise SavedModelError(f"{file.name} is no model saved by prrt_estimators; pass a file of save_model.")
+        raise SavedModelError(f"{file.name} is not a model saved by prrt_estimators; pass a file of save_model.")
     if start[-1:] != str(FORMAT).encode():
         raise SavedModelError(f"{file.name} is of a newer format; update prrt-estimators to read it.")
     end = _COMMENT + hashlib.sha256(raw[:-64]).hexdigest().encode()
@@ -105,7 +105,7 @@ def _members(content: bytes, name: str) -> dict[str, bytes]:
         raise
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, OSError, zlib.error) as error:
         # Its digest is right, so somebody made it so.
-        raise SavedModelError(f"{name} is no model saved by prrt_estimators ({error}); fetch it again.") from error
+        raise SavedModelError(f"{name} is not a model saved by prrt_estimators ({error}); fetch it again.") from error
 
 
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:

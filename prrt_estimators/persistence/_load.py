@@ -52,7 +52,7 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.M
     FileNotFoundError
         If there is no such file.
     SavedModelError
-        If a byte of the file was changed, it is cut short, it is no such file, it needs something not given, or the
+        If a byte of the file was changed, it is cut short, it is not such a file, it needs something not given, or the
         versions here cannot read it; the message says what it was saved with.
     MissingDependencyError, PretrainedWeightsError
         If published weights that predicting takes cannot be had here.
@@ -113,7 +113,7 @@ def read_model_card(path: str | os.PathLike[str]) -> str:
     FileNotFoundError
         If there is no such file.
     SavedModelError
-        If it was changed, is no saved model, or was saved before models had cards.
+        If it was changed, is not a saved model, or was saved before models had cards.
     """
     parts = unpack(Path(path))
     if "card.md" not in parts:

@@ -21,7 +21,7 @@ _TRUSTED = (
     "prrt_estimators.preprocessing._markers.LiteratureMarkers",
 )
 
-#: A text column with more values than this is no category of a hundred patients, and may be names.
+#: A text column with more values than this is not a category of a hundred patients, and may be names.
 MOST_LEVELS = 20
 
 
@@ -43,7 +43,7 @@ def load_part(content: bytes, name: str) -> Any:
     Raises
     ------
     SavedModelError
-        If it holds a type that is not known, or is no part.
+        If it holds a type that is not known, or is not a part.
     """
     check_stored(content, name)
     check_trees(content, name)

@@ -52,7 +52,7 @@ def suppress(counts: Mapping[str, int]) -> dict[str, str] | None:
 
 
 def _uncertain(name: str, counts: Mapping[str, int], small: set[str], withheld: set[str]) -> bool:
-    """Return whether a reader who knows the total and what is shown is left with two numbers or more."""
+    """Return whether the total and the numbers shown leave two or more numbers unknown."""
     together = sum(counts[other] for other in small | withheld)
     lowest, highest = 1.0, SMALLEST - 1.0
     rest = (small | withheld) - {name}

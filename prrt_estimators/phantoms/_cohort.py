@@ -110,11 +110,11 @@ def make_prrt_cohort(  # type: ignore[misc]
         patients : DataFrame of n rows
             Id, age, sex, height, weight and centre.
         truth : Bunch
-            `attainable` (DataFrame, one row a configuration, the best AUROC and AUPRC that any model could reach),
-            `best_probability` (n rows, a column a configuration: the probability of long PFS that such a model would
+            `attainable` (DataFrame, one row per configuration, the best AUROC and AUPRC that any model could reach),
+            `best_probability` (n rows, a column per configuration: the probability of long PFS that such a model would
             state), `factors` (n rows), `log_hazard` (n,), `log_hazard_ratios`, `time` (n, before censoring),
             `lab_signal` (which columns carry signal), `lab_flags` (n rows: ``"<"``, ``">"``, ``"gap"``),
-            `shape`, `scale`; and with volumes `lesions` (one row a lesion), `pet_signal` and `ct_signal`, the voxels
+            `shape`, `scale`; and with volumes `lesions` (one row per lesion), `pet_signal` and `ct_signal`, the voxels
             that carry signal, bool, shape (n, \\*volume_shape).
 
     Raises

@@ -29,7 +29,7 @@ def write_nifti_cohort(bunch: Bunch, folder: str | os.PathLike[str]) -> Path:
     -------
     Path
         ``folder/cohort.csv`` with the columns patient_id, pet, ct, lesion_mask (paths relative to the table, empty
-        for a scan that the patient lacks), sex, age, one column an analyte with its unit in the name, centre where
+        for a scan that the patient lacks), sex, age, one column per analyte with its unit in the name, centre where
         there are several, pfs_months and progressed. ``folder/truth`` holds what `bunch.truth` knows.
 
     Raises

@@ -117,7 +117,7 @@ def attainable(signal: float = 1.0, n_centres: int = 1) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a configuration, columns ``auroc`` and ``auprc``.
+        One row per configuration, columns ``auroc`` and ``auprc``.
     """
     return _attainable(float(signal), int(n_centres)).copy()
 

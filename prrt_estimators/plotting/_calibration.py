@@ -32,7 +32,7 @@ class CalibrationDisplay(Display):
     Parameters
     ----------
     groups : DataFrame
-        ``predicted``, ``observed``, ``lower``, ``upper``, ``n``, one row a group of patients.
+        ``predicted``, ``observed``, ``lower``, ``upper``, ``n``, one row per group of patients.
     smooth : DataFrame
         ``predicted``, ``observed`` of the smooth curve.
     p_short, p_long : ndarray

@@ -50,7 +50,7 @@ class EmbeddingDisplay(Display):
     Parameters
     ----------
     table : DataFrame
-        ``patient_id``, ``fold``, ``umap_1``, ``umap_2``, ``colour`` and ``hollow``, one row a patient.
+        ``patient_id``, ``fold``, ``umap_1``, ``umap_2``, ``colour`` and ``hollow``, one row per patient.
     color_label : str
         What the colours show.
     color_by : str, default=""
@@ -355,7 +355,7 @@ def _colours(features: OutOfFoldFeatures, color_by: Any, X: Any) -> tuple[Any, s
     table = cohort.get("lab")
     if table is None or color_by not in table.columns:
         columns = "none" if table is None else ", ".join(map(str, table.columns))
-        raise ValueError(f"`color_by`={color_by!r} is no column of X; its laboratory columns are {columns}.")
+        raise ValueError(f"`color_by`={color_by!r} is not a column of X; its laboratory columns are {columns}.")
     unit = column_unit(color_by)
     label = column_labels([color_by])[color_by] + (f" ({unit})" if unit else "")
     return table[color_by].to_numpy(dtype=object), label, nobody

@@ -201,7 +201,7 @@ class ImportanceDisplay(Display):
         return self.table.head(self.max_display).copy()
 
     def plot(self, ax: Axes | None = None) -> ImportanceDisplay:
-        """Draw one bar a name, the most important on top, with its number beside it.
+        """Draw one bar per name, the most important on top, with its number beside it.
 
         Parameters
         ----------

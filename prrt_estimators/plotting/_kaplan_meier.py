@@ -92,7 +92,7 @@ class KaplanMeierDisplay(Display):
         Raises
         ------
         TypeError
-            If `survival` is no structured array.
+            If `survival` is not a structured array.
         ValueError
             If it is empty, or a time is missing or negative.
         """
@@ -134,7 +134,7 @@ class KaplanMeierDisplay(Display):
         Raises
         ------
         TypeError
-            If `survival` is no structured array.
+            If `survival` is not a structured array.
         ValueError
             If lengths differ, a probability is not within 0..1, or a time is missing or negative.
         """

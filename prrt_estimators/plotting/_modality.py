@@ -22,7 +22,7 @@ _LONG, _SHORT = OKABE_ITO["blue"], OKABE_ITO["vermillion"]
 
 
 class ModalityShapleyDisplay(Display):
-    """Shapley values of the modalities: one point a patient, or the way from base to prediction of one patient.
+    """Shapley values of the modalities: one point per patient, or the way from base to prediction of one patient.
 
     Make it with :meth:`from_result` or :meth:`from_estimator`.
 
@@ -140,7 +140,7 @@ class ModalityShapleyDisplay(Display):
         return used or list(MODALITIES)
 
     def summary(self) -> pd.DataFrame:
-        """Return one row a modality that is used.
+        """Return one row per modality that is used.
 
         Returns
         -------

@@ -157,7 +157,7 @@ class ModelComparisonDisplay(Display):
         return self.summary["model"].tolist()
 
     def plot(self, ax: Axes | None = None) -> ModelComparisonDisplay:
-        """Draw one row a model and one bar a metric, with the numbers beside them.
+        """Draw one row per model and one bar per metric, with the numbers beside them.
 
         Parameters
         ----------

@@ -48,7 +48,7 @@ class SaliencyDisplay(Display):
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes, shape (n_rows, 4)
-        One row a scan and a map, one column a plane.
+        One row per scan and map, one column per plane.
     figure_ : matplotlib Figure
         Figure that holds them.
     position_ : tuple of 3 floats

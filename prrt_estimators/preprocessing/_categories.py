@@ -27,7 +27,7 @@ def is_nothing(value: Any, words: frozenset[str] = EMPTY) -> bool:
 def category_text(values: pd.Series, levels: Iterable[str] = ()) -> np.ndarray:
     """Return plain text with one spelling for every empty cell, which is a category of its own.
 
-    A word such as ``none`` is no empty cell where it is one of the column's levels, or one of `levels`.
+    A word such as ``none`` is not an empty cell where it is one of the column's levels, or one of `levels`.
     """
     nothing = empty_words(values) - {str(level).lower() for level in levels if level != MISSING}
     return np.array(

@@ -119,7 +119,7 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
         return float("nan")
     order = np.argsort(values[counted], kind="stable")
     ordered, below = values[counted][order], np.cumsum(weights[counted][order])
-    # Sums of weights that are no whole numbers miss the half by rounding.
+    # Sums of weights that are not whole numbers miss the half by rounding.
     half, slack = below[-1] / 2, below[-1] * 1e-12
     low, high = np.searchsorted(below, [half - slack, half + slack])
     return float(ordered[low] / 2 + ordered[min(high, len(ordered) - 1)] / 2)

@@ -63,7 +63,7 @@ class LabPanels(TransformerMixin, BaseEstimator):
     analytes : bool, default=False
         Also return each analyte, standardised, beside the panels.
     others : {"keep", "drop"}, default="keep"
-        What becomes of columns that are no analytes, such as age, grade or Ki-67. They are prepared as by
+        What becomes of columns that are not analytes, such as age, grade or Ki-67. They are prepared as by
         `LabPreprocessor`, without indicators of gaps. Sex, which the panels are adjusted for, is not among them where
         there is a panel, nor are analytes of no panel.
 

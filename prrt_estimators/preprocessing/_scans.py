@@ -115,17 +115,17 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[Problem
     if least == most:
         found.append(Problem(f"every voxel is {least:g}", "export the scan again"))
     elif unit == "SUVbw" and most > SUV_CEILING:
-        found.append(Problem(f"greatest value {most:g} is no SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
+        found.append(Problem(f"greatest value {most:g} is not an SUV; it looks like Bq/mL", "convert the PET to SUVbw"))
     elif unit == "SUVbw" and most <= 0:
         found.append(Problem("no voxel is positive", "convert the PET to SUVbw"))
     elif unit == "SUVbw" and _too_negative(data, least, most):
-        what = f"values down to {least:.4g} are no SUV"
+        what = f"values down to {least:.4g} are not SUV"
         if least < -200:
             found.append(Problem(f"{what}; {LOOKS_LIKE_CT}", "give the PET in SUVbw", code=IS_CT))
         else:
             found.append(Problem(f"{what}; a PET in SUVbw has hardly any below 0", "convert the PET to SUVbw"))
     elif unit == "HU" and most <= 1 and least > CT_LEAST:
-        found.append(Problem(f"values {least:g} to {most:g} are no HU", "export the CT in HU, without windowing"))
+        found.append(Problem(f"values {least:g} to {most:g} are not HU", "export the CT in HU, without windowing"))
     elif unit == "HU" and least > CT_LEAST:
         below = "0" if least >= 0 else f"{CT_LEAST:g}"
         remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"

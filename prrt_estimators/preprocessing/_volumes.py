@@ -1,4 +1,4 @@
-"""From scanner grids to one fixed box a patient, once."""
+"""From scanner grids to one fixed box per patient, once."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def _warn_of_padding(reader: BoxReader) -> None:
 
 
 class VolumePreprocessor(KeepsPaths, TransformerMixin, BaseEstimator):
-    """Bring PET and CT of any orientation and spacing into one fixed box a patient.
+    """Bring PET and CT of any orientation and spacing into one fixed box per patient.
 
     The box is centred on the field of view of the PET (of the CT for a patient without PET), so PET and CT share
     one grid. Interpolation is linear with a Gaussian anti-alias filter when shrinking; outside a scan PET is 0 SUV

@@ -119,7 +119,7 @@ def _only_last_trains(encoder: Encoder) -> None:
     stages = [child for child in encoder.network.children() if any(True for _ in child.parameters())]
     while len(stages) == 1 and list(stages[0].children()):
         stages = [child for child in stages[0].children() if any(True for _ in child.parameters())]
-    # A normalisation at the end is no stage by itself.
+    # A normalisation at the end is not a stage by itself.
     weighty = [k for k, stage in enumerate(stages) if any(weight.ndim > 1 for weight in stage.parameters())]
     if not weighty:
         return

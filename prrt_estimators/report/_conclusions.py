@@ -154,7 +154,7 @@ def limits(comparison: Any) -> list[str]:
     if repeats > 1:
         said.insert(
             1,
-            "The standard deviation over repeats tells how much the split matters. It is no confidence interval and "
+            "The standard deviation over repeats tells how much the split matters. It is not a confidence interval and "
             "much smaller than one.",
         )
     else:

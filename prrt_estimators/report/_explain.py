@@ -225,8 +225,8 @@ def _labs(
     section.add(
         "permutation_importance",
         ImportanceDisplay.from_result(dropped),
-        "Loss of AUROC on test patients when the values of a column are dealt out anew among them; columns that go "
-        "together are dealt out together. Around zero: the forest does as well without.",
+        "Loss of AUROC on test patients when the values of a column are permuted among them; columns that go "
+        "together are permuted together. Around zero: the forest does as well without.",
     )
     explanation = shap_values(model, labs, y=y, cv=splits, random_state=seed)
     section.add("shap", draw_beeswarm(explanation), _BEESWARM)

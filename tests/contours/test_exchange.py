@@ -122,7 +122,7 @@ def test_a_correction_comes_back(cohort, tmp_path, tool):
     assert pd.read_csv(cohort / "lesions.csv")[["patient_id", "lesion", "voxels"]].values.tolist() == [
         ["A", 1, 9], ["A", 2, 8], ["Z", 1, 2],
     ]  # fmt: skip
-    # The same again is no change, and a second correction keeps what was found first.
+    # The same again is not a change, and a second correction keeps what was found first.
     assert apply_corrections(X, cohort / "cohort.csv", out).empty is False
     digest = read_record(cohort)["A"]["found_sha256"]
     export_lesions(X, tmp_path / "again")

@@ -244,7 +244,7 @@ BAD = {
     ),
     "duplicate patient": (
         {"patient_id": ["P1", "P2", "P2", "P4", "P5", "P6"]}, {},
-        ["patient P2, patient_id: the patient occurs in 2 rows (2, 3). Remedy: keep one row a patient."],
+        ["patient P2, patient_id: the patient occurs in 2 rows (2, 3). Remedy: keep one row per patient."],
     ),
     "no id": (
         {"patient_id": ["P1", "", "P3", "P4", "P5", "P6"]}, {},

@@ -219,10 +219,10 @@ def test_time_goes_before_a_guessed_class_and_after_a_named_one():
 
 
 def test_patients_without_outcome_are_left_out_aloud():
-    with pytest.warns(CohortWarning, match="for want of an outcome in the table: 1 of 3 patients"):
+    with pytest.warns(CohortWarning, match="because the table has no outcome: 1 of 3 patients"):
         b = load(cohort([5, None, 20], [1, None, 1]))
     assert b.excluded["reason"].tolist() == ["no time in column 'pfs_months'"]
-    with pytest.warns(CohortWarning, match="for want of an outcome in the table: 1 of 3 patients"):
+    with pytest.warns(CohortWarning, match="because the table has no outcome: 1 of 3 patients"):
         b = load({"age": [50, 60, 70], "pfs_class": ["long", "", "short"]})
     assert b.X.ids.tolist() == ["row 1", "row 3"]
 

@@ -197,9 +197,9 @@ def test_a_file_without_pixels(tmp_path):
 
 def test_a_named_file_that_is_no_dicom(ct_folder, tmp_path):
     (tmp_path / "notes.txt").write_text("nothing")
-    assert refusal([ct_folder / "0001.dcm", tmp_path / "notes.txt"]).startswith("file 2 of 2 is no DICOM file")
+    assert refusal([ct_folder / "0001.dcm", tmp_path / "notes.txt"]).startswith("file 2 of 2 is not a DICOM file")
     (ct_folder / "0009.dcm").write_text("an HTML page that the server sent instead")
-    assert refusal(ct_folder).startswith("file 5 of 5 is no DICOM file")
+    assert refusal(ct_folder).startswith("file 5 of 5 is not a DICOM file")
 
 
 def test_a_file_that_may_not_be_read(ct_folder, monkeypatch):

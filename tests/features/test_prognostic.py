@@ -35,7 +35,7 @@ def test_volume_is_a_sum_of_shares():
 
 def test_peaks_are_local_maxima_of_uptake_in_tumour():
     pet = np.full(SHAPE, 0.9)
-    pet[3, 3, 3], pet[10, 10, 10], pet[13, 3, 3] = 9.9, 39.9, 80.0  # the last is no tumour
+    pet[3, 3, 3], pet[10, 10, 10], pet[13, 3, 3] = 9.9, 39.9, 80.0  # the last is not a tumour
     on_pet = shares(((3, 3, 3), 1.0), ((10, 10, 10), 1.0))
     numbers = prognostic_numbers(tumour(pet=pet, on_pet=on_pet), PLAIN)
     assert numbers["log_peak_mean"] == pytest.approx((np.log(10) + np.log(40)) / 2)

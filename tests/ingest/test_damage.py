@@ -242,7 +242,7 @@ def test_files_of_nobody_are_told(damaged):
     nobody = result.flow[result.flow["patient_id"] == ""]["reason"].tolist()
     assert sorted(nobody) == [
         "1 damaged DICOM file(s), of no patient that can be told",
-        "3 file(s) that are no DICOM",
+        "3 file(s) that are not DICOM",
         f"{SHAPE[2]} image(s) without a patient identifier",
     ]
 

@@ -90,9 +90,9 @@ def harmful(kind: str, source: Path, target: Path) -> None:
         ds.file_meta.TransferSyntaxUID = JPEG2000Lossless
         ds.PixelData = pydicom.encaps.encapsulate([b"\xff\x4f\xff\x51" + bytes(40)])
         ds["PixelData"].VR = "OB"
-    elif kind == "a position that is no number":
+    elif kind == "a position that is not a number":
         raw(ds, 0x00200032, "DS", b"nan\\0\\inf ")
-    elif kind == "a slope that is no number":
+    elif kind == "a slope that is not a number":
         raw(ds, 0x00281053, "DS", b"one ")
     elif kind == "names of other alphabets":
         raw(ds, 0x00080005, "CS", b"ISO_IR 999")
@@ -123,7 +123,7 @@ def harmful(kind: str, source: Path, target: Path) -> None:
 
 KINDS = (
     "pipe", "socket", "loop", "device", "deflated bomb", "frames ²", "frames of 5,000 digits", "a million frames",
-    "negative frames", "65535 rows", "65535 compressed rows", "a position that is no number", "a slope that is no number",
+    "negative frames", "65535 rows", "65535 compressed rows", "a position that is not a number", "a slope that is not a number",
     "names of other alphabets", "length beyond the end", "cut in its header", "cut in its pixels", "only its mark", "noise",
     "nested a thousand times",
 )  # fmt: skip

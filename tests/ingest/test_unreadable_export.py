@@ -71,7 +71,7 @@ def test_an_archive_beside_the_images_is_told_and_a_full_disk_names_its_folder(t
     shutil.make_archive(str(folder / "dicom" / "more"), "zip", files(folder, ids[0], "pet")[0].parent)
     result = ingest(folder / "dicom", folder / "clinical.xlsx", tmp_path / "out", key_file=key_of(folder), n_jobs=1)
     nobody = result.flow.loc[result.flow["patient_id"] == "", "reason"].tolist()
-    assert nobody == ["1 file(s) that are no DICOM, 1 archive(s) among them that are not opened"]
+    assert nobody == ["1 file(s) that are not DICOM, 1 archive(s) among them that are not opened"]
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

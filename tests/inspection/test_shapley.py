@@ -23,7 +23,7 @@ NAMES = ["pet", "ct", "lab"]
 
 
 class Known(ClassifierMixin, BaseEstimator):
-    """A model whose logit is `rule` of one number a modality, with a token for what is missing."""
+    """A model whose logit is `rule` of one number per modality, with a token for what is missing."""
 
     classes_ = np.array([0, 1])
     tokens = {"pet": 0.3, "ct": -0.2, "lab": 0.1}  # noqa: RUF012

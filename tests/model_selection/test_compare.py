@@ -251,7 +251,7 @@ def test_safe_folder_names():
         ({"y": np.zeros(45, int)}, ValueError, "all 45 patients have short PFS"),
         ({"y": np.arange(45)}, ValueError, "1 .long PFS. or 0"),
         ({"y": np.array([(True, 3.0)] * 45, dtype=[("event", bool), ("time", float)])}, ValueError, "horizon"),
-        ({"y": [0, 1]}, ValueError, "one value a patient"),
+        ({"y": [0, 1]}, ValueError, "one value per patient"),
         ({"cv": 20}, ValueError, "no more folds than the smaller class"),
         ({"cv": []}, ValueError, "cv gave no split"),
         ({"cv": [([0, 1, 2], [2, 3])]}, ValueError, "trains and tests on the same"),
@@ -272,7 +272,7 @@ def test_bad_input_is_named(change, error, words):
 
 def test_duplicate_patients_are_refused():
     X, y = table()
-    with pytest.raises(ValueError, match="patient P stands twice"):
+    with pytest.raises(ValueError, match="patient P appears twice"):
         compare_models({"a": OnCohort()}, Cohort({"lab": X}, ids=["P"] * 45), y, cv=3, verbose=0)
 
 

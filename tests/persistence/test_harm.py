@@ -122,7 +122,7 @@ def test_other_files_are_told_apart(small, target):
         load_model(target)
     for content in (b"", b"PK\x03\x04 something else", pickle.dumps({}), sealed(archive_of({}, first="other.txt"))):
         target.write_bytes(content)
-        with pytest.raises(SavedModelError, match="is no model saved by"):
+        with pytest.raises(SavedModelError, match="is not a model saved by"):
             load_model(target)
     for content in (b"prrt-model 9 abc\n", sealed(archive_of(parts_of(small), first="prrt-model-3"))):
         target.write_bytes(content)

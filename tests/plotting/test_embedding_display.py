@@ -129,7 +129,9 @@ def test_wrong_arguments_are_named(features, cohort, places):
         draw(color_by="time", X=Cohort({"lab": cohort["lab"]}))
     with pytest.raises(ValueError, match="`X` must hold the same 51 patients; it holds 3"):
         draw(color_by="time", X=cohort[:3])
-    with pytest.raises(ValueError, match="`color_by`='age' is no column of X; its laboratory columns are chromogranin"):
+    with pytest.raises(
+        ValueError, match="`color_by`='age' is not a column of X; its laboratory columns are chromogranin"
+    ):
         draw(color_by="age", X=cohort)
     with pytest.raises(ValueError, match="`color_by` must have one value for each of 51 patients"):
         draw(color_by=[1, 2])
