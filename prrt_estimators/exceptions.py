@@ -205,7 +205,7 @@ class CohortWarning(UserWarning):
 
 
 class NothingKnownWarning(CohortWarning):
-    """Nothing that a model looks at is known of a patient, so that the probability says nothing of this patient."""
+    """Nothing that a model looks at is known of a patient, so that the probability carries no information on this patient."""
 
 
 class CensoredPatientsWarning(CohortWarning):

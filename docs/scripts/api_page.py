@@ -31,7 +31,7 @@ ROOMS = {
     "prrt_estimators.ingest": "Whole exports to pseudonymous cohorts, and lesions back into their studies.",
     "prrt_estimators.model_selection": "Comparing models, and the statistics of comparison.",
     "prrt_estimators.metrics": "Scores beyond those of scikit-learn.",
-    "prrt_estimators.inspection": "Why a model says what it says: laboratory values, modalities, feature space and maps.",
+    "prrt_estimators.inspection": "What moves a model's predictions: laboratory values, modalities, feature space and maps.",
     "prrt_estimators.plotting": "Displays: `from_estimator`, `from_predictions`, `plot`.",
     "prrt_estimators.report": "The page of a comparison.",
     "prrt_estimators.persistence": "Saved models.",

@@ -1,4 +1,4 @@
-"""Why a model says what it says: laboratory values, modalities, feature space and maps."""
+"""What moves a model's predictions: laboratory values, modalities, feature space and maps."""
 
 from prrt_estimators.inspection._embedding import (
     OutOfFoldFeatures,

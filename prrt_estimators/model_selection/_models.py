@@ -18,7 +18,7 @@ MODEL_NAMES = tuple(MODELS)
 
 @dataclass(frozen=True)
 class Skipped:
-    """Stands where a model would, and says why there is none.
+    """Stands for a model that is not run, with the reason.
 
     Parameters
     ----------
