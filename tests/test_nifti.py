@@ -250,6 +250,8 @@ def test_a_pet_in_stored_integers_is_taken(tmp_path):
     counts = write(tmp_path / "counts.nii.gz", np.rint(PET * 100).astype(np.int16))
     for file in (tmp_path / "scaled.nii.gz", counts):
         prepare_volumes(Cohort({"pet": [str(file)]}))
+    read = [read_scan(str(file), "pet").data.max() for file in (tmp_path / "scaled.nii.gz", counts)]
+    assert read == pytest.approx([PET.max(), 100 * PET.max()], rel=0.02)
 
 
 # Values -----------------------------------------------------------------------------------------------------------

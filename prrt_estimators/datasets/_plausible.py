@@ -12,8 +12,8 @@ from prrt_estimators.datasets._codings import without_coding
 from prrt_estimators.datasets._column_vocabulary import guess_name
 from prrt_estimators.datasets._targets import Outcome
 
-_LONGEST = 360.0  # months
-_FEWEST_SHARES = 3  # values by which fractions are told from small percentages
+_MAX_MONTHS = 360.0  # months
+_MIN_SHARES = 3  # values by which fractions are told from small percentages
 _NAMED = 3  # patients that a warning spells out
 #: Shares of a whole, of which 100 % is all there is; other percentages are of a norm or changes, which know no end.
 _SHARES = re.compile(
@@ -55,7 +55,7 @@ def implausible_labs(lab: pd.DataFrame, ids: np.ndarray) -> list[str]:
         low, high = limits
         if high == 100:  # shares
             known = lab[name].to_numpy()[np.isfinite(lab[name].to_numpy())]
-            if len(known) >= _FEWEST_SHARES and known.max() <= 1 and (known % 1 != 0).any():
+            if len(known) >= _MIN_SHARES and known.max() <= 1 and (known % 1 != 0).any():
                 told.append(
                     f"column {name!r} is a percentage, but holds nothing above {known.max():g}: fractions of 1, as a reader of "
                     "Excel gives them? Multiply them by 100; nothing was changed."
@@ -73,8 +73,8 @@ def implausible_times(outcome: Outcome, ids: np.ndarray, column: str, unit: str)
     time, written = outcome.time, outcome.written
     if time is None or written is None:
         return []
-    odd = np.flatnonzero((time > _LONGEST) & np.isfinite(time))
-    expected = f"at most {_LONGEST:g} months"
+    odd = np.flatnonzero((time > _MAX_MONTHS) & np.isfinite(time))
+    expected = f"at most {_MAX_MONTHS:g} months"
     return [_sentence(column, written, odd, ids, expected, f" {unit}")] if len(odd) else []
 
 

@@ -20,7 +20,7 @@ from prrt_estimators.exceptions import Problem
 
 _LONG, _SHORT = frozenset(["long", "lang"]), frozenset(["short", "kurz"])
 _SLIPS = 10  # more bad cells than this are another coding, not slips of the pen
-_LONGEST_MEDIAN = 120.0  # months; a cohort's median PFS beyond ten years is a time in another unit
+_MAX_MEDIAN = 120.0  # months; a cohort's median PFS beyond ten years is a time in another unit
 
 
 @dataclass
@@ -174,7 +174,7 @@ def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
         remedy = "write the time of the last follow-up, and 0 in the event column"
         outcome.problems.append(Problem(what, remedy, patient=ids[k], column=column))
     filled = time[np.isfinite(time)]
-    if roles.time_unit is None and len(filled) and np.median(filled) > _LONGEST_MEDIAN:
+    if roles.time_unit is None and len(filled) and np.median(filled) > _MAX_MEDIAN:
         what = f"the median time is {np.median(filled):g}, too long for months"
         remedy = f"name the unit, e.g. {keyword('time_unit', 'days')}"
         outcome.problems.append(Problem(what, remedy, column=column))

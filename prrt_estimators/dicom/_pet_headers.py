@@ -16,9 +16,9 @@ from prrt_estimators.exceptions import SUVError
 
 _PHILIPS = "Philips PET Private Group"
 #: A dose below is in MBq: no scan is done with 10 kBq, nor with 10 GBq.
-_LEAST_DOSE_BQ = 1e4
+_MIN_DOSE_BQ = 1e4
 #: A weight from here on is in g, a height above in cm.
-_MOST_WEIGHT_KG, _MOST_HEIGHT_M = 1000.0, 3.0
+_MAX_WEIGHT_KG, _MAX_HEIGHT_M = 1000.0, 3.0
 #: Placeholders and slips of the unit lie outside.
 _USUAL_WEIGHT_KG, _USUAL_DOSE_BQ = (10.0, 400.0), (1e6, 1e10)
 
@@ -86,7 +86,7 @@ class PETHeaders:
     def weight(self) -> float:
         """Return the body weight in kg."""
         weight = self._positive("PatientWeight", "weight_kg", self.slices)
-        if weight >= _MOST_WEIGHT_KG:
+        if weight >= _MAX_WEIGHT_KG:
             self.remarks.append(f"{label('PatientWeight')} {weight:g} is taken as g, not kg")
             weight /= 1000
         low, high = _USUAL_WEIGHT_KG
@@ -98,7 +98,7 @@ class PETHeaders:
     def height(self) -> float:
         """Return the body height in m."""
         height = self._positive("PatientSize", None, self.slices)
-        if height > _MOST_HEIGHT_M:
+        if height > _MAX_HEIGHT_M:
             self.remarks.append(f"{label('PatientSize')} {height:g} is taken as cm, not m")
             height /= 100
         self.tags["PatientSize"] = height
@@ -118,7 +118,7 @@ class PETHeaders:
     def dose(self) -> float:
         """Return the dose at the time of injection in Bq."""
         dose = self._positive("RadionuclideTotalDose", "dose_bq", self.pharmaceuticals())
-        if dose < _LEAST_DOSE_BQ and "dose_bq" not in self.given:
+        if dose < _MIN_DOSE_BQ and "dose_bq" not in self.given:
             self.remarks.append(f"{label('RadionuclideTotalDose')} {dose:g} is taken as MBq, not Bq")
             dose *= 1e6
         low, high = _USUAL_DOSE_BQ

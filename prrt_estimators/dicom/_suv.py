@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: Uptake times outside are remarked on, in minutes.
 _USUAL_UPTAKE = (30.0, 120.0)
 #: More half-lives than this between injection and scan leave no activity to measure.
-_MOST_HALF_LIVES = 20
+_MAX_HALF_LIVES = 20
 #: What a scanner normalised by, by SUV type: kind, and the mass in kg from weight, height and sex.
 _NORMALISED_BY: dict[str, tuple[str, Callable[[float, float, str], float]]] = {
     "LBMJAMES128": ("GML/LBM-James128", lean_mass_james),
@@ -254,7 +254,7 @@ def _per_activity(series: PETHeaders, decay: str) -> tuple[np.ndarray, Moment | 
             "series with its times."
         )
     seconds = np.array([(moment - injected.when).total_seconds() for moment in moments])
-    if seconds.max() > _MOST_HALF_LIVES * half_life:
+    if seconds.max() > _MAX_HALF_LIVES * half_life:
         raise SUVError(
             f"{seconds.max() / half_life:.0f} half-lives lie between injection and scan, so no activity is left. Check "
             f"{label('RadionuclideHalfLife')}, which is in seconds, and the time of injection."

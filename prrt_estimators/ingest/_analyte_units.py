@@ -14,7 +14,7 @@ from prrt_estimators._values import is_error_cell, parse_number, read_numbers
 
 _WITH_UNIT = re.compile(r"^((?:[<>]=?|≤|≥)?\s*[\d.,' ]*\d)\s*([^\d\s.,].*)$")
 _PER_MICROLITRE = re.compile(r"/\s*[uµμ]l\b", re.I)
-_FEWEST_TO_JUDGE = 3
+_MIN_TO_JUDGE = 3
 
 
 def output_name(analyte: Analyte) -> str:
@@ -144,7 +144,7 @@ def read_analyte(
 
 def _mistaken_unit(bare: list[float], analyte: Analyte) -> str:
     """Say so where no unit is stated and the values fit another unit far better: nobody has a creatinine of 80 mg/dL."""
-    if len(bare) < _FEWEST_TO_JUDGE or analyte.upper_limit() is None:
+    if len(bare) < _MIN_TO_JUDGE or analyte.upper_limit() is None:
         return ""
     median = float(np.median(bare))
     if _fits(median, analyte):

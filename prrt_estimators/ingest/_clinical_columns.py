@@ -51,8 +51,8 @@ _OTHER_ID = re.compile(
 _WEIGHT = re.compile(r"^(body ?)?weight( kg)?$|^(koerper ?)?gewicht( kg)?$|^patient weight( kg)?$")
 _SEX = re.compile(r"^(patient )?(sex|gender|geschlecht)$")
 _FILE = re.compile(r"[/\\].+[/\\]\S|^[/\\]|^[a-z]:\\|\.(nii|gz|dcm|dicom|ima|zip)$", re.I)
-_LONGEST_WORD = 40
-_MOST_LEVELS = 12
+_MAX_WORD = 40
+_MAX_LEVELS = 12
 
 
 @dataclass
@@ -223,10 +223,10 @@ def _analyte(name: str) -> Column | None:
 
 def _words(name: str, filled: list[object], keep: tuple[str, ...]) -> Column:
     levels = {str(cell) for cell in filled}
-    short = all(len(level) <= _LONGEST_WORD for level in levels)
+    short = all(len(level) <= _MAX_WORD for level in levels)
     if name in keep:
         return Column("category", "passed on as the user wishes")
-    if short and len(levels) <= _MOST_LEVELS and len(levels) * 2 <= max(len(filled), 4):
+    if short and len(levels) <= _MAX_LEVELS and len(levels) * 2 <= max(len(filled), 4):
         return Column("category", f"{len(levels)} different words, passed on as they are")
     return Column("text", "free text or too many different words: not passed on")
 

@@ -18,7 +18,7 @@ from prrt_estimators.ingest._headers import CONTOURS, Header, floats, quiet, rea
 _BATCH = 64
 _MAX_OTHERS = 1000
 #: Below this many files, starting processes costs more than they save.
-_FEWEST_FOR_PROCESSES = 1000
+_MIN_FOR_PROCESSES = 1000
 _IDENTIFYING = (
     "patient_id", "patient_name", "birth_date", "accession", "other_ids", "other_names", "birth_name", "mother",
     "address", "telephone", "referrer", "performer", "reader", "operator", "study_uid", "series_uid", "frame_uid",
@@ -223,7 +223,7 @@ def _files(root: str, skip: str | None, closed: list[str]) -> Iterator[str]:
 
 def _read_all(root: str, paths: list[str], n_jobs: int) -> Iterator[tuple[str, Header | str]]:
     batches = [paths[k : k + _BATCH] for k in range(0, len(paths), _BATCH)]
-    if n_jobs == 1 or len(paths) < _FEWEST_FOR_PROCESSES:
+    if n_jobs == 1 or len(paths) < _MIN_FOR_PROCESSES:
         answers: Iterator[list[Header | str]] = (_read_batch(root, batch) for batch in batches)
     else:
         from joblib import Parallel, delayed

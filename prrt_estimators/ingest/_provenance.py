@@ -18,7 +18,7 @@ ALLOWED = (
     "KVP", "ConvolutionKernel", "FilterType", "GantryDetectorTilt", "ScanOptions", "SpiralPitchFactor",
     "ExposureModulationType",
 )  # fmt: skip
-_LONGEST = 200
+_MAX_MONTHS = 200
 #: Of those, what an archive or a technician may have written.
 _FREE = (
     "ImageType", "Manufacturer", "ManufacturerModelName", "SoftwareVersions", "ReconstructionMethod", "ScatterCorrectionMethod",
@@ -50,7 +50,7 @@ def tags_of(header: Any, identity: Identity) -> dict[str, str]:
             if keyword in _FREE:
                 text = without_words(text, told)
                 text = "" if has_date(text) else text
-            if text and len(text) <= _LONGEST and not identity.kinds_in(text):
+            if text and len(text) <= _MAX_MONTHS and not identity.kinds_in(text):
                 found[keyword] = text
                 break
     return found

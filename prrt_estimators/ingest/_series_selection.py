@@ -18,11 +18,11 @@ from prrt_estimators.ingest._foreseeable_problems import is_covered, is_whole, p
 from prrt_estimators.ingest._joined_series import other_parts
 from prrt_estimators.ingest._kernels import kernel_kind
 
-FEWEST_SLICES = 4
+MIN_SLICES = 4
 #: The rules in words, for the provenance record and the documentation.
 RULES = (
     "PET: image storage, attenuation-corrected, neither projection, dynamic, gated nor secondary capture, axial, one "
-    f"orientation and one matrix, at least {FEWEST_SLICES} slices.",
+    f"orientation and one matrix, at least {MIN_SLICES} slices.",
     "Tracer: of several, the first in the list of tracers; none is taken where none is in it.",
     "Time point: the last day with such a PET on or before the start of therapy; without a date of therapy there must "
     "be one day only, unless the first or the last is asked for.",
@@ -187,9 +187,9 @@ def unusable(series: Series) -> str:
         return "slices of several sizes"
     if not all(abs(o[0] * o[4] - o[1] * o[3]) > 0.7 for o in series.orientations):
         return "not axial"
-    if places(series) >= FEWEST_SLICES:
+    if places(series) >= MIN_SLICES:
         return ""
-    return "files that end before their last pixel" if series.cut else f"fewer than {FEWEST_SLICES} slices"
+    return "files that end before their last pixel" if series.cut else f"fewer than {MIN_SLICES} slices"
 
 
 def _candidates(person: Person, modality: str) -> tuple[list[Series], str]:

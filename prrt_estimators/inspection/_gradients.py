@@ -18,7 +18,7 @@ from prrt_estimators.exceptions import ExplanationWarning, MissingDependencyErro
 from prrt_estimators.inspection._inputs import MapInputs
 
 #: Fewer voxels along an axis cannot tell where something is.
-LEAST_GRID = 4
+MIN_GRID = 4
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ METHODS = tuple(_METHODS)
 def feature_layer(inputs: MapInputs, name: str, run: Callable[[], Any]) -> nn.Module:
     """Return the layer of a modality's branch whose feature map Grad-CAM weighs.
 
-    The last one with at least `LEAST_GRID` voxels along each axis, or with the most there is.
+    The last one with at least `MIN_GRID` voxels along each axis, or with the most there is.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def feature_layer(inputs: MapInputs, name: str, run: Callable[[], Any]) -> nn.Mo
 
     def note(module: nn.Module, _: Any, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.ndim == 5:
-            seen.append((min(min(output.shape[2:]), LEAST_GRID), module))
+            seen.append((min(min(output.shape[2:]), MIN_GRID), module))
 
     hooks = [module.register_forward_hook(note) for module in inputs.encoder(name).modules()]
     try:

@@ -14,7 +14,7 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.estimators._by_modality import branch_settings
 from prrt_estimators.persistence._cohort_summary import code
 from prrt_estimators.persistence._configuration import as_data
-from prrt_estimators.persistence._small_cells import SMALL, SMALLEST
+from prrt_estimators.persistence._small_cells import MIN_CELL, SMALL
 from prrt_estimators.pretrained import WEIGHTS
 
 _PLAN = "Not stated. `save_model(..., X=X, y=y)` describes them."
@@ -167,7 +167,7 @@ def _training(estimator: Any, config: Mapping[str, Any]) -> list[str]:
         )
     if "n_patients_" in fitted:
         n = fitted["n_patients_"]
-        lines.append(f"- Pretrained on {SMALL if n < SMALLEST else n} CTs without outcomes.")
+        lines.append(f"- Pretrained on {SMALL if n < MIN_CELL else n} CTs without outcomes.")
     return lines
 
 

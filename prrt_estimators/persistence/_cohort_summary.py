@@ -15,10 +15,10 @@ from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
 from prrt_estimators.cohort import Volumes
 from prrt_estimators.contours import count_corrected
-from prrt_estimators.persistence._small_cells import SMALL, SMALLEST, WITHHELD, suppress, with_share
+from prrt_estimators.persistence._small_cells import MIN_CELL, SMALL, WITHHELD, suppress, with_share
 
 #: Medians and quartiles stand on at least so many patients.
-FEWEST = 10
+MIN_KNOWN = 10
 
 _OTHER = "other"
 _MISSING = "missing"
@@ -49,7 +49,7 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
     n = len(y) if X is None else len(X) if cohort is None else len(cohort)
     if y is not None and len(y) != n:
         raise ValueError(f"X holds {n} patients and y {len(y)}; pass those that the model was fitted on.")
-    if n < SMALLEST:
+    if n < MIN_CELL:
         return [f"Patients: {SMALL}. Nothing else is shown of so few."]
     lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(y, n)}")]
     rows = []
@@ -110,7 +110,7 @@ def _column(values: pd.Series, n: int) -> tuple[str, str]:
     if text.any() or len(np.unique(known)) <= 2:
         return _categories(values, n)
     missing = _missing(n - len(known), n)
-    if len(known) < FEWEST:
+    if len(known) < MIN_KNOWN:
         return "too few to show", missing
     # Rounded, because a median can be the value of one patient.
     low, middle, high = (_rounded(value) for value in np.percentile(known, [25, 50, 75]))
@@ -125,8 +125,8 @@ def _categories(values: pd.Series, n: int) -> tuple[str, str]:
     """Return the counts of categories; those of few patients are counted together and not named."""
     labels = pd.Series([_label(value) for value in values])
     found = labels[labels != ""].value_counts()
-    counts = {str(label): int(count) for label, count in found.items() if count >= SMALLEST}
-    rare, empty = int(found[found < SMALLEST].sum()), int((labels == "").sum())
+    counts = {str(label): int(count) for label, count in found.items() if count >= MIN_CELL}
+    rare, empty = int(found[found < MIN_CELL].sum()), int((labels == "").sum())
     cells = {f"level {label}": count for label, count in counts.items()} | {_OTHER: rare, _MISSING: empty}
     texts = suppress(cells)
     if texts is None:

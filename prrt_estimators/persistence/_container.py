@@ -24,7 +24,7 @@ _MARK = "prrt-model-"
 _DIGESTS = "digests.json"
 _COMMENT = b"sha256:"
 _FIRST = b"prrt-model 1 "
-_MOST_PARTS = 32
+_MAX_PARTS = 32
 #: Forests unfold to some 40 times their size. Far more than that, beyond so many bytes, is a trap.
 _FOLD, _UNFOLDED, _ALTOGETHER = 100, 64 * 2**20, 2**30
 _EPOCH = (2000, 1, 1, 0, 0, 0)
@@ -118,7 +118,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], size: int, name: str) -> None
     """Refuse an archive that unfolds to far more than it holds, before anything is unfolded."""
     held = sum(info.compress_size for info in entries)
     folded = [info for info in entries if info.compress_type != zipfile.ZIP_STORED]
-    if len(entries) > _MOST_PARTS or len({info.filename for info in entries}) < len(entries):
+    if len(entries) > _MAX_PARTS or len({info.filename for info in entries}) < len(entries):
         raise SavedModelError(f"{name} holds {len(entries)} parts, or two of one name; a saved model does not.")
     unfolded = sum(info.file_size for info in folded)
     allowed = min(max(_UNFOLDED, _FOLD * sum(info.compress_size for info in folded)), _ALTOGETHER)

@@ -13,7 +13,7 @@ from prrt_estimators._former_parameters import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.metrics._score import chance_at, factor, score_title
 from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
-from prrt_estimators.persistence._small_cells import SMALLEST
+from prrt_estimators.persistence._small_cells import MIN_CELL
 
 #: Parameters that change where or how fast a model is fitted, not what it is.
 _WITHOUT_EFFECT = frozenset({"cache_dir", "device", "n_jobs", "verbose", "precision", "random_state"})
@@ -140,7 +140,7 @@ def _same_patients(comparison: Any, X: Any) -> str:
 
 def _classes_hidden(comparison: Any) -> bool:
     counts = np.bincount(comparison.survival["y_true"].to_numpy(dtype=int), minlength=2)
-    return bool(((counts > 0) & (counts < SMALLEST)).any())
+    return bool(((counts > 0) & (counts < MIN_CELL)).any())
 
 
 def _other_settings(params: Mapping[str, Any], compared: Mapping[str, str]) -> list[str]:

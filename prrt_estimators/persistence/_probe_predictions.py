@@ -35,7 +35,7 @@ TOLERANCE = 1e-4
 _ROWS = 4
 _FACTORS = (1.0, 0.5, 3.0, math.nan, 1.5, 0.1)
 #: Larger networks and volumes would make saving and loading wait.
-_MOST_VOXELS, _MOST_WEIGHTS = 96**3, 5_000_000
+_MAX_VOXELS, _MAX_WEIGHTS = 96**3, 5_000_000
 
 
 def predict_probe(estimator: Any) -> dict[str, Any] | None:
@@ -150,7 +150,7 @@ def _network(estimator: DeepPFSEstimator) -> np.ndarray | None:
     module = estimator.net_.module_
     shapes: Mapping[str, tuple[int, ...]] = estimator.shapes_
     voxels = sum(math.prod(shape) for shape in shapes.values())
-    if voxels > _MOST_VOXELS or sum(p.numel() for p in module.parameters()) > _MOST_WEIGHTS:
+    if voxels > _MAX_VOXELS or sum(p.numel() for p in module.parameters()) > _MAX_WEIGHTS:
         return None
     names = estimator.modalities_
     present = np.ones((_ROWS, len(names)), dtype=bool)

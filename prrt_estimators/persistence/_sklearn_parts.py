@@ -22,7 +22,7 @@ _TRUSTED = (
 )
 
 #: A text column with more values than this is not a category of a hundred patients, and may be names.
-MOST_LEVELS = 20
+MAX_LEVELS = 20
 
 
 def dump_part(fitted: Any) -> bytes:
@@ -58,10 +58,10 @@ def load_part(content: bytes, name: str) -> Any:
 def check_levels(fitted: Any) -> None:
     """Refuse a preprocessor whose categories may be free text, which the file would hold word by word."""
     for column, levels in text_levels(fitted).items():
-        if len(levels) > MOST_LEVELS:
+        if len(levels) > MAX_LEVELS:
             raise ValueError(
                 f"column {column!r} has {len(levels)} different texts, which the saved model would hold: they may tell "
-                f"who the patients are. Leave the column out, or group it into at most {MOST_LEVELS} categories. joblib "
+                f"who the patients are. Leave the column out, or group it into at most {MAX_LEVELS} categories. joblib "
                 "writes the model as it is, for your own use."
             )
 

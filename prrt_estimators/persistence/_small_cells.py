@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 
 #: Counts below this are hidden.
-SMALLEST = 5
+MIN_CELL = 5
 
-SMALL, WITHHELD = f"<{SMALLEST}", "not shown"
+SMALL, WITHHELD = f"<{MIN_CELL}", "not shown"
 
 
 def suppress(counts: Mapping[str, int]) -> dict[str, str] | None:
@@ -39,9 +39,9 @@ def suppress(counts: Mapping[str, int]) -> dict[str, str] | None:
     >>> suppress({"yes": 1, "no": 5}) is None
     True
     """
-    small = {name for name, count in counts.items() if 0 < count < SMALLEST}
+    small = {name for name, count in counts.items() if 0 < count < MIN_CELL}
     withheld: set[str] = set()
-    left = sorted((name for name, count in counts.items() if count >= SMALLEST), key=lambda name: counts[name])
+    left = sorted((name for name, count in counts.items() if count >= MIN_CELL), key=lambda name: counts[name])
     while not all(_uncertain(name, counts, small, withheld) for name in small):
         if not left:
             return None
@@ -54,10 +54,10 @@ def suppress(counts: Mapping[str, int]) -> dict[str, str] | None:
 def _uncertain(name: str, counts: Mapping[str, int], small: set[str], withheld: set[str]) -> bool:
     """Return whether the total and the numbers shown leave two or more numbers unknown."""
     together = sum(counts[other] for other in small | withheld)
-    lowest, highest = 1.0, SMALLEST - 1.0
+    lowest, highest = 1.0, MIN_CELL - 1.0
     rest = (small | withheld) - {name}
-    least = sum(1 if other in small else SMALLEST for other in rest)
-    most = sum(SMALLEST - 1 if other in small else math.inf for other in rest)
+    least = sum(1 if other in small else MIN_CELL for other in rest)
+    most = sum(MIN_CELL - 1 if other in small else math.inf for other in rest)
     return min(highest, together - least) - max(lowest, together - most) >= 1
 
 

@@ -18,7 +18,7 @@ _COMPILED = (
     "sklearn.ensemble._hist_gradient_boosting", "sklearn.ensemble._gb", "sklearn.metrics", "sklearn._loss",
 )  # fmt: skip
 _LEAF = -1
-_MOST_FEATURES = 1_000_000
+_MAX_FEATURES = 1_000_000
 
 
 def check_trees(content: bytes, name: str) -> None:
@@ -76,7 +76,7 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 def _check(node: dict[str, Any], archive: zipfile.ZipFile) -> None:
     features, classes, outputs = node["__reduce__"]["args"]["content"]
     n_features, n_classes = _number(features), _array(classes, archive)
-    if not 1 <= n_features <= _MOST_FEATURES or _number(outputs) != 1:
+    if not 1 <= n_features <= _MAX_FEATURES or _number(outputs) != 1:
         raise ValueError("its features or outputs")
     if n_classes.shape != (1,) or n_classes.dtype.kind not in "iu" or not 1 <= int(n_classes[0]) <= 1000:
         raise ValueError("its classes")

@@ -11,8 +11,8 @@ from prrt_estimators.phantoms._factors import Patient
 from prrt_estimators.phantoms._shapes import Ellipsoid, Grid
 
 ORGANS = ("liver", "bone", "node")
-_MOST = 40
-_FEWEST = 3
+_MAX_LESIONS = 40
+_MIN_LESIONS = 3
 _TYPICAL_COUNT = 12.0
 _COUNT_SPREAD = 0.42
 _RADIUS_MM = {"liver": 16.0, "bone": 12.5, "node": 13.0}
@@ -74,17 +74,17 @@ def place_lesions(patient: Patient, anatomy: Anatomy) -> list[Lesion]:
     pet, ct = patient.seen("pet"), patient.seen("ct")
     wanted_pet = _TYPICAL_COUNT * np.exp(_COUNT_SPREAD * pet["avid_burden"])
     wanted_ct = _TYPICAL_COUNT * np.exp(_COUNT_SPREAD * ct["ct_burden"])
-    n_pet, n_ct = (int(np.clip(np.round(n), _FEWEST, _MOST)) for n in (wanted_pet, wanted_ct))
+    n_pet, n_ct = (int(np.clip(np.round(n), _MIN_LESIONS, _MAX_LESIONS)) for n in (wanted_pet, wanted_ct))
     n = max(n_pet, n_ct)
 
     liver = 1 / (1 + np.exp(-(0.4 + 0.7 * patient.factors["liver_share"])))
-    organ_draw, sizes = rng.random(_MOST), np.exp(0.28 * rng.standard_normal(_MOST))
-    uptake = rng.standard_normal(_MOST)
-    stretch = np.exp(0.14 * rng.standard_normal((_MOST, 3)))
-    yaw = rng.uniform(0, 180, _MOST)
+    organ_draw, sizes = rng.random(_MAX_LESIONS), np.exp(0.28 * rng.standard_normal(_MAX_LESIONS))
+    uptake = rng.standard_normal(_MAX_LESIONS)
+    stretch = np.exp(0.14 * rng.standard_normal((_MAX_LESIONS, 3)))
+    yaw = rng.uniform(0, 180, _MAX_LESIONS)
     organs = np.where(organ_draw < liver, 0, np.where(organ_draw < liver + 0.55 * (1 - liver), 1, 2))
     # Which lesions are shared is left to chance, so that position tells nothing.
-    order = rng.permutation(_MOST)
+    order = rng.permutation(_MAX_LESIONS)
     ranks = np.argsort(order[:n])
     on_ct, on_pet = ranks < n_ct, ranks < n_pet
 

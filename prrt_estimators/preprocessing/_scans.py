@@ -23,7 +23,7 @@ SUV_CEILING = 5000.0
 #: or below -1 in more than `NEGATIVE_SHARE` of the voxels, they are values of another kind.
 SUV_FLOOR, UNDERSHOOT, NEGATIVE_SHARE = -5.0, 0.1, 0.05
 #: Fat lies below this many HU, and so do lungs and air: every CT of a body reaches it.
-CT_LEAST = -50.0
+MAX_CT_MINIMUM = -50.0
 #: HU that int16 holds, in which prepared CTs are kept. No tissue or implant lies beyond.
 HU_RANGE = (-32768.0, 32767.0)
 #: Stored CT values begin at 0 and reach this; what was windowed does not.
@@ -124,10 +124,10 @@ def _faults(data: np.ndarray, affine: np.ndarray, modality: str) -> list[Problem
             found.append(Problem(f"{what}; {LOOKS_LIKE_CT}", "give the PET in SUVbw", code=IS_CT))
         else:
             found.append(Problem(f"{what}; a PET in SUVbw has hardly any below 0", "convert the PET to SUVbw"))
-    elif unit == "HU" and most <= 1 and least > CT_LEAST:
+    elif unit == "HU" and most <= 1 and least > MAX_CT_MINIMUM:
         found.append(Problem(f"values {least:g} to {most:g} are not HU", "export the CT in HU, without windowing"))
-    elif unit == "HU" and least > CT_LEAST:
-        below = "0" if least >= 0 else f"{CT_LEAST:g}"
+    elif unit == "HU" and least > MAX_CT_MINIMUM:
+        below = "0" if least >= 0 else f"{MAX_CT_MINIMUM:g}"
         remedy = "check that the file is the CT; apply the rescale slope and intercept only if it is"
         found.append(Problem(f"no voxel is below {below} HU; {LOOKS_LIKE_PET}", remedy, code=IS_PET))
     return found
@@ -157,8 +157,8 @@ def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
     if MODALITIES[modality].unit == "HU":
         if least < HU_RANGE[0] or most > HU_RANGE[1]:
             return [f"{least:g} to {most:g} HU; what is beyond {HU_RANGE[0]:g} to {HU_RANGE[1]:g} is cut off there"]
-        if least > CT_LEAST and most > STORED_VALUES:
-            return [f"{least:g} to {most:g} and no voxel below {CT_LEAST:g} HU; {LOOKS_LIKE_PET}"]
+        if least > MAX_CT_MINIMUM and most > STORED_VALUES:
+            return [f"{least:g} to {most:g} and no voxel below {MAX_CT_MINIMUM:g} HU; {LOOKS_LIKE_PET}"]
         return []
     if most > SUV_CEILING:
         return [f"SUV up to {most:g}; it looks like Bq/mL"]

@@ -23,7 +23,7 @@ from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
 from prrt_estimators.preprocessing._scans import read_scan, remarks_on_values, tell_swapped
 
 #: PET and CT whose fields of view share less than this are not of one examination; below the second it is remarked on.
-LEAST_OVERLAP, SMALL_OVERLAP = 0.1, 0.5
+MIN_OVERLAP, SMALL_OVERLAP = 0.1, 0.5
 #: Their middles lie closer than this (mm) from right to left and from front to back: both are of one table.
 SAME_TABLE = 50.0
 
@@ -150,9 +150,9 @@ class BoxReader:
                 f"{MODALITIES[together[0]].title} and {MODALITIES[name].title} share {overlap(*views):.0%} of their field of "
                 f"view; centres lie {float(np.linalg.norm(between)):.0f} mm apart"
             )
-            if overlap(*views) >= LEAST_OVERLAP and (overlap(*views) < SMALL_OVERLAP or between[:2].max() > SAME_TABLE):
+            if overlap(*views) >= MIN_OVERLAP and (overlap(*views) < SMALL_OVERLAP or between[:2].max() > SAME_TABLE):
                 self.remarks.setdefault(shared, []).append(row)
-            if overlap(*views) < LEAST_OVERLAP:
+            if overlap(*views) < MIN_OVERLAP:
                 problems.append(
                     Problem(
                         shared,

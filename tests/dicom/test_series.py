@@ -181,7 +181,7 @@ def test_any_cut_is_refused(ct_folder):
     content = path.read_bytes()
     for length in range(0, len(content), 7):
         path.write_bytes(content[:length])
-        refusal(ct_folder)
+        assert refusal(ct_folder), f"cut to {length} bytes"
 
 
 def test_an_empty_file(ct_folder):

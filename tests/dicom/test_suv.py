@@ -204,7 +204,8 @@ def test_unusual_uptake_times_are_remarked_on(injected, minutes):
 
 @pytest.mark.parametrize("injected", ["103000", "090000"])
 def test_uptake_times_at_the_limits_are_usual(injected):
-    suv_factors([pet_header(RadiopharmaceuticalStartDateTime=f"20250101{injected}")])
+    header = pet_header(RadiopharmaceuticalStartDateTime=f"20250101{injected}")
+    assert (suv_factors([header]).factors > 0).all()  # a warning would be an error here
 
 
 def test_the_order_of_the_headers_is_that_of_the_factors():

@@ -119,7 +119,8 @@ def test_ten_events_are_enough_and_say_nothing():
     X, months, event, y = patients(40, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted(X, months, event, y)
+        model = fitted(X, months, event, y)
+    assert (model.learnt_from_, model.n_events_) == ("time", int(event.sum()))
 
 
 def test_repeated_columns_share_one_effect():

@@ -129,7 +129,7 @@ def test_every_length_of_a_cut_file_is_told(export, tmp_path):
 
 def test_processes_agree_and_progress_is_told(export, monkeypatch):
     folder, _ = export
-    monkeypatch.setattr(_export_index, "_FEWEST_FOR_PROCESSES", 10)
+    monkeypatch.setattr(_export_index, "_MIN_FOR_PROCESSES", 10)
     monkeypatch.setattr(_export_index, "_BATCH", 7)
     told = []
     assert walk(folder, n_jobs=2, progress=lambda done, total: told.append((done, total))) == walk(folder)

@@ -195,7 +195,7 @@ def test_probes_that_cannot_be_compared_are_not(saved):
 
 def test_a_large_network_is_not_probed(saved, monkeypatch):
     model = load_model(saved["fusion"])
-    monkeypatch.setattr(_probe_predictions, "_MOST_WEIGHTS", 1000)
+    monkeypatch.setattr(_probe_predictions, "_MAX_WEIGHTS", 1000)
     assert _probe_predictions.predict_probe(model) is None
 
 
