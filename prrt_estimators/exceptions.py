@@ -92,7 +92,7 @@ class MissingModalityError(ValueError):
 
     Parameters
     ----------
-    text : str
+    text : str, default=""
         The message.
     modalities : iterable of str, default=()
         Modalities that are missing, one of which is enough where an estimator takes either.
@@ -183,7 +183,7 @@ class PretrainedWeightsError(ValueError):
 
     Parameters
     ----------
-    text : str
+    text : str, default=""
         The message.
     kind : {"unknown", "absent", "damaged", "misfit"}, default="misfit"
         No weights of that name; not on this machine; another digest, or not readable; or not for this network, modality
