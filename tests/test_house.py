@@ -102,12 +102,37 @@ def test_only_net_imports_skorch():
     assert users == ["_net.py"]
 
 
+#: Tests of what no single module holds.
+ACROSS = {
+    "decisions": "no decision on a message", "docs": "pages", "docs_build": "pages", "docs_code": "pages", "extending": "all registries",
+    "house": "rules", "memory": "a full memory", "packaging": "the wheel", "paths": "files and folders", "plain_english": "texts",
+}  # fmt: skip
+
+
+def misplaced(tests: list[str], rooms: set[str], modules: set[str]) -> list[str]:
+    """Return the test files (paths below tests/) that lie where a reader would not look for them."""
+    found = []
+    for path in tests:
+        folder, _, name = path.rpartition("/")
+        subject = name.removeprefix("test_").removesuffix(".py")
+        if folder and folder not in rooms | {"benchmarks"}:
+            found.append(path)
+        if not folder and subject not in modules | set(ACROSS):
+            found.append(path)
+    return found
+
+
 def test_tests_mirror_the_rooms():
     rooms = {package.rpartition(".")[2] for package in PACKAGES[1:]}
-    folders = {
-        folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir() and any(folder.glob("test_*.py"))
-    }
-    assert folders <= rooms
+    modules = {file.stem.lstrip("_") for file in (ROOT / "prrt_estimators").glob("*.py")}
+    tests = [str(file.relative_to(ROOT / "tests").as_posix()) for file in (ROOT / "tests").rglob("test_*.py")]
+    assert misplaced(tests, rooms, modules) == []
+    assert rooms - {path.partition("/")[0] for path in tests} == set(), "rooms without tests"
+
+
+def test_a_misplaced_test_is_found():
+    tests = ["metrics/test_scores.py", "test_io.py", "test_cli_check.py", "elsewhere/test_x.py", "test_house.py"]
+    assert misplaced(tests, {"metrics"}, {"io"}) == ["test_cli_check.py", "elsewhere/test_x.py"]
 
 
 # Docstrings -------------------------------------------------------------------------------------------------------
@@ -272,6 +297,15 @@ def test_every_public_name_is_on_the_api_page():
     expected = set(public_names())
     assert expected - listed == set(), "not on docs/api.md"
     assert listed - expected == set(), "on docs/api.md, but not public"
+
+
+def test_stable_names_are_few_and_provisional_ones_exist(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "scripts")
+    api_page = importlib.import_module("api_page")
+    assert len(api_page.stable_names()) <= 110
+    for room, names in api_page.PROVISIONAL.items():
+        offered = {name for package, name in public_names() if package == room}
+        assert {name.lstrip("-") for name in names.split()} - {"*"} <= offered, room
 
 
 def test_every_public_name_is_there():

@@ -57,6 +57,40 @@ CONSTANTS = {
     "app": "The commands as a typer application.",
 }
 
+#: Public names that may still change in any release: "*" for all of a room, except those listed after it with a minus.
+PROVISIONAL = {
+    "prrt_estimators.contours": "*",
+    "prrt_estimators.networks": "*",
+    "prrt_estimators.pretrained": "* -WEIGHTS",
+    "prrt_estimators.dicom": "* -read_ct -read_pet -suv_factors",
+    "prrt_estimators.ingest": "* -ingest -IngestResult",
+    "prrt_estimators.inspection": (
+        "attribution_in_regions class_separation correlated_groups label_randomisation map_similarity randomise_weights "
+        "summarise_regions weight_randomisation OutOfFoldFeatures"
+    ),
+    "prrt_estimators.metrics": "SCORES Score auprc_of_chance find_score CalibrationLine loess_calibration",
+    "prrt_estimators.model_selection": (
+        "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
+        "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
+        "BASELINES CONFIGURATIONS MODEL_NAMES"
+    ),
+    "prrt_estimators.plotting": "OKABE_ITO model_label style_context",
+    "prrt_estimators.preprocessing": "ClippedScaler prepare_volumes default_panels",
+    "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
+    "prrt_estimators.phantoms": "*",
+}
+
+
+def is_stable(room: str, name: str) -> bool:
+    """Return whether a public name keeps its meaning until the next major release."""
+    listed = PROVISIONAL.get(room, "").split()
+    return name not in listed and ("*" not in listed or f"-{name}" in listed)
+
+
+def stable_names() -> list[str]:
+    """Return the public names that are kept stable, each once."""
+    return sorted({name for room, name in public_names() if is_stable(room, name)})
+
 
 def rooms() -> dict[str, str]:
     """Return the public packages in the order of the page, each with a line about it."""
@@ -110,13 +144,18 @@ def page() -> str:
     lines = [
         "# Public names",
         "",
-        "What is listed here is kept stable; everything else is private. `help(name)` gives parameters, shapes, units and",
-        "an example.",
+        "A stable name keeps its meaning until the next major release. A provisional one works and is tested, and may change",
+        "in any release, which the changelog then says. Everything else is private. `help(name)` gives parameters, shapes,",
+        "units and an example.",
     ]
     for room, about in rooms().items():
         module = importlib.import_module(room)
-        lines += ["", f"## `{room}`", "", about, "", "| name | what it is |", "|---|---|"]
-        lines += [f"| `{name}` | {sentence(getattr(module, name), name)} |" for name in public(module)]
+        lines += ["", f"## `{room}`", "", about]
+        for title, kept in (("", True), ("provisional name", False)):
+            names = [name for name in public(module) if is_stable(room, name) is kept]
+            if names:
+                lines += ["", f"| {title or 'name'} | what it is |", "|---|---|"]
+                lines += [f"| `{name}` | {sentence(getattr(module, name), name)} |" for name in names]
     return "\n".join(lines) + "\n"
 
 

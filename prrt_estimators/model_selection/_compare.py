@@ -323,8 +323,7 @@ def _run(
     lacks: dict[str, tuple[str, ...]] = {}
     for name, error in unable.items():
         reason, lacks[name] = private_text(str(error), X), error.modalities
-        record = {"status": "skipped", "reason": reason, "lacks": list(error.modalities), "warnings": []}
-        records[name].append(record)
+        records[name].append({"status": "skipped", "reason": reason, "lacks": list(error.modalities), "warnings": []})
         skipped[name] = reason
         del counts[name]
     in_order = {name: skipped[name] for name in models if name in skipped}

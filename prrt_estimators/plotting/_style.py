@@ -132,7 +132,7 @@ def model_label(name: str) -> str:
     return model_title(name)
 
 
-def line_style(index: int) -> dict[str, str]:
+def line_style(index: int) -> dict[str, Any]:
     """Return colour and dashes of the curve number `index`: 21 that differ."""
     colours = list(OKABE_ITO.values())
     return {

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators import FusionPFSClassifier, PETPFSClassifier, make_prrt_cohort
 
-FOLDER = Path(__file__).resolve().parents[1] / "benchmarks"
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 
 @pytest.fixture

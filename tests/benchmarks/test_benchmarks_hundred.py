@@ -13,7 +13,7 @@ import pytest
 from prrt_estimators import Cohort
 from prrt_estimators.estimators import published_directions
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "hundred_patients.md"
 
 
