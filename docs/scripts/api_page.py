@@ -66,9 +66,13 @@ PROVISIONAL = {
     "prrt_estimators.ingest": "* -ingest -IngestResult",
     "prrt_estimators.inspection": (
         "attribution_in_regions class_separation correlated_groups label_randomisation map_similarity randomise_weights "
-        "summarise_regions weight_randomisation OutOfFoldFeatures"
+        "summarise_regions umap_embedding weight_randomisation OutOfFoldFeatures PermutationImportance SaliencyMaps"
     ),
-    "prrt_estimators.metrics": "SCORES Score auprc_of_chance find_score CalibrationLine loess_calibration",
+    "prrt_estimators.metrics": (
+        "SCORES Score auprc_of_chance find_score CalibrationLine loess_calibration DCalibration brier_survival "
+        "cumulative_dynamic_auc d_calibration harrell_c integrated_brier restricted_mean_survival survival_calibration "
+        "survival_curves uno_c"
+    ),
     "prrt_estimators.model_selection": (
         "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
