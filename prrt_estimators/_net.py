@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,6 @@ class _Stopped(BaseException):
 
 class _Enough(BaseException):
     """Carries early stopping out of the loop, apart from an interruption, which skorch signals alike."""
-
-
-class _StopEarly(EarlyStopping):
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        try:
-            super().on_epoch_end(net, **kwargs)
-        except KeyboardInterrupt:
-            if self.misses_ < self.patience:
-                raise
-            raise _Enough from None
 
 
 class PFSNet(NeuralNet):
@@ -111,6 +101,16 @@ class PFSNet(NeuralNet):
             return self
         except KeyboardInterrupt as interruption:
             raise _Stopped from interruption
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Call the callbacks; early stopping of the caller's own ends the training and is no interruption."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            stoppers = [one for _, one in self.callbacks_ if isinstance(one, EarlyStopping)]
+            if any(one.misses_ >= one.patience for one in stoppers):
+                raise _Enough from None
+            raise
 
     def _set_training(self, training: bool = True) -> None:
         """Switch the mode if it changes; skorch walks all submodules for every batch."""
@@ -185,6 +185,7 @@ def train(
     device: torch.device,
     autocast: bool,
     verbose: int,
+    callbacks: Sequence[Any] = (),
 ) -> PFSNet:
     """Train a module and return its skorch net, on the CPU and without optimiser state.
 
@@ -204,23 +205,25 @@ def train(
         Rows of `dataset` kept from training, on whose loss training stops early; the best epoch is kept.
     patience : int
         Epochs without improvement before stopping.
+    callbacks : sequence of skorch callbacks, default=()
+        The caller's own, called after those of the training.
 
     Returns
     -------
     PFSNet
     """
-    callbacks: list[tuple[str, Callback]] = []
+    own: list[Any] = []
     training: Any = dataset
     split = None
     if validation_rows is not None:
         rest = np.setdiff1d(np.arange(len(dataset)), validation_rows)
         training, split = Rows(dataset, rest), predefined_split(Rows(dataset, validation_rows))
-        callbacks.append(("stop", _StopEarly(patience=patience, load_best=True, sink=_silent)))
+        own.append(("stop", EarlyStopping(patience=patience, load_best=True, sink=_silent)))
     if lr_schedule == "cosine":
         policy = torch.optim.lr_scheduler.CosineAnnealingLR
-        callbacks.append(("schedule", LRScheduler(policy=policy, T_max=max_epochs)))
+        own.append(("schedule", LRScheduler(policy=policy, T_max=max_epochs)))
     if verbose == 1:
-        callbacks.append(("bar", _ProgressBar()))
+        own.append(("bar", _ProgressBar()))
     # One kernel for all weights: a third of a step's time on a small network is the optimiser's loop over them.
     options: dict[str, Any] = {f"criterion__{key}": value for key, value in (criterion_options or {}).items()}
     options |= {"optimizer__weight_decay": weight_decay, "optimizer__fused": device.type != "mps"}
@@ -236,7 +239,7 @@ def train(
         max_epochs=max_epochs,
         batch_size=batch_size,
         train_split=split,
-        callbacks=callbacks,
+        callbacks=[*own, *checked_callbacks(callbacks)],
         callbacks__print_log=PrintLog(sink=_stderr) if verbose > 1 else None,
         verbose=int(verbose > 1),
         device=str(device),
@@ -259,7 +262,7 @@ def train(
             ) from error
         raise
     finally:
-        _rest(net, module)
+        _rest(net, module, callbacks)
     losses = np.array(net.history[:, "train_loss"], dtype=float)
     if not np.isfinite(losses).all():
         raise ValueError(
@@ -277,11 +280,35 @@ def wrap(module: FusionNet, *, criterion: Any, batch_size: int) -> PFSNet:
     return net
 
 
-def _rest(net: PFSNet, module: nn.Module) -> None:
-    """Leave nothing on the GPU: a search keeps every fitted clone."""
+def checked_callbacks(callbacks: Sequence[Any] | None) -> list[Any]:
+    """Return callbacks of skorch, or pairs of name and callback, as a list.
+
+    Raises
+    ------
+    TypeError
+        If one is something else.
+    """
+    found = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+    for one in found:
+        held = one[1] if isinstance(one, tuple) and len(one) == 2 else one
+        if not (isinstance(held, Callback) or (isinstance(held, type) and issubclass(held, Callback))):
+            raise TypeError(
+                f"`callbacks` must hold callbacks of skorch, such as skorch.callbacks.EpochScoring, or pairs (name, callback); got "
+                f"{type(held).__name__}."
+            )
+    return found
+
+
+def _rest(net: PFSNet, module: nn.Module, callbacks: Sequence[Any]) -> None:
+    """Leave nothing on the GPU, and neither the optimiser nor patients: a search keeps every fitted clone."""
     module.to("cpu")
     net.set_params(device="cpu") if net.initialized_ else None
-    net.optimizer_ = None
+    net.optimizer_, net.train_split = None, None
+    # Schedules hold the optimiser, early stopping the best weights; those of the caller stay.
+    kept = checked_callbacks(callbacks)
+    held = [one[1] if isinstance(one, tuple) else one for one in kept]
+    net.callbacks = kept or None
+    net.callbacks_ = [pair for pair in getattr(net, "callbacks_", []) if any(pair[1] is one for one in held)]
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

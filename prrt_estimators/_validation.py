@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._forms import FORMS, are_records, are_scans
 from prrt_estimators._io import absolute
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._pandas_tables import as_frame
@@ -52,8 +53,9 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
 
     Parameters
     ----------
-    X : Cohort, mapping, Volumes, array of shape (n, 1, D, H, W) or 2-D table
-        A 5-D array counts as the modality `image`; a table as ``"lab"``.
+    X : Cohort, mapping, list of mappings, Volumes, scans of one modality, or 2-D table
+        A mapping may have its keys in any case; a list of mappings is read by `Cohort.from_records`. Scans of one modality are a
+        list of paths or images, or an array of shape (n, 1, D, H, W), and count as `image`; a table counts as ``"lab"``.
     image : {"pet", "ct"}, default=None
         Which modality an array or `Volumes` holds.
 
@@ -69,17 +71,16 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
         return Cohort({"lab": X})
     if isinstance(X, Mapping):
         return Cohort(X)
-    ndim = X.ndim if hasattr(X, "ndim") else (1 if isinstance(X, Volumes) else np.ndim(X))
-    if isinstance(X, Volumes) or ndim in (4, 5):
+    if are_records(X):
+        return Cohort.from_records(X)
+    if isinstance(X, Volumes) or are_scans(X, image is not None):
         if image is None:
-            raise TypeError('which modality is this array? Pass a mapping such as {"pet": array}.')
+            raise TypeError('which modality is this array or list? Pass a mapping such as {"pet": array}.')
         return Cohort({image: X})
+    ndim = X.ndim if hasattr(X, "ndim") else np.ndim(X)
     if ndim == 2:
         return Cohort({"lab": X})
-    raise TypeError(
-        f"expected a Cohort, a mapping with some of the keys {tuple(MODALITIES)}, a 5-D array or a 2-D table; "
-        f"got {type(X).__name__} with {ndim} dimension(s)."
-    )
+    raise TypeError(f"expected {FORMS}; got {type(X).__name__} with {ndim} dimension(s).")
 
 
 def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) -> tuple[str, ...]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,158 +10,15 @@ import pandas as pd
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._events import as_events
-from prrt_estimators._io import absolute, existing_spelling
+from prrt_estimators._forms import as_array, by_lower_name
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._pandas_tables import as_frame
-from prrt_estimators._text import plain_text, unquoted_path
+from prrt_estimators._records import Parts, parts_of_columns, parts_of_records
+from prrt_estimators._text import plain_text
 from prrt_estimators._values import lost_digits
+from prrt_estimators._volumes import Volumes
 
-#: Spellings of "this patient has no scan" in a list of paths.
-_ABSENT = ("", "nan", "none", "na", "n/a", "<na>")
-
-
-class Volumes(Sequence):
-    """One imaging modality of a cohort: files that are read when a batch asks for them, or an array.
-
-    Parameters
-    ----------
-    items : sequence of path or None, or array of shape (n, 1, D, H, W) or (n, D, H, W)
-        Paths of NIfTI files, with None (or an empty cell) for a patient without that scan; or the voxels
-        themselves, SUVbw for PET and HU for CT, all on one grid with axes towards Right, Anterior, Superior. In
-        an array, a patient whose voxels are all NaN has no scan. Relative paths start in the working folder of this
-        moment and are kept absolute.
-    spacing : array of shape (3,) or (n, 3), default=None
-        Millimetres between the voxels of an array along Right, Anterior, Superior, for those who need them, such as
-        pretrained weights that were made for one spacing. Files tell theirs themselves.
-
-    Attributes
-    ----------
-    paths : ndarray of str or None, shape (n,), or None
-        The files, as absolute paths; None when the voxels are held in memory.
-    array : ndarray of shape (n, 1, D, H, W) or None
-        The voxels; None when they lie in files.
-    present : ndarray of bool, shape (n,)
-        Which patients have this scan.
-    spacing : ndarray of shape (n, 3) or None
-        Millimetres between the voxels of an array, where they are known.
-
-    Notes
-    -----
-    Pickling an object made of paths writes the paths, compressed, and never a voxel.
-
-    Examples
-    --------
-    >>> scans = Volumes(["/data/a.nii.gz", None, "/data/c.nii.gz"])
-    >>> len(scans), scans.present.tolist(), scans[[0, 2]].paths.tolist()
-    (3, [True, False, True], ['/data/a.nii.gz', '/data/c.nii.gz'])
-    """
-
-    present: np.ndarray
-
-    def __init__(self, items: Any, *, spacing: Any = None):
-        self.paths: np.ndarray | None = None
-        self.array: np.ndarray | None = None
-        self.spacing: np.ndarray | None = None
-        if isinstance(items, Volumes):
-            self.paths, self.array, self.present = items.paths, items.array, items.present
-            self.spacing = items.spacing
-        elif hasattr(items, "ndim") and items.ndim > 1:
-            self.array = _as_volume_array(items)
-            # One voxel tells: a scan with some NaN voxels is damaged, not absent, and is refused later.
-            corner = np.isnan(self.array[:, 0, 0, 0, 0])
-            self.present = ~corner
-            for row in np.flatnonzero(corner):
-                self.present[row] = not np.isnan(self.array[row]).all()
-        else:
-            self.paths = np.array([_as_path(item) for item in items] + [None], dtype=object)[:-1]
-            self.present = np.array([path is not None for path in self.paths], dtype=bool)
-        if spacing is not None:
-            if self.array is None:
-                raise ValueError("`spacing` belongs to an array; files hold their own.")
-            self.spacing = _as_spacing(spacing, len(self))
-
-    @property
-    def shape(self) -> tuple[int]:
-        """``(n,)``: patients, as scikit-learn counts them."""
-        return (len(self),)
-
-    def __len__(self) -> int:
-        return len(self.present)
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return one item (a path, an array of shape (1, D, H, W) or None), or the `Volumes` of several."""
-        if isinstance(key, (int, np.integer)):
-            if not self.present[key]:
-                return None
-            return self.paths[key] if self.paths is not None else self.array[key]  # type: ignore[index]
-        part = object.__new__(Volumes)
-        part.paths = None if self.paths is None else self.paths[key]
-        part.array = None if self.array is None else self.array[key]
-        part.present = self.present[key]
-        part.spacing = None if self.spacing is None else self.spacing[key]
-        return part
-
-    def __getstate__(self) -> dict[str, Any]:
-        if self.paths is None:
-            return {"array": self.array, "present": self.present, "spacing": self.spacing}
-        # Paths of a cohort differ in a few characters; a search pickles its data for each candidate.
-        text = "\0".join(path or "" for path in self.paths)
-        return {"paths": zlib.compress(text.encode("utf-8", "surrogateescape"), 6), "n": len(self)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        if "paths" in state:
-            text = zlib.decompress(state["paths"]).decode("utf-8", "surrogateescape")
-            self.__init__(text.split("\0") if state["n"] else [])  # type: ignore[misc]
-        else:
-            self.paths, self.array, self.present = None, state["array"], state["present"]
-            self.spacing = state.get("spacing")
-
-    def __sizeof__(self) -> int:
-        parts = [part for part in (self.paths, self.array, self.present, self.spacing) if part is not None]
-        text = 0 if self.paths is None else sum(len(path) for path in self.paths if path is not None)
-        return object.__sizeof__(self) + sum(int(part.nbytes) for part in parts) + text
-
-    def __repr__(self) -> str:
-        kind = "files" if self.paths is not None else f"array {self.array.shape[2:]}"  # type: ignore[union-attr]
-        return f"Volumes({int(self.present.sum())} of {len(self)} present, {kind})"
-
-
-def _as_volume_array(items: Any) -> np.ndarray:
-    array = np.asarray(items)
-    if array.ndim == 4:
-        array = array[:, None]
-    if array.ndim != 5 or array.shape[1] != 1:
-        raise ValueError(
-            "volumes must be an array of shape (n_patients, 1, D, H, W) or (n_patients, D, H, W); "
-            f"got shape {np.shape(items)}."
-        )
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"volumes must hold numbers; got an array of dtype {array.dtype}.")
-    return array if array.dtype == np.float32 else array.astype(np.float32)
-
-
-def _as_spacing(spacing: Any, n: int) -> np.ndarray:
-    values = np.asarray(spacing, dtype=np.float64)
-    if values.shape not in ((), (3,), (n, 3)) or not np.isfinite(values).all() or (values <= 0).any():
-        raise ValueError(
-            f"`spacing` must be positive millimetres: one number, three, or an array of shape ({n}, 3); got {spacing!r}."
-        )
-    return np.broadcast_to(values, (n, 3)).copy()
-
-
-def _as_path(item: Any) -> str | None:
-    if item is None or (isinstance(item, float) and np.isnan(item)) or item is pd.NA:
-        return None
-    if not isinstance(item, (str, os.PathLike)):
-        raise TypeError(
-            f"volumes must be paths (str or PathLike, None for no scan) or one array; got {type(item).__name__}. "
-            "Stack arrays of one grid with numpy.stack."
-        )
-    path = unquoted_path(item) if isinstance(item, str) else os.fspath(item)
-    if path.lower() in _ABSENT:
-        return None
-    path = absolute(path)
-    return path if path.isascii() else existing_spelling(path)
+__all__ = ["Cohort", "Volumes"]
 
 
 class Cohort(Mapping):
@@ -175,8 +30,8 @@ class Cohort(Mapping):
     Parameters
     ----------
     data : mapping
-        Any of the scans ``"pet"`` and ``"ct"`` (paths, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
-        DataFrame of shape (n, k), or a 2-D array).
+        Any of the scans ``"pet"`` and ``"ct"`` (paths, images, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
+        DataFrame of shape (n, k), a 2-D array, or a mapping for one patient), in upper or lower case.
     ids : sequence of str, default=None
         Pseudonymous patient ids, for messages and result tables; never seen by a model. Row numbers by default.
     masks : mapping of str to paths or arrays, default=None
@@ -221,15 +76,19 @@ class Cohort(Mapping):
         if isinstance(data, pd.DataFrame):
             raise TypeError(
                 "a Cohort is made of a mapping modality -> values; for a table with one row per patient use "
-                "load_cohort(table), which finds out what each column is."
+                "load_cohort(table), which finds out what each column is, or Cohort.from_frame(table), which goes by their names."
             )
         if not isinstance(data, Mapping):
             raise TypeError(
                 f"a Cohort is made of a mapping with some of the keys {tuple(MODALITIES)}; got {type(data).__name__}."
             )
+        data = by_lower_name(data)
         unknown = [key for key in data if key not in MODALITIES]
         if unknown or not data:
-            raise ValueError(f"a Cohort needs at least one of the modalities {tuple(MODALITIES)}; got {list(data)}.")
+            raise ValueError(
+                f"a Cohort needs at least one of the modalities {tuple(MODALITIES)}, and no other keys; got {list(data)}. Pass "
+                "records with outcome, ids or masks to Cohort.from_records."
+            )
         self._data: dict[str, Any] = {
             name: Volumes(data[name]) if name in IMAGING else _as_table(data[name]) for name in in_order(data)
         }
@@ -246,6 +105,84 @@ class Cohort(Mapping):
             raise ValueError(f"every part of a Cohort needs one row per patient; got lengths {lengths}.")
         if ids is not None and "lab" in self._data:
             check_same_order(pd.Series(self.ids, self.ids), self._data["lab"], ("ids", "'lab'"))
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]], *, return_X_y: bool = False) -> Any:
+        """Return the patients of a list of mappings, as MONAI's datasets take it.
+
+        Parameters
+        ----------
+        records : sequence of mapping
+            One per patient. ``pet`` and ``ct`` are paths or images; ``id``, ``patient_id`` or ``subject`` the id; ``label``,
+            ``target`` or ``y`` the outcome, or a mask if it is a file; ``time`` and ``event`` the survival; ``lab`` a mapping of
+            laboratory values; files with "mask", "seg", "lesion" or "gtv" in their names masks; every other entry is a
+            laboratory value. Names in any case; what MONAI's loaders add is ignored.
+        return_X_y : bool, default=False
+            Return ``(X, y)``.
+
+        Returns
+        -------
+        Cohort or tuple (Cohort, ndarray)
+
+        Raises
+        ------
+        TypeError
+            If there is no record, or one is not a mapping.
+        ValueError
+            If an entry holds files and its name does not say of what, or labels are asked for and missing.
+
+        Examples
+        --------
+        >>> records = [{"id": "A", "pet": "/data/a.nii.gz", "CgA": 95, "label": 1}, {"id": "B", "pet": None, "CgA": 800, "label": 0}]
+        >>> X, y = Cohort.from_records(records, return_X_y=True)
+        >>> X, y.tolist()
+        (Cohort(2 patients: pet=1 scans, lab=1 columns), [1, 0])
+        """
+        return cls._of_parts(parts_of_records(records), return_X_y)
+
+    @classmethod
+    def from_frame(cls, frame: Any, *, return_X_y: bool = False) -> Any:
+        """Return the patients of a table with one row each, by the names of its columns.
+
+        `load_cohort` finds out what each column is, whatever its name, and makes the class of time and event.
+
+        Parameters
+        ----------
+        frame : DataFrame, polars or pyarrow table
+            Columns as the entries of `from_records`. Without a column of ids, the index holds them if it is not a count.
+        return_X_y : bool, default=False
+            Return ``(X, y)``.
+
+        Returns
+        -------
+        Cohort or tuple (Cohort, ndarray)
+
+        Raises
+        ------
+        TypeError
+            If `frame` is no table.
+        ValueError
+            As for `from_records`.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"patient_id": ["A", "B"], "ct": ["/data/a.nii.gz", None], "CgA": [95, 800]})
+        >>> Cohort.from_frame(frame).ids.tolist()
+        ['A', 'B']
+        """
+        frame = as_frame(frame)
+        if not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"`frame` must be a table with one row per patient; got {type(frame).__name__}.")
+        return cls._of_parts(parts_of_columns({name: frame[name] for name in frame.columns}, frame.index), return_X_y)
+
+    @classmethod
+    def _of_parts(cls, parts: Parts, return_X_y: bool) -> Any:
+        X = cls(parts.data, ids=parts.ids, masks=parts.masks, survival=parts.survival)
+        if not return_X_y:
+            return X
+        if parts.label is None or pd.isna(parts.label).any():
+            raise ValueError("every patient needs an outcome named 'label', 'target' or 'y'; some or all have none.")
+        return X, parts.label
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -355,7 +292,9 @@ def _as_table(values: Any) -> pd.DataFrame:
         return values
     if isinstance(values, pd.Series):
         return values.to_frame()
-    array = np.asarray(values)
+    if isinstance(values, Mapping):  # one patient
+        return pd.DataFrame([dict(values)])
+    array = np.asarray(as_array(values))
     if array.ndim != 2:
         raise ValueError(f"'lab' must be a table of shape (n_patients, n_columns); got shape {array.shape}.")
     return pd.DataFrame(array)

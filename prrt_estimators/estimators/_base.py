@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from prrt_estimators._classes import check_same_order, positive_label
+from prrt_estimators._forms import are_records, are_scans, as_array
 from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
@@ -60,20 +61,22 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
         X = as_frame(X)
         # scipy's dictionary-of-keys matrix is a mapping too; it goes on to be refused as sparse.
-        if (isinstance(X, (Mapping, Volumes)) and not issparse(X)) or getattr(X, "ndim", 0) in (4, 5):
+        if not issparse(X) and (
+            isinstance(X, (Mapping, Volumes)) or are_records(X) or are_scans(X, self._image is not None)
+        ):
             return as_cohort(X, image=self._image)
         if not self._takes_table:
             # Lists and arrays of another shape get scikit-learn's own message for what is not understood.
             raise ValueError(
-                f"{type(self).__name__} takes a Cohort, a mapping with {self._image!r} or an array of shape "
-                f"(n, 1, D, H, W). Expected 5 dimensions, got {np.ndim(X)}; reshape your data."
+                f"{type(self).__name__} takes a Cohort, a mapping with {self._image!r}, a list of paths or images, or an array of "
+                f"shape (n, 1, D, H, W). Expected 5 dimensions, got {np.ndim(X)}; reshape your data."
             )
         return None
 
     def _table(self, X: Any, cohort: Cohort | None) -> Any:
         """Return the laboratory table of X."""
         if cohort is None:
-            return as_frame(X)
+            return as_array(as_frame(X))
         if "lab" not in cohort:
             raise MissingModalityError.of(type(self).__name__, ["lab"], cohort.modalities)
         return cohort["lab"]
@@ -112,7 +115,7 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         check_same_order(X, sample_weight, ("X", "sample_weight"))
         if sample_weight is None:
             return X, y, None
-        if isinstance(X, Mapping) and not issparse(X):
+        if (isinstance(X, Mapping) and not issparse(X)) or are_records(X):
             X = as_cohort(X, image=self._image)
         weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
         if not np.isfinite(weights).all():  # looked at here too: scikit-learn can be told to assume it

@@ -33,6 +33,7 @@ NET_CONSTRAINTS: dict[str, Any] = {
     "device": [str],
     "precision": [StrOptions({"auto", "float32", "bfloat16"})],
     "cache_dir": [str, os.PathLike, None],
+    "callbacks": "no_validation",
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }

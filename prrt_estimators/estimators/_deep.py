@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import _batches, _device, _net, _torch_state
 from prrt_estimators._modalities import IMAGING
-from prrt_estimators._validation import check_modalities
+from prrt_estimators._validation import as_cohort, check_modalities
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
 from prrt_estimators.estimators._by_modality import (
@@ -118,6 +118,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
                 device=device,
                 autocast=_device.use_autocast(self.precision, device),
                 verbose=int(self.verbose),
+                callbacks=_net.checked_callbacks(self.callbacks),
             )
         self.n_epochs_ = len(self.net_.history)
         self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]
@@ -311,6 +312,9 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             raise MissingModalityError.of(type(self).__name__, self.modalities_, None)
         if cohort is not None and not set(self.modalities_) & set(cohort):
             raise MissingModalityError.of(type(self).__name__, self.modalities_, cohort.modalities)
+        if cohort is None and len(self.modalities_) > 1:
+            # A table alone: patients of whom nothing but laboratory values is known.
+            cohort = as_cohort(self._table(X, None))
         table = None
         if "lab" in self.modalities_:
             if cohort is not None and "lab" not in cohort:

@@ -91,6 +91,9 @@ class FusionPFSClassifier(DeepPFSClassifier):
         computes those in it too, up to three times as fast on processors that have it; training on a CPU never uses it.
     cache_dir : path, default=None
         Where prepared volumes are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    callbacks : list of skorch callbacks, default=None
+        Called in training, such as ``skorch.callbacks.TensorBoard(writer)`` or ``EarlyStopping(monitor="train_loss")``; clones get
+        clones of them. They are not saved with the model.
     verbose : int, default=0
         1 shows a progress bar on a terminal, 2 prints a line an epoch.
     random_state : int, RandomState or None, default=None
@@ -135,7 +138,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
     - classes: `class_weight`, `pos_label`;
     - training: `max_epochs`, `lr`, `batch_size`, `optimizer`, `weight_decay`, `lr_schedule`;
     - early stopping: `early_stopping`, `validation_fraction`, `patience`;
-    - running: `device`, `precision`, `verbose`, `random_state`.
+    - running: `device`, `precision`, `callbacks`, `verbose`, `random_state`.
 
     References
     ----------
@@ -195,6 +198,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
         device: str = "auto",
         precision: str = "auto",
         cache_dir: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -228,6 +232,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 

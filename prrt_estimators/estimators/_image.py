@@ -82,6 +82,9 @@ class PETPFSClassifier(_ImagePFSClassifier):
         computes those in it too, up to three times as fast on processors that have it; training on a CPU never uses it.
     cache_dir : path, default=None
         Where prepared volumes are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    callbacks : list of skorch callbacks, default=None
+        Called in training, such as ``skorch.callbacks.TensorBoard(writer)`` or ``EarlyStopping(monitor="train_loss")``; clones get
+        clones of them. They are not saved with the model.
     verbose : int, default=0
         1 shows a progress bar on a terminal, 2 prints a line an epoch.
     random_state : int, RandomState or None, default=None
@@ -153,6 +156,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
         device: str = "auto",
         precision: str = "auto",
         cache_dir: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -182,6 +186,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -245,6 +250,9 @@ class CTPFSClassifier(_ImagePFSClassifier):
         computes those in it too, up to three times as fast on processors that have it; training on a CPU never uses it.
     cache_dir : path, default=None
         Where prepared volumes are kept; ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    callbacks : list of skorch callbacks, default=None
+        Called in training, such as ``skorch.callbacks.TensorBoard(writer)`` or ``EarlyStopping(monitor="train_loss")``; clones get
+        clones of them. They are not saved with the model.
     verbose : int, default=0
         1 shows a progress bar on a terminal, 2 prints a line an epoch.
     random_state : int, RandomState or None, default=None
@@ -316,6 +324,7 @@ class CTPFSClassifier(_ImagePFSClassifier):
         device: str = "auto",
         precision: str = "auto",
         cache_dir: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -345,5 +354,6 @@ class CTPFSClassifier(_ImagePFSClassifier):
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state

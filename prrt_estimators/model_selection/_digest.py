@@ -25,6 +25,8 @@ from prrt_estimators.model_selection._old_runs import old_parameters, old_path, 
 
 #: Parameters that change how fast or how loudly a model is fitted, never what is learnt.
 WITHOUT_EFFECT = frozenset({"verbose", "n_jobs", "cache_dir", "memory"})
+#: Parameters that came later: where they are None, the text is that of before.
+LATER = frozenset({"callbacks"})
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
@@ -128,7 +130,9 @@ def public_path(thing: Any) -> str:
 def _estimator_text(estimator: Any, old: bool) -> str:
     params = old_parameters(estimator) if old else estimator.get_params(deep=False)
     inside = ", ".join(
-        f"{name}={stable_text(params[name], old=old)}" for name in sorted(params) if name not in WITHOUT_EFFECT
+        f"{name}={stable_text(params[name], old=old)}"
+        for name in sorted(params)
+        if name not in WITHOUT_EFFECT and not (name in LATER and params[name] is None)
     )
     return f"{stable_text(type(estimator), old=old)}({inside})"
 

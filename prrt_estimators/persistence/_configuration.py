@@ -46,6 +46,8 @@ def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     """
     if isinstance(value, type) and issubclass(value, nn.Module):
         return {"__encoder__": value.__name__}
+    if key == "callbacks":
+        return None  # they watched the training; a saved model is not trained
     if isinstance(value, os.PathLike) or (file and hasattr(value, "fit")):
         # Where pretrained weights or the cache lay on the machine of training is of no use elsewhere.
         return None
