@@ -14,7 +14,7 @@ from prrt_estimators.pretrained._branches import FINETUNE, BranchSettings
 
 #: What one value of each parameter may be.
 _ONE_VALUE: dict[str, list[Any]] = {
-    "encoder": [str, type],
+    "encoder": [str, callable],
     "encoder_params": [Mapping, None],
     "window": [StrOptions({"auto"}), "array-like", None],
     "weights": [str, os.PathLike, HasMethods(["fit", "get_params"]), None],

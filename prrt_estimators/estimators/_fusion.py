@@ -30,9 +30,11 @@ class FusionPFSClassifier(DeepPFSClassifier):
         Any of "pet", "ct", "lab"; "auto" takes what X has. A plain table is the laboratory table.
     fusion : {"concat", "gated"}, default="concat"
         "concat" as in the study; "gated" weighs the modalities for each patient.
-    encoder : str, Module class, or mapping by modality, default="compact"
+    encoder : str, Module class, function, Module, or mapping by modality, default="compact"
         "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
-        "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
+        "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
+        ``functools.partial`` of your own that makes a Module from (n, 1, D, H, W) to (n, features) or a feature map. A Module
+        that was made already is copied, and its weights are drawn anew in each fit.
     encoder_params : mapping, or mapping by modality of mappings, default=None
         Keyword arguments for the encoders.
     window : "auto", pair of floats, None, or mapping by modality, default="auto"

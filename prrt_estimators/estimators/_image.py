@@ -28,9 +28,11 @@ class PETPFSClassifier(_ImagePFSClassifier):
 
     Parameters
     ----------
-    encoder : str or Module class, default="compact"
+    encoder : str, Module class, function or Module, default="compact"
         "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
-        "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
+        "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
+        ``functools.partial`` of your own that makes a Module from (n, 1, D, H, W) to (n, features) or a feature map. A Module
+        that was made already is copied, and its weights are drawn anew in each fit.
     encoder_params : mapping, default=None
         Keyword arguments for the encoder.
     window : pair of floats or None, default=(0.0, 20.0)
@@ -196,9 +198,11 @@ class CTPFSClassifier(_ImagePFSClassifier):
 
     Parameters
     ----------
-    encoder : str or Module class, default="compact"
+    encoder : str, Module class, function or Module, default="compact"
         "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
-        "densenet121", or a class of your own from (n, 1, D, H, W) to (n, features) or a feature map.
+        "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
+        ``functools.partial`` of your own that makes a Module from (n, 1, D, H, W) to (n, features) or a feature map. A Module
+        that was made already is copied, and its weights are drawn anew in each fit.
     encoder_params : mapping, default=None
         Keyword arguments for the encoder.
     window : pair of floats or None, default=(-160.0, 240.0)

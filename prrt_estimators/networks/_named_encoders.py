@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from torch import nn
 
 from prrt_estimators._registry import Registry
 from prrt_estimators.networks._encoders import Encoder, InputForm, Split
+from prrt_estimators.networks._foreign_encoders import drawn_anew, encoder_name, monai_network
 
 
 def _compact(**options: Any) -> nn.Module:
@@ -134,28 +136,39 @@ ENCODERS: Registry[EncoderSpec] = Registry(
 
 
 def encoder_spec(encoder: Any) -> EncoderSpec:
-    """Return the record of an encoder; a Module class has one without a last stage.
+    """Return the record of an encoder; one that is not registered has no last stage.
 
     Parameters
     ----------
-    encoder : str or Module class
+    encoder : str, Module class, function, functools.partial or Module
+        A name in `ENCODERS` or of a network of MONAI, what makes a Module, or a Module whose weights are drawn anew.
 
     Raises
     ------
     ValueError
         If the name is unknown.
     TypeError
-        If it is neither a name nor a Module class.
+        If it is none of these.
     """
     if isinstance(encoder, str):
-        if encoder not in ENCODERS:
-            raise ValueError(f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class; got {encoder!r}.")
-        return ENCODERS[encoder]
-    if isinstance(encoder, type) and issubclass(encoder, nn.Module):
-        return EncoderSpec(encoder.__name__, encoder)
+        if encoder in ENCODERS:
+            return ENCODERS[encoder]
+        found = monai_network(encoder)
+        if found is None:
+            raise ValueError(
+                f"`encoder` must be one of {sorted(ENCODERS)}, the name of a network of MONAI such as 'DenseNet169', or something "
+                f"that makes an nn.Module; got {encoder!r}."
+            )
+        return EncoderSpec(encoder, found)
+    if isinstance(encoder, nn.Module):
+        return EncoderSpec(type(encoder).__name__, functools.partial(drawn_anew, encoder))
+    if isinstance(encoder, type) and not issubclass(encoder, nn.Module):
+        raise TypeError(f"`encoder` must be an nn.Module class; got the class {encoder.__name__}.")
+    if callable(encoder):
+        return EncoderSpec(encoder_name(encoder), encoder)
     raise TypeError(
-        f"`encoder` must be one of {sorted(ENCODERS)} or an nn.Module class (not an instance, whose weights "
-        f"clones would share); got {type(encoder).__name__}."
+        f"`encoder` must be one of {sorted(ENCODERS)}, a network of MONAI by name, an nn.Module class, a function or "
+        f"functools.partial that returns an nn.Module, or an nn.Module; got {type(encoder).__name__}."
     )
 
 
@@ -164,8 +177,8 @@ def build_network(encoder: Any, params: Mapping[str, Any] | None) -> nn.Module:
 
     Parameters
     ----------
-    encoder : str or Module class
-        A name in `ENCODERS`, or a class that is called with `params`.
+    encoder : str, Module class, function, functools.partial or Module
+        As for `encoder_spec`; what is called gets `params`.
     params : mapping or None
         Keyword arguments for it.
 
@@ -174,13 +187,16 @@ def build_network(encoder: Any, params: Mapping[str, Any] | None) -> nn.Module:
     ValueError
         If the name is unknown.
     TypeError
-        If `encoder` is neither a name nor a Module class, or does not take `params`.
+        If `encoder` is of another kind, or does not take `params`.
     """
     spec = encoder_spec(encoder)
     try:
-        return spec.build(**dict(params or {}))
+        network = spec.build(**dict(params or {}))
     except TypeError as error:
-        raise TypeError(f"`encoder_params` do not fit {encoder!r}: {error}") from error
+        raise TypeError(f"`encoder_params` do not fit {spec.name!r}: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"`encoder` {spec.name!r} must return an nn.Module; it returned a {type(network).__name__}.")
+    return network
 
 
 def build_encoder(encoder: Any, params: Mapping[str, Any] | None, shape: tuple[int, ...]) -> Encoder:
@@ -188,8 +204,8 @@ def build_encoder(encoder: Any, params: Mapping[str, Any] | None, shape: tuple[i
 
     Parameters
     ----------
-    encoder : str or Module class
-        A name in `ENCODERS`, or a class that is called with `params`.
+    encoder : str, Module class, function, functools.partial or Module
+        As for `encoder_spec`; what is called gets `params`.
     params : mapping or None
         Keyword arguments for it.
     shape : tuple of 3 ints
@@ -204,7 +220,7 @@ def build_encoder(encoder: Any, params: Mapping[str, Any] | None, shape: tuple[i
     ValueError
         If the name is unknown.
     TypeError
-        If `encoder` is neither a name nor a Module class, or does not take `params`.
+        If `encoder` is of another kind, or does not take `params`.
     """
     spec = encoder_spec(encoder)
     return Encoder(build_network(encoder, params), shape, form=spec.form, split=spec.last_stage)

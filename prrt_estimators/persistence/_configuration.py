@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.networks._foreign_encoders import encoder_name
 from prrt_estimators.pretrained import WEIGHTS
 
 
@@ -44,8 +45,8 @@ def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     TypeError
         If it is not data.
     """
-    if isinstance(value, type) and issubclass(value, nn.Module):
-        return {"__encoder__": value.__name__}
+    if (key == "encoder" and callable(value)) or (isinstance(value, type) and issubclass(value, nn.Module)):
+        return {"__encoder__": encoder_name(value)}
     if key == "callbacks":
         return None  # they watched the training; a saved model is not trained
     if isinstance(value, os.PathLike) or (file and hasattr(value, "fit")):
@@ -71,7 +72,7 @@ def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     raise TypeError(f"the parameter {key!r} holds a {type(value).__name__}, which cannot be saved as data.")
 
 
-def from_data(value: Any, encoders: Mapping[str, type[nn.Module]], name: str) -> Any:
+def from_data(value: Any, encoders: Mapping[str, Any], name: str) -> Any:
     """Return the parameter that `as_data` wrote.
 
     Raises
@@ -90,6 +91,6 @@ def from_data(value: Any, encoders: Mapping[str, type[nn.Module]], name: str) ->
     wanted = value["__encoder__"]
     if wanted not in encoders:
         raise SavedModelError(
-            f"{name} was made with an encoder class {wanted}; pass load_model(..., encoders={{'{wanted}': {wanted}}})."
+            f"{name} was made with an encoder class or function {wanted}; pass load_model(..., encoders={{'{wanted}': {wanted}}})."
         )
     return encoders[wanted]

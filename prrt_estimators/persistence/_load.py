@@ -11,7 +11,6 @@ from textwrap import shorten
 from typing import Any
 
 from sklearn.exceptions import InconsistentVersionWarning
-from torch import nn
 
 from prrt_estimators import estimators
 from prrt_estimators._former_parameters import present_parameters
@@ -33,14 +32,14 @@ from prrt_estimators.pretrained import WEIGHTS
 _WEIGHTS = ("weights", "pet_weights", "ct_weights")
 
 
-def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, type[nn.Module]] | None = None) -> Any:
+def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | None = None) -> Any:
     """Read an estimator that `save_model` wrote; nothing in the file is executed.
 
     Parameters
     ----------
     path : path
-    encoders : mapping of str to Module class, default=None
-        Encoders of your own that the model was made with, by class name.
+    encoders : mapping of str to Module class, function or Module, default=None
+        Encoders of your own that the model was made with, by the name of the class or function.
 
     Returns
     -------
@@ -132,9 +131,7 @@ def _without_paths(key: str, value: Any) -> Any:
     return value
 
 
-def _restored(
-    config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, type[nn.Module]], name: str
-) -> Any:
+def _restored(config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, Any], name: str) -> Any:
     params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
     params = {key: _without_paths(key, value) for key, value in params.items()}
     estimator = getattr(estimators, config["class"])(**params)
