@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,12 @@ from prrt_estimators._model_specs import MODELS
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, noted_warnings, print_table, reported, say
 from prrt_estimators.cli._model_options import takes_models
+
+
+class Tracker(StrEnum):
+    """What keeps the results of experiments."""
+
+    mlflow = "mlflow"
 
 
 @reported
@@ -62,6 +69,12 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    track: Annotated[
+        Tracker | None,
+        typer.Option(
+            help="Log the results, the report and the figures to MLflow (MLFLOW_TRACKING_URI).", show_default=False
+        ),
+    ] = None,
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -76,6 +89,10 @@ def compare(
     chosen = o.chosen_models(models)
     pieces = _part(part, merge, scheduler, out)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
+    if track is not None:
+        from prrt_estimators.model_selection._tracking import check_tracker
+
+        check_tracker(track.value)
 
     from prrt_estimators.datasets import load_cohort
 
@@ -98,6 +115,7 @@ def compare(
         part=pieces,
         primary=_pair(primary, chosen),
         scheduler=scheduler,
+        track_with=None if track is None else track.value,
     )
 
 
@@ -168,6 +186,7 @@ def run_comparison(
     notice: str | None = None,
     part: tuple[int, int] | None = None,
     scheduler: str | None = None,
+    track_with: str | None = None,
 ) -> int:
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
@@ -213,6 +232,13 @@ def run_comparison(
             say(f"{row.model}: failed: {row.reason}")
     if report:
         _write_pages(comparison, data, out, notice)
+    if track_with is not None:
+        from prrt_estimators.model_selection import log_to_mlflow
+
+        shown = [
+            out / name for name in ("report.html", "summary.csv", "scores.csv", "figures") if (out / name).exists()
+        ]
+        say(f"MLflow run: {log_to_mlflow(comparison, artefacts=shown)}")
     if verbose:  # before explaining, which takes its time and may find nothing to explain
         say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     if explain:

@@ -26,6 +26,7 @@ from prrt_estimators.model_selection._result import ModelComparison, load_compar
 from prrt_estimators.model_selection._run_store import RunInProgressError
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
 from prrt_estimators.model_selection._summary import format_summary
+from prrt_estimators.model_selection._tracking import log_to_mlflow
 
 __all__ = [
     "BASELINES",
@@ -50,6 +51,7 @@ __all__ = [
     "interval_of_predictions",
     "intervals_of_scores",
     "load_comparison",
+    "log_to_mlflow",
     "missing_parts",
     "paper_models",
     "pool_repeats",

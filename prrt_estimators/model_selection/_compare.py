@@ -16,7 +16,9 @@ import numpy as np
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators._classes import check_same_order
+from prrt_estimators._forms import are_records
 from prrt_estimators._targets import ClassTarget
+from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._predictors import check_predictors
 from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
@@ -41,6 +43,7 @@ from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
 from prrt_estimators.model_selection._times import fit_names, survival_of
+from prrt_estimators.model_selection._tracking import check_tracker, track
 from prrt_estimators.model_selection._twins import check_twins
 
 
@@ -60,6 +63,7 @@ def compare_models(
     random_state: int | None = 0,
     out: str | os.PathLike[str] | None = None,
     cohort_warnings: Sequence[str] = (),
+    tracker: Any = None,
     verbose: int = 1,
 ) -> ModelComparison:
     """Cross-validate every model on the same splits.
@@ -105,6 +109,8 @@ def compare_models(
         Folder of the run; None keeps the results in memory only.
     cohort_warnings : sequence of str, default=()
         What was warned of while the patients were read; kept in run.json and shown in the report.
+    tracker : "mlflow" or callable, default=None
+        What gets the finished comparison: :func:`log_to_mlflow` (extra ``mlflow``), or a function of yours that takes it.
     verbose : int, default=1
         0 is silent. Otherwise a progress bar on a terminal; in a log a line per model, and one every few seconds.
 
@@ -151,13 +157,16 @@ def compare_models(
     linear        ok        3
     imaging  skipped        0
     """
+    check_tracker(tracker)
     run = Run(
         models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, n_jobs=n_jobs,
         threads=threads, client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
     )  # fmt: skip
     with contextlib.nullcontext() if run.store is None else run.store.locked():
         run.open()
-        return run.finish()
+        comparison = run.finish()
+    track(tracker, comparison)
+    return comparison
 
 
 class Run:
@@ -167,7 +176,7 @@ class Run:
         self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, primary: Any,
         n_jobs: Any, threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
     ):  # fmt: skip
-        self.X = Cohort(X) if isinstance(X, Mapping) and not isinstance(X, Cohort) else X
+        self.X = as_cohort(X) if (isinstance(X, Mapping) and not isinstance(X, Cohort)) or are_records(X) else X
         self.models = check_models(models)
         check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
