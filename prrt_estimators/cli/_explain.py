@@ -51,7 +51,10 @@ def explain(
     take_options(estimator, model_options)
     columns = lab_columns(estimator)
     check_columns(columns, cohort, table["sheet"])  # type: ignore[arg-type]
-    data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": columns}))  # type: ignore[arg-type]
+    options = table | {"lab": columns} | _without_outcome(cohort, table)
+    data = load_cohort(cohort, verbose=not quiet, **options)  # type: ignore[arg-type]
+    if data.y is None:
+        say("No outcome is in the table: the AUROC is not measured.")
     page = explain_model(
         estimator,
         data.X,
@@ -64,3 +67,15 @@ def explain(
     )
     say(f"Open {page}")
     return None
+
+
+def _without_outcome(cohort: Path, table: dict[str, Any]) -> dict[str, None]:
+    """Return arguments of `load_cohort` for patients who have no outcome yet; none where there is one, or one is named."""
+    from prrt_estimators.datasets._roles import guess_role
+    from prrt_estimators.datasets._tables import read_table
+
+    if any(table[name] != "auto" for name in ("time", "event", "target")):
+        return {}
+    frame = read_table(cohort, table["sheet"]).frame
+    known = {guess_role(name, frame[name]) for name in frame.columns}
+    return {} if known & {"time", "target"} else {"time": None, "event": None, "target": None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,6 +31,15 @@ def fit(
             show_default=False,
         ),
     ] = None,
+    population: Annotated[
+        str | None,
+        typer.Option(
+            help="Whom the model is meant for, in your words, for the model card. (default: patients with metastatic "
+            "neuroendocrine tumours before 177Lu peptide receptor radionuclide therapy)",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     seed: o.Seed = 0,
     quiet: o.Quiet = False,
     *,
@@ -55,6 +65,8 @@ def fit(
     if isinstance(estimator, Skipped):
         raise ValueError(f"{model} {estimator.reason}.")
     out = out / f"{model}.prrt" if out.is_dir() else out
+    if out.exists() and not force and not _may_replace(out):
+        raise ValueError(f"{out} is there already; name another file, or pass --force to replace it.")
     comparison = None if results is None else load_comparison(results)
     if comparison is not None:
         # Before the night that fitting may take.
@@ -63,6 +75,20 @@ def fit(
     if data.y is None:
         raise ValueError("the table has no outcome to learn from; name its columns with --time and --event.")
     estimator.fit(data.X, data.y, sample_weight=data.sample_weight, **fit_times(estimator, data.X, data.y))
-    save_model(estimator, out, X=data.X, y=data.y, comparison=comparison, model=model, horizon=data.horizon)
+    save_model(
+        estimator,
+        out,
+        X=data.X,
+        y=data.y,
+        comparison=comparison,
+        model=model,
+        horizon=data.horizon,
+        population=population,
+    )
     say(f"{model}, fitted on {len(data.y)} patients, is saved in {out}; its model card is {out}.md.")
     return None
+
+
+def _may_replace(file: Path) -> bool:
+    """Ask whether a file may be replaced, where somebody can answer."""
+    return sys.stdin.isatty() and typer.confirm(f"{file} is there already. Replace it?")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prrt_estimators._modalities import IMAGING
+from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import print_table, reported, say
 from prrt_estimators.cli._model_options import take_options, takes_models
@@ -53,6 +53,8 @@ def predict(
         verbose=not quiet,
         **table,
     )
+    for sentence in lacking_inputs(estimator, data.X):
+        say(f"Warning: {sentence}")
     p_long = probability_of_long(estimator, data.X)
     found = pd.DataFrame(
         {
@@ -61,6 +63,8 @@ def predict(
             "predicted": ["long" if one >= 0.5 else "short" for one in p_long],
         }
     )
+    if not quiet:
+        say("Research software: these probabilities must not guide the treatment of a patient.")
     if out is None:
         print_table(found.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
         return None
@@ -69,6 +73,27 @@ def predict(
     if not quiet:
         say(f"{len(found)} predictions are in {out}.")
     return None
+
+
+def lacking_inputs(estimator: Any, X: Any) -> list[str]:
+    """Return a sentence for each scan and column that the model was fitted on and nobody, or not everybody, here has."""
+    found = []
+    for name in getattr(estimator, "_reads", ()):
+        if name not in IMAGING:
+            continue
+        present = int(X[name].present.sum()) if name in X else 0
+        if present < len(X):
+            found.append(
+                f"the model was fitted on {MODALITIES[name].title}, which {len(X) - present} of {len(X)} patients lack; they are "
+                "predicted for without it."
+            )
+    if "lab" in X:
+        empty = [str(name) for name in X["lab"].columns if X["lab"][name].isna().all()]
+        if empty:
+            found.append(
+                f"nobody has a value of {', '.join(empty)}; medians of the training patients take their place."
+            )
+    return found
 
 
 def lab_columns(estimator: Any) -> Any:

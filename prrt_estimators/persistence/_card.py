@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -54,6 +55,7 @@ def model_card(
     cohort: Sequence[str] | None,
     performance: Sequence[str] | None,
     horizon: float | None,
+    population: str | None = None,
 ) -> str:
     """Return the card as Markdown.
 
@@ -68,13 +70,15 @@ def model_card(
         Lines of Markdown.
     horizon : float or None
         Months beyond which PFS was called long.
+    population : str or None
+        Whom the model is meant for, in the words of its maker.
     """
     reads = [MODALITIES[name] for name in estimator._reads]
     what = _TITLES.get(config["class"]) or " + ".join(one.title if one.scan else one.title.lower() for one in reads)
     versions = config["versions"]
     day = datetime.datetime.now(datetime.UTC).date().isoformat()
     sections: dict[str, Sequence[str]] = {
-        "Intended use": _use(config["class"], horizon, "unique_times_" in config["fitted"]),
+        "Intended use": _use(config["class"], horizon, "unique_times_" in config["fitted"], population),
         "What it takes and gives": _inputs(estimator, config),
         "How it was trained": _training(estimator, config),
         "Patients it was fitted on": cohort or [_PLAN],
@@ -89,17 +93,25 @@ def model_card(
     return "\n\n".join([head, *(f"## {title}\n\n" + "\n".join(text) for title, text in sections.items())]) + "\n"
 
 
-def _use(kind: str, horizon: float | None, of_times: bool) -> list[str]:
+def _plain(text: str) -> str:
+    """Return text of a user as one line without marks of Markdown."""
+    return " ".join(re.sub(r"[`*_<>|#\[\]]", " ", text).split()).rstrip(".:")
+
+
+def _use(kind: str, horizon: float | None, of_times: bool, population: str | None) -> list[str]:
     long = "longer than the horizon its user chose (12 months unless they said otherwise)"
     if horizon is not None:
         long = f"longer than {horizon:g} months"
-    does = f"whether progression-free survival (PFS) after 177Lu peptide receptor radionuclide therapy will be {long}"
+    therapy = " after 177Lu peptide receptor radionuclide therapy" if population is None else ""
+    does = f"whether progression-free survival (PFS){therapy} will be {long}"
     if of_times:
-        does = "when progression after 177Lu peptide receptor radionuclide therapy is to be expected"
+        does = f"when progression{therapy} is to be expected"
     if kind == "CTPretrainer":
         does = "which features of a CT help other models of this library"
     return [
-        f"Research on patients with metastatic neuroendocrine tumours: before the first cycle, it estimates {does}.",
+        f"Research on patients with metastatic neuroendocrine tumours: before the first cycle, it estimates {does}."
+        if population is None
+        else f"Research on {_plain(population)}: it estimates {does}.",
         "",
         "**Research software, not a medical device.** It must not guide the treatment of a patient.",
     ]

@@ -31,6 +31,7 @@ def save_model(
     comparison: Any = None,
     model: str | None = None,
     horizon: float | None = None,
+    population: str | None = None,
 ) -> Path:
     """Write a fitted estimator of this library into one file, with a model card inside and beside it.
 
@@ -52,6 +53,9 @@ def save_model(
         What the comparison calls this model; needed if it holds several.
     horizon : float, default=None
         Months beyond which PFS was called long.
+    population : str, default=None
+        Whom the model is meant for, for the card, e.g. ``"patients with soft-tissue sarcoma"``. If None, patients with metastatic
+        neuroendocrine tumours before 177Lu peptide receptor radionuclide therapy.
 
     Returns
     -------
@@ -116,7 +120,15 @@ def save_model(
         "probe": predict_probe(estimator),
         **state.data,
     }
-    card = model_card(estimator, config, file=target.name, cohort=cohort, performance=performance, horizon=horizon)
+    card = model_card(
+        estimator,
+        config,
+        file=target.name,
+        cohort=cohort,
+        performance=performance,
+        horizon=horizon,
+        population=population,
+    )
     objects = {f"{attribute}.skops": dump_part(fitted) for attribute, fitted in state.objects.items()}
     content = pack({"model.json": _json(config), "card.md": card.encode(), **objects, **state.files})
     with write_together(target.with_name(target.name + ".md"), target) as (beside, temporary):
