@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,16 @@ class PFSNet(NeuralNet):
             return self
         except KeyboardInterrupt as interruption:
             raise _Stopped from interruption
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        # skorch writes the trained module apart from the one that it was given, which is the same.
+        return state | {"module": None} if self.__dict__.get("module_") is self.module else state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if self.module is None and "module_" in self.__dict__:
+            self.module = self.module_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
         """Call the callbacks; early stopping of the caller's own ends the training and is no interruption."""
@@ -288,7 +298,7 @@ def checked_callbacks(callbacks: Sequence[Any] | None) -> list[Any]:
     TypeError
         If one is something else.
     """
-    found = [] if callbacks is None else [callbacks] if isinstance(callbacks, Callback) else list(callbacks)
+    found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
     for one in found:
         held = one[1] if isinstance(one, tuple) and len(one) == 2 else one
         if not (isinstance(held, Callback) or (isinstance(held, type) and issubclass(held, Callback))):

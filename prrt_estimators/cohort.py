@@ -248,7 +248,9 @@ class Cohort(Mapping):
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise TypeError(
             f"a Cohort of {', '.join(self._data)} is not one array. Pass it to estimators of this library, or take one "
-            "modality: np.asarray(X['lab']), X['pet'].array."
+            "modality: np.asarray(X['lab']), X['pet'].array. scikit-learn's bagging, boosting and permutation_importance make "
+            "an array of X: they take tables; for scans there are permutation_importance and modality_shapley of "
+            "prrt_estimators.inspection, and VotingClassifier joins several models."
         )
 
     def __sizeof__(self) -> int:

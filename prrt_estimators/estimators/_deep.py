@@ -118,7 +118,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
                 device=device,
                 autocast=_device.use_autocast(self.precision, device),
                 verbose=int(self.verbose),
-                callbacks=_net.checked_callbacks(self.callbacks),
+                callbacks=_net.checked_callbacks(getattr(self, "callbacks", None)),
             )
         self.n_epochs_ = len(self.net_.history)
         self.loss_curve_ = [float(loss) for loss in self.net_.history[:, "train_loss"]]

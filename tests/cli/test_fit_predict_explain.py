@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import pandas as pd
@@ -13,6 +14,7 @@ from prrt_estimators.cli import app
 from prrt_estimators.cli._predict import lacking_inputs
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets import make_cohort_folder
+from prrt_estimators.persistence import load_model
 from prrt_estimators.persistence._card import _use
 
 
@@ -32,14 +34,14 @@ def fitted(tmp_path_factory):
     return table, model
 
 
-def test_fit_does_not_replace_a_file_unasked(fitted, monkeypatch):
-    table, model = fitted
+def test_fit_does_not_replace_a_file_unasked(fitted, tmp_path):
+    table, model = fitted[0], tmp_path / "model.prrt"
+    shutil.copy(fitted[1], model)
     before = model.read_bytes()
     answer = prrt("fit", table, "--model", "baseline_lab", "--out", model, "-q")
     assert answer.exit_code == 2
     assert "--force" in answer.stderr
     assert model.read_bytes() == before
-    monkeypatch.setattr(sys.stdin.__class__, "isatty", lambda self: True, raising=False)
     assert prrt("fit", table, "--model", "baseline_lab", "--out", model, "-q", "--force").exit_code == 0
 
 
@@ -70,7 +72,7 @@ def test_new_patients_are_explained_without_an_outcome(fitted, tmp_path):
     table, _ = fitted
     model = tmp_path / "lab.prrt"
     assert prrt("fit", table, "--model", "lab", "--out", model, "-q").exit_code == 0
-    fresh = tmp_path / "new.csv"
+    fresh = table.with_name("new.csv")
     frame = pd.read_csv(table)
     outcome = [name for name in frame if name.startswith("pfs") or name == "progressed"]
     assert outcome
@@ -81,11 +83,11 @@ def test_new_patients_are_explained_without_an_outcome(fitted, tmp_path):
     assert "AUROC" not in (tmp_path / "why" / "explain.html").read_text("utf-8")
 
 
-def test_predict_tells_what_is_missing_and_repeats_the_caution(fitted, tmp_path):
+def test_predict_tells_what_is_missing_and_repeats_the_caution(fitted):
     table, model = fitted
-    fresh = tmp_path / "new.csv"
+    fresh = table.with_name("incomplete.csv")
     frame = pd.read_csv(table)
-    column = next(name for name in frame if name.lower().startswith("cga"))
+    column = load_model(model)._table_columns[0]
     frame.assign(**{column: None}).to_csv(fresh, index=False)
     answer = prrt("predict", model, fresh)
     assert answer.exit_code == 0, answer.output

@@ -5,19 +5,22 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
 
+from prrt_estimators import Cohort, LabPFSClassifier
 from prrt_estimators.exceptions import MissingDependencyError
 from prrt_estimators.model_selection import Skipped, compare_models, log_to_mlflow
 
 RNG = np.random.default_rng(0)
 Y = np.tile([0, 1, 1], 12)
-X = RNG.normal(size=(36, 3)) + 2 * Y[:, None]
+LAB = pd.DataFrame(RNG.normal(size=(36, 3)) + 2 * Y[:, None], columns=["a", "b", "c"])
+X = Cohort({"lab": LAB}, ids=[f"Erika-{k}" for k in range(36)])
 
 
 def compared(**options):
-    models = {"linear": LogisticRegression(), "ridge": LogisticRegression(C=0.1), "imaging": Skipped("no scans")}
+    linear, ridge = (LabPFSClassifier(model="logistic", C=C) for C in (1.0, 0.1))
+    models = {"linear": linear, "ridge": ridge, "imaging": Skipped("no scans")}
     return compare_models(models, X, Y, cv=3, verbose=0, **options)
 
 
@@ -59,8 +62,9 @@ def test_runs_of_a_comparison_are_read_back(store, tmp_path):
         assert [point.step for point in curve] == list(range(0, 101, 5))
         assert [point.value for point in curve] == sorted(point.value for point in curve)
         assert curve[-1].value == 1.0
-    for patient in map(str, comparison.survival["patient_id"]):
-        assert all(patient not in run.data.params.values() for run in (whole,))
+    assert "Erika-7" in set(comparison.survival["patient_id"])
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or b"Erika" not in path.read_bytes()
 
 
 def test_a_function_tracks_too():
