@@ -105,11 +105,11 @@ class PFSNet(NeuralNet):
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         # skorch writes the trained module apart from the one that it was given, which is the same.
-        return state | {"module": None} if self.__dict__.get("module_") is self.module else state
+        return state | {"module": None} if vars(self).get("module_") is vars(self)["module"] else state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if self.module is None and "module_" in self.__dict__:
+        if vars(self)["module"] is None and "module_" in vars(self):
             self.module = self.module_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:

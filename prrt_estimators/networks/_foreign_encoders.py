@@ -44,7 +44,7 @@ def _build_monai(network: type[nn.Module], **options: Any) -> nn.Module:
         raise ValueError("networks of MONAI are built with random weights; pass pretrained ones as `weights`.")
     # Arguments that a class hands on to its base are those of the base.
     bases = network.__mro__[: network.__mro__.index(nn.Module)]
-    known = {name for base in bases for name in inspect.signature(base.__init__).parameters}
+    known = {name for base in bases for name in inspect.signature(base).parameters}
     settings = {key: value for key, value in _SETTINGS.items() if key in known}
     if "pretrained" in known:
         settings["pretrained"] = False
