@@ -40,6 +40,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _common import give
+from _fuzz_dicom import SCANNER
 from _fuzz_harm import Kind
 from _fuzz_scans import NIFTI
 from _fuzz_stores import STORES
@@ -48,9 +49,22 @@ from _fuzz_tables import TABLE
 import prrt_estimators
 from prrt_estimators import exceptions
 
-KINDS = {kind.name: kind for kind in (NIFTI, TABLE, *STORES)}
-#: Of ten inputs, how many are of which kind.
-SHARES = ("NIfTI", "NIfTI", "NIfTI", "table", "table", "table", "model", "model", "results", "cache", "weights")
+KINDS = {kind.name: kind for kind in (NIFTI, TABLE, *SCANNER, *STORES)}
+#: Of forty inputs, how many are of which kind; those that take seconds each are few.
+SHARES = tuple(
+    kind
+    for kind, share in {
+        "NIfTI": 10,
+        "table": 9,
+        "DICOM": 9,
+        "cache": 3,
+        "weights": 3,
+        "model": 4,
+        "results": 1,
+        "export": 1,
+    }.items()
+    for _ in range(share)
+)
 OUTCOMES = ("refused", "as it is", "raw", "silent", "memory", "hang", "crash")
 BAD = ("raw", "silent", "memory", "hang", "crash")
 GIGABYTE = 2**30
