@@ -8,7 +8,7 @@ import re
 import shutil
 import tarfile
 import warnings
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def check_series(damaged: Path, source: Path) -> str:
         wanted = read(source)
         if _same(image, wanted):
             return "as it is"
-        return "as it is" if _same(image, by_the_standard(copy, source.name[:3] == "PET")) else "wrong"
+        return "as it is" if _same(image, _or_none(copy, source.name[:3] == "PET")) else "wrong"
     finally:
         shutil.rmtree(copy, ignore_errors=True)
 
@@ -128,6 +128,13 @@ def _same(image: Any, wanted: Any) -> bool:
     if wanted is None or image.shape != wanted.shape or not np.allclose(image.affine, wanted.affine, atol=1e-3):
         return False
     return np.allclose(np.asarray(image.dataobj), np.asarray(wanted.dataobj), rtol=1e-4, atol=1e-5)
+
+
+def _or_none(folder: Path, pet: bool) -> nib.Nifti1Image | None:
+    try:
+        return by_the_standard(folder, pet)
+    except Exception:  # what this reader cannot read, the other must have refused
+        return None
 
 
 def by_the_standard(folder: Path, pet: bool) -> nib.Nifti1Image | None:
@@ -172,24 +179,40 @@ def _factor(header: Any) -> float:
     if str(header.Units).strip() == "GML":
         return 1.0
     item = header.RadiopharmaceuticalInformationSequence[0]
-    start = _moment(str(header.SeriesDate), str(header.SeriesTime))
-    told = re.match(r"(\d{8})(\d{6})", str(item.get("RadiopharmaceuticalStartDateTime", "") or ""))
-    injected = (
-        _moment(*told.groups())
-        if told
-        else _moment(str(header.SeriesDate), str(item.get("RadiopharmaceuticalStartTime", "")))
-    )
-    seconds = (start - injected).total_seconds()
-    if not 0 <= seconds <= 10 * 3600:  # dates that were shifted apart: times of day
-        seconds %= 86400
-    decayed = 0.0 if str(header.DecayCorrection).strip() == "ADMIN" else seconds / float(item.RadionuclideHalfLife)
+    life = float(item.RadionuclideHalfLife)
+    begun = _moment(header, "AcquisitionDate", "AcquisitionTime")
+    start = _moment(header, "SeriesDate", "SeriesTime")
+    if start is None or (begun is not None and begun < start):
+        if begun is None:
+            return math.nan
+        # The standard's reference time of a frame is its average time, counted from the start of the scan.
+        decay = math.log(2) / life * float(header.ActualFrameDuration) / 1000
+        average = math.log(decay / -math.expm1(-decay)) / (math.log(2) / life)
+        start = begun + timedelta(seconds=average - float(header.FrameReferenceTime) / 1000)
+    told = re.fullmatch(r"(\d{8})(\d{6})(\.\d*)?", str(item.get("RadiopharmaceuticalStartDateTime", "") or "").strip())
+    clock = told[2] if told else str(item.get("RadiopharmaceuticalStartTime", "") or "")
+    injected = _clock(clock)
+    if injected is None:
+        return math.nan
+    seconds = (start - datetime.combine(start.date(), time()) - injected).total_seconds() % 86400
+    decayed = 0.0 if str(header.DecayCorrection).strip() == "ADMIN" else seconds / life
     return 1000 * float(header.PatientWeight) / float(item.RadionuclideTotalDose) * math.exp(math.log(2) * decayed)
 
 
-def _moment(day: str, time: str) -> datetime:
-    clock = time.split(".")[0].ljust(6, "0")
-    return datetime.strptime(day, "%Y%m%d") + timedelta(
-        hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:6])
+def _moment(header: Any, day: str, clock: str) -> datetime | None:
+    after = _clock(str(header.get(clock, "") or ""))
+    try:
+        return None if after is None else datetime.strptime(str(header.get(day, "")), "%Y%m%d") + after
+    except ValueError:
+        return None
+
+
+def _clock(written: str) -> timedelta | None:
+    found = re.fullmatch(r"(\d\d):?(\d\d)?:?(\d\d)?(\.\d*)?", written.strip())
+    if found is None:
+        return None
+    return timedelta(
+        **{unit: int(part or 0) for unit, part in zip(("hours", "minutes", "seconds"), found.groups(), strict=False)}
     )
 
 
@@ -251,7 +274,7 @@ def _as_before(place: Path, before: Path, kind: str, export: Path) -> bool:
     if file.read_bytes() == (before / file.name).read_bytes():
         return True
     first = sorted((export / "dicom").iterdir())[0]
-    return _same(nib.load(file), by_the_standard(first / kind.upper(), kind == "pet"))
+    return _same(nib.load(file), _or_none(first / kind.upper(), kind == "pet"))
 
 
 SCANNER = (
