@@ -149,7 +149,9 @@ def by_the_standard(folder: Path, pet: bool) -> nib.Nifti1Image | None:
             return None
     headers.sort(key=_height)
     first, last = headers[0], headers[-1]
-    planes = [_values(header, pet) for header in headers]
+    # The scan begins once: with the earliest of its slices.
+    factor = _factor(min(headers, key=lambda header: str(header.get("AcquisitionTime", "")))) if pet else 1.0
+    planes = [_values(header, factor if pet else None) for header in headers]
     rows, columns = (np.array(first.ImageOrientationPatient[part], float) for part in (slice(3), slice(3, 6)))
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1] = rows * float(first.PixelSpacing[1]), columns * float(first.PixelSpacing[0])
@@ -165,13 +167,13 @@ def _height(header: Any) -> float:
     return float(np.cross(rows, columns) @ np.array(header.ImagePositionPatient, float))
 
 
-def _values(header: Any, pet: bool) -> np.ndarray:
+def _values(header: Any, factor: float | None) -> np.ndarray:
     stored = header.pixel_array.astype(np.float64)
     values = stored * float(header.RescaleSlope) + float(header.RescaleIntercept)
     padding = header.get("PixelPaddingValue")
     if padding is not None and not isinstance(padding, (bytes, str)):
-        values[stored == padding] = 0 if pet else -1024
-    return values * _factor(header) if pet else np.clip(np.rint(values), -1024, 32767)
+        values[stored == padding] = -1024 if factor is None else 0
+    return np.clip(np.rint(values), -1024, 32767) if factor is None else values * factor
 
 
 def _factor(header: Any) -> float:

@@ -20,6 +20,11 @@ _UNITS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
             tuple(spelling.split()): unit
             for unit, spellings in {
                 "ug/L": "ug l,ugl,mcg l",
+                "pg/mL": "pg ml,pgml",
+                "ng/L": "ng l",
+                "ug/mL": "ug ml,mcg ml",
+                "ug/dL": "ug dl,mcg dl",
+                "ng/dL": "ng dl",
                 "ng/mL": "ng ml,ngml",
                 "U/L": "u l,iu l,units l,e l",
                 "ukat/L": "ukat l,ukatl",
@@ -41,6 +46,9 @@ _UNITS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
         key=lambda item: -len(item[0]),
     )
 )
+
+#: A unit in brackets at the end of a name, of whatever kind: the name before it is still that of the analyte.
+_OTHER_UNIT = re.compile(r"[\[(]\s*[a-zA-Zµμ]{1,5}\s*/\s*(24 ?h|[mdµμunp]?[lL]|m?mol|k?g|[dh]|min|mm3|m2)\s*[\])]\s*$")
 
 #: Words that say where or when before therapy a value was taken, not what it is.
 _FILLER_WORDS = (
@@ -188,7 +196,7 @@ ANALYTES: tuple[Analyte, ...] = (
     _analyte(
         "nse", "NSE", "ug/L", True,
         "nse, neuron specific enolase, neuronspezifische enolase, neuronenspezifische enolase", (16.3, 16.3),
-        conversions={"ng/mL": 1.0},
+        conversions={"ng/mL": 1.0, "pg/mL": 0.001, "ng/L": 0.001},
     ),
 )  # fmt: skip
 
@@ -235,7 +243,7 @@ def find_analyte(column_name: str) -> Analyte | None:
     """Return the analyte of the panel that a column name means, None if it means none of them.
 
     The whole name must be understood: a unit, words such as ``serum`` or ``baseline`` and a synonym in brackets
-    are accepted; ``cga_2``, ``log_cga`` or ``direct bilirubin`` are not the analyte as the panel defines it, and
+    are accepted, and a unit that is not known in brackets; ``cga_2``, ``log_cga`` or ``direct bilirubin`` are not the analyte as the panel defines it, and
     a percentage of cells is not their number.
 
     Examples
@@ -249,6 +257,9 @@ def find_analyte(column_name: str) -> Analyte | None:
     found = _BY_KEY.get(_key(tokens))
     if found is not None:
         return found
+    other = _OTHER_UNIT.search(str(column_name))
+    if unit is None and other is not None:
+        return find_analyte(str(column_name)[: other.start()])
     for cut in range(1, len(tokens)):  # "AST (GOT)": the name said twice
         first, second = (_BY_KEY.get(_key(part)) for part in (tokens[:cut], tokens[cut:]))
         if first is not None and first is second:
@@ -267,6 +278,8 @@ def unit_factor(column_name: str) -> float:
     [10.0, 1.0, nan]
     """
     analyte, unit = find_analyte(column_name), split_unit(column_name)[1]
+    if analyte is not None and unit is None and _OTHER_UNIT.search(str(column_name)):
+        return float("nan")
     if analyte is None or unit is None or unit == analyte.unit:
         return 1.0
     return analyte.conversions.get(unit, float("nan"))

@@ -78,6 +78,14 @@ class Modality:
         return bool(self.columns) and re.search(self.columns, words) is not None
 
 
+#: What is written before or behind the name of a scan without a blank: "petpath", "CTvol2", "lowdosect".
+_WRITTEN_ON = (
+    r"(ct|mr|vol\w*|path|file|files|nii|nifti|suv|img|image|scan|bild|datei|pfad|series|serie|native?|baseline)?\d*"
+)
+_WRITTEN_BEFORE = (
+    r"(path|file|nii|nifti|img|image|scan|bild|datei|pfad|baseline|native?|planning|planungs|whole ?body)?"
+)
+
 #: Every modality; scans are listed and joined before tables.
 MODALITIES: Registry[Modality] = Registry(
     "modality",
@@ -86,7 +94,8 @@ MODALITIES: Registry[Modality] = Registry(
         "PET",
         unit="SUVbw",
         short_unit="SUV",
-        columns=r"\b(pet|srpet|sr pet|suv|suvbw|petct|dotatate|dotatoc|dotanoc|fdg|sstr)\b|\bpet|pet$",
+        columns=r"\b(sr pet|suv|suvbw|dotatate|dotatoc|dotanoc|fdg|sstr)\b"
+        rf"|\b{_WRITTEN_BEFORE}(sr|sstr|fdg|net|ga|ga68|cu64|psma|dotatate|dotatoc|dotanoc)?pet{_WRITTEN_ON}\b",
         window=(0.0, 20.0),
         body=0.2,
         uptake=True,
@@ -95,7 +104,8 @@ MODALITIES: Registry[Modality] = Registry(
         "ct",
         "CT",
         unit="HU",
-        columns=r"\b(ct|ctvol|cect|ldct|hu|computed tomography|computertomograph\w*)\b|ct$",
+        columns=r"\b(hu|computed tomography|computertomograph\w*)\b"
+        rf"|\b{_WRITTEN_BEFORE}(ce|ld|low ?dose|pet|spect|cb|portal|venous|venoes|arterial|arteriell)?ct{_WRITTEN_ON}\b",
         window=(-160.0, 240.0),
         shown=(-160.0, 240.0),
         projected=(0.0, 900.0),

@@ -38,6 +38,8 @@ class Cohort(Mapping):
         Tumour or organ masks on any grid, for regional questions; never seen by a model.
     survival : structured array of shape (n,), default=None
         Fields ``event`` (progression seen: bool, 0/1 or yes/no) and ``time`` (months); for Kaplan-Meier curves, never an input.
+    blocks : mapping of str to DataFrame, default=None
+        Tables of numbers by name, such as radiomics, apart from laboratory values; `BlockFusionPFSClassifier` learns from them.
 
     Raises
     ------
@@ -59,6 +61,7 @@ class Cohort(Mapping):
     ids: np.ndarray
     masks: dict[str, Volumes]
     survival: np.ndarray | None
+    blocks: dict[str, pd.DataFrame]
 
     def __init__(
         self,
@@ -67,9 +70,11 @@ class Cohort(Mapping):
         ids: Iterable[Any] | None = None,
         masks: Mapping[str, Any] | None = None,
         survival: np.ndarray | None = None,
+        blocks: Mapping[str, Any] | None = None,
     ):
         if isinstance(data, Cohort):
             ids = data.ids if ids is None else ids
+            blocks = data.blocks if blocks is None else blocks
             masks = data.masks if masks is None else masks
             survival = data.survival if survival is None else survival
             data = data._data
@@ -97,6 +102,8 @@ class Cohort(Mapping):
         self.masks = {name: Volumes(values) for name, values in (masks or {}).items()}
         self.ids = _as_ids(range(self._n) if ids is None else ids)
         self.survival = None if survival is None else _as_survival(survival)
+        self.blocks = {name: _as_table(table) for name, table in (blocks or {}).items()}
+        lengths |= {f"block {name}": len(table) for name, table in self.blocks.items()}
         lengths |= {f"mask {name}": len(values) for name, values in self.masks.items()}
         lengths["ids"] = len(self.ids)
         if self.survival is not None:
@@ -225,7 +232,11 @@ class Cohort(Mapping):
         part.ids = self.ids[rows]
         part.masks = {name: values[rows] for name, values in self.masks.items()}
         part.survival = None if self.survival is None else self.survival[rows]
+        part.blocks = {name: table.iloc[rows] for name, table in self.blocks.items()}
         return part
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update({"blocks": {}} | state)  # those pickled by the last version have none
 
     def select(self, *modalities: str) -> Cohort:
         """Return the same patients with only these modalities."""
@@ -237,6 +248,7 @@ class Cohort(Mapping):
             ids=self.ids,
             masks=self.masks,
             survival=self.survival,
+            blocks=self.blocks,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -255,7 +267,7 @@ class Cohort(Mapping):
 
     def __sizeof__(self) -> int:
         # What holds voxels in memory must not look like 56 bytes to those who send it to workers.
-        parts = [*self._data.values(), *self.masks.values()]
+        parts = [*self._data.values(), *self.masks.values(), *self.blocks.values()]
         held = sum(
             int(part.memory_usage(deep=True).sum()) if isinstance(part, pd.DataFrame) else part.__sizeof__()
             for part in parts
@@ -273,7 +285,7 @@ class Cohort(Mapping):
             if isinstance(values, pd.DataFrame)
             else f"{name}={int(values.present.sum())} scans"
             for name, values in self._data.items()
-        ]
+        ] + [f"block {name}={table.shape[1]} columns" for name, table in self.blocks.items()]
         return f"Cohort({self._n} patients: {', '.join(parts)})"
 
 

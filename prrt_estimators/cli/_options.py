@@ -59,6 +59,12 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "",
         "Column with the person or centre; rows of one value are never split between training and test.",
     ),
+    (
+        "blocks",
+        str,
+        "auto",
+        "Columns that are a table of their own: 'auto' finds radiomics by name, 'radiomics=a,b' names them, 'none' has none.",
+    ),
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
     ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
@@ -122,7 +128,7 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     """Arguments of `load_cohort` from the texts of the command line."""
     read: dict[str, Callable[[str], Any]] = dict.fromkeys(_NONE_MEANS_NONE, _column)
     read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
-    read |= {"group": lambda text: text or None}
+    read |= {"group": lambda text: text or None, "blocks": _blocks}
     read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
     scans = {name: _column(given[name]) for name in IMAGING if name in given}
     others = {name: value for name, value in given.items() if name not in scans}
@@ -131,6 +137,15 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
 
 def _column(text: str) -> str | None:
     return None if text.lower() == "none" else text
+
+
+def _blocks(text: str) -> dict[str, list[str]] | str | None:
+    if text.lower() in ("auto", "none"):
+        return None if text.lower() == "none" else "auto"
+    name, _, columns = text.partition("=")
+    if not columns:
+        raise typer.BadParameter(f"--blocks must be 'auto', 'none' or NAME=COLUMN,COLUMN; got {text!r}.")
+    return {name.strip(): split_names(columns)}
 
 
 def _lab_columns(text: str) -> list[str] | str | None:

@@ -128,6 +128,22 @@ def read_labs(
     return table
 
 
+def read_block(
+    frame: pd.DataFrame, columns: list[str], ids: np.ndarray, training: bool, commas: bool = False
+) -> LabTable:
+    """Return the columns of a block of numbers, where text is a problem and not a category."""
+    table = read_labs(frame, columns, set(columns), ids, training, commas)
+    words = [name for name in table.frame if table.frame[name].dtype == object and table.frame[name].notna().any()]
+    for name in words:
+        first = int(np.flatnonzero(table.frame[name].notna())[0])
+        what = f"holds the text {quote(table.frame[name].iloc[first])}, expected the numbers of a block"
+        table.problems.append(
+            Problem(what, "write numbers, or leave it out of blocks=", patient=ids[first], column=name)
+        )
+    table.frame = table.frame.drop(columns=words)
+    return table
+
+
 def _word_problem(
     name: str,
     cells: pd.Series,

@@ -17,6 +17,7 @@ from prrt_estimators.datasets._codings import (
     words_of,
     yes_or_no,
 )
+from prrt_estimators.datasets._image_numbers import RADIOMICS, describes_the_image, words_beside
 from prrt_estimators.datasets._time_points import says_end
 
 
@@ -81,7 +82,7 @@ _TARGETS = (
 
 #: Taken at some time after the start of therapy, whatever was taken.
 _LATER = re.compile(
-    r"\b(post|after|nach|followup|follow up|fu|verlauf|change|delta|diff|difference|veraenderung|nadir|restaging|"
+    r"\b(post|after|nach|followup|follow up|fu|verlauf|change|delta|diff(?! ?(bb|blut))|difference|differenz|veraenderung(en)?|aenderung(en)?|nadir|restaging|"
     r"subsequent|last|letzte[rs]?|eot|end of (treatment|therapy)|therapieende)\b|^nach(sorge|beobachtung|unter)"
     r"|verlaufs|\b(cycle|zyklus|month|monat|week|woche)s? ?([2-9]|[1-9]\d+)\b|\b[mw] ?([3-9]|[1-9]\d)\b"
 )
@@ -92,9 +93,9 @@ _COURSE = re.compile(
 )
 _OUTCOME = re.compile(
     r"respon[sd]|\b(m?recist|bor|orr|dcr)\b|ansprechen|remission|death|\bdead\b|\bdied\b|deceased|^tod|\btod\b|"
-    r"verstorben|gestorben|mortal|exitus|\bstatus\b|\balive\b|\bvital|\bos\b|overall|surviv|ueberleb|outcome|"
+    r"verstorben|gestorben|mortal|exitus|\b(krankheits|verlaufs)?status\b|\balive\b|\bvital(status|zustand)?\b(?! (signs?|parameter|zeichen|capacity))|\bos\b|overall|surviv|ueberleb|outcome|"
     r"ergebnis|endpoint|endpunkt|recurr|rezidiv|relapse|metasta|\bmets?\b|lungmets|progress|progred|\bpfs|\bttp\b|"
-    r"\befs\b|\bdfs\b|\bttd\b|censor|zensier|next line|folgetherapie|hospice|event|ereignis"
+    r"\befs\b|\bdfs\b|\bttd\b|censor|zensier|next line|folgetherapie|hospice|event(?!uell)|ereignis|\bn(ext|aechste) (therapy|therapie|treatment|line|behandlung)\b|\b(new|neue) (lesions?|laesion\w*)"
 )
 _PROGRESS = re.compile(r"progress|progred|\bpd\b(?! l ?1)|\bevent|ereignis")
 #: Known before therapy: what makes a therapy a prior one, and a metastasis one that was there already.
@@ -296,6 +297,9 @@ def guess_name(name: str) -> Guess | None:
 
 
 def _guess_bare(name: str) -> Guess | None:
+    beside = words_beside(name)
+    if beside is not None:
+        return _guess_image_number(name, beside)
     tokens = name_tokens(name)
     text, key = " ".join(tokens), "".join(tokens)
     for rank, keys in enumerate(_PATIENT_IDS):
@@ -315,6 +319,14 @@ def _guess_bare(name: str) -> Guess | None:
     if says_date(name):
         return Guess("date", "named like a date: never a predictor")
     return _guess_clinical(name, text)
+
+
+def _guess_image_number(name: str, beside: str) -> Guess | None:
+    if _LATER.search(beside) or says_end(beside):
+        return Guess("after_therapy", "a number of an image that was taken during or after therapy")
+    if describes_the_image(name):
+        return None
+    return Guess(RADIOMICS, "a number that was measured in an image: a block of its own")
 
 
 def _guess_clinical(name: str, text: str) -> Guess | None:

@@ -16,7 +16,7 @@ from prrt_estimators._dataset import Dataset
 from prrt_estimators._survival import as_survival
 from prrt_estimators._values import read_numbers
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.datasets._cells import LabTable, error_problems, read_labs
+from prrt_estimators.datasets._cells import LabTable, error_problems, read_block, read_labs
 from prrt_estimators.datasets._checks import (
     class_problems,
     file_problems,
@@ -48,6 +48,7 @@ class _Reading:
     kept: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=int))
     lab: LabTable = field(default_factory=lambda: LabTable(pd.DataFrame()))
     files: dict[str, np.ndarray] = field(default_factory=dict)
+    blocks: dict[str, LabTable] = field(default_factory=dict)
     group: pd.Series | None = None  # persons or centres, of every row
     torn: bool = False  # lines are missing, so what is told of the patients as a whole may be wrong
 
@@ -69,6 +70,7 @@ def load_cohort(
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
     group: str | None = None,
+    blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
     return_X_y: bool = False,
     verbose: bool = True,
 ) -> Any:
@@ -118,6 +120,9 @@ def load_cohort(
     group : str, default=None
         Column that says which rows belong together, e.g. the person where one has several courses of therapy, or the centre;
         never a predictor. Given to `compare_models` as ``groups``.
+    blocks : "auto", None or mapping of str to sequence of str, default="auto"
+        Columns that are tables of numbers of their own in ``X.blocks``, apart from laboratory values: radiomics, from which
+        `BlockFusionPFSClassifier` learns. "auto" finds the names of MIRP, pyradiomics and nuclear medicine (SUVmax, MTV).
     return_X_y : bool, default=False
         Return ``(X, y)`` in place of the Bunch.
     verbose : bool, default=True
@@ -166,7 +171,7 @@ def load_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group,
+            allow_after_therapy, sheet, root, group, blocks=blocks,
         ),
     )  # fmt: skip
     if reading.roles.leaks:
@@ -198,6 +203,7 @@ def check_cohort(
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
     group: str | None = None,
+    blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort table and the existence of its files, without raising.
 
@@ -226,7 +232,7 @@ def check_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group,
+            allow_after_therapy, sheet, root, group, blocks=blocks,
         ),
         everyone=True,
     )  # fmt: skip
@@ -260,6 +266,10 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     named = set(as_names(options.lab)) - {AUTO}
     reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome, roles.commas)
     reading.problems += reading.lab.problems
+    for block, columns in roles.blocks.items():
+        reading.blocks[block] = read_block(rows, columns, ids, roles.has_outcome, roles.commas)
+        reading.problems += reading.blocks[block].problems
+        roles.log |= reading.blocks[block].log
     for name, note in reading.lab.notes.items():
         roles.log[name] = ("lab", f"{roles.log[name][1]}; {note}")
     roles.log |= reading.lab.log
@@ -320,9 +330,10 @@ def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
         followup = as_survival({"event": outcome.event[timed], "time": outcome.time[timed]})
     ids = reading.ids[kept]
     masks = {name: reading.files[column] for name, column in roles.masks.items()}
+    blocks = {name: block.frame for name, block in reading.blocks.items() if block.frame.shape[1]}
     out = [k for k, reason in enumerate(outcome.reasons) if reason is not None]
     return Dataset(
-        X=Cohort(data, ids=ids, masks=masks, survival=survival),
+        X=Cohort(data, ids=ids, masks=masks, survival=survival, blocks=blocks),
         y=survival if as_times else None if outcome.y is None else outcome.y[kept].astype(np.int64),
         time=time,
         event=event,
@@ -342,8 +353,9 @@ def _carried(reading: _Reading, ids: np.ndarray) -> pd.DataFrame:
     for name, (role, _) in reading.roles.log.items():
         if role not in CARRIED:
             continue
-        if name in reading.lab.frame:
-            columns[name] = reading.lab.frame[name]
+        block = next((one.frame for one in (reading.lab, *reading.blocks.values()) if name in one.frame), None)
+        if block is not None:
+            columns[name] = block[name]
             continue
         cells = reading.frame[name].iloc[reading.kept].reset_index(drop=True)
         read = read_numbers(cells, reading.roles.commas)

@@ -67,6 +67,7 @@ class Options:
     root: str | os.PathLike[str] | None = None
     group: str | None = None
     as_times: str = ""  # the word by which times were asked for
+    blocks: str | Mapping[str, Sequence[str]] | None = AUTO
 
     def __post_init__(self) -> None:
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
@@ -91,6 +92,13 @@ class Options:
             value = getattr(self, name)
             if value is not None and not (isinstance(value, str) or _is_name_list(value)):
                 raise TypeError(f"{parameter(name)} must be column names; got {value!r}. Pass e.g. ['cga', 'ggt'].")
+        if self.blocks not in (AUTO, None) and not (
+            isinstance(self.blocks, Mapping) and all(_is_name_list(names) for names in self.blocks.values())
+        ):
+            raise TypeError(
+                f"{parameter('blocks')} must be 'auto', None or a mapping name -> columns; got {self.blocks!r}. Pass e.g. "
+                "{'radiomics': ['morph_volume', 'stat_mean']}."
+            )
         if self.mask is not None and not isinstance(self.mask, (str, Mapping)) and not _is_name_list(self.mask):
             raise TypeError(
                 f"{parameter('mask')} must be a column name, several, or a dict name -> column; got {self.mask!r}."
@@ -145,4 +153,6 @@ def as_names(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _is_name_list(value: Any) -> bool:
-    return not isinstance(value, Mapping) and hasattr(value, "__iter__") and all(isinstance(v, str) for v in value)
+    return (
+        not isinstance(value, (Mapping, str)) and hasattr(value, "__iter__") and all(isinstance(v, str) for v in value)
+    )

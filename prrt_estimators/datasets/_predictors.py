@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prrt_estimators.datasets._cells import MIN_LEVELS
+from prrt_estimators.datasets._image_numbers import RADIOMICS
 from prrt_estimators.datasets._roles import guess_role
 from prrt_estimators.exceptions import CohortError, LeakageError, Problem
 
@@ -68,7 +69,7 @@ def check_predictors(table: Any) -> None:
                 f"allow_after_therapy=[{name!r}]"
             )
             leaks.append(Problem(_LEAK, remedy, column=name))
-        elif role not in ("lab", "unrecognised", "empty"):
+        elif role not in ("lab", RADIOMICS, "unrecognised", "empty"):
             problems.append(Problem(*_REFUSED["path"], column=name))
         elif _identifies(cells):
             problems.append(Problem(*_REFUSED["identifier"], column=name))

@@ -15,6 +15,7 @@ from prrt_estimators._analytes import name_tokens
 from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
+from prrt_estimators.datasets._blocks import choose_blocks
 from prrt_estimators.datasets._column_vocabulary import (
     Guess,
     file_kind,
@@ -26,6 +27,7 @@ from prrt_estimators.datasets._column_vocabulary import (
     says_uncertain_event,
     time_unit_in,
 )
+from prrt_estimators.datasets._image_numbers import RADIOMICS
 from prrt_estimators.datasets._options import AUTO, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
@@ -41,7 +43,7 @@ _NEAR = 0.6  # likeness of names from which one is proposed
 _SINGLE = ("patient_id", "time", "event", "target")
 
 #: Roles whose columns may go into `Bunch.frame`; identifiers, files and what nobody recognised stay outside.
-CARRIED = ("patient_id", "time", "event", "target", "lab", "after_therapy", "constant")
+CARRIED = ("patient_id", "time", "event", "target", "lab", RADIOMICS, "after_therapy", "constant")
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Roles:
     event: str | None = None
     target: str | None = None
     lab: list[str] = field(default_factory=list)
+    blocks: dict[str, list[str]] = field(default_factory=dict)  # columns of each block of numbers
     time_unit: str | None = None
     sheet: str | None = None
     commas: bool = False  # whether any cell of the table holds a decimal comma
@@ -93,6 +96,7 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     _settle_outcome(frame, options, guesses, roles)
     _refuse_double_use(roles)
     _choose_labs(options, guesses, roles)
+    choose_blocks(options, guesses, roles, _existing)
     return roles
 
 

@@ -21,10 +21,10 @@ from prrt_estimators.estimators._blocks import (
     NAMES,
     absent,
     block_table,
-    default_blocks,
     joined,
     keep_in,
     usable_blocks,
+    wanted_blocks,
 )
 from prrt_estimators.estimators._cox import CoxPFSClassifier
 from prrt_estimators.estimators._late_fusion import LateFusion
@@ -50,8 +50,9 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
 
     Parameters
     ----------
-    blocks : "auto", sequence of names or mapping of str to transformer, default="auto"
-        Name to a transformer from a Cohort to a table of numbers. "auto" takes what the cohort holds, a sequence some of it: ``lesions``
+    blocks : "auto", sequence of names or mapping of str to transformer or columns, default="auto"
+        Name to a transformer from a Cohort to a table of numbers, or to columns of its tables (``{"radiomics": ["morph_volume"]}``).
+        "auto" takes what the cohort holds, a sequence some of it: each table of ``X.blocks``, ``lesions``
         (`LesionFeatures`), ``global_pet`` (`GlobalPETFeatures`, as logarithms; left out where the tracer binds
         somatostatin receptors, whose lesions say more) and ``labs`` (`LabPanels`).
     fusion : {"joint", "late"}, default="joint"
@@ -170,7 +171,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         X, y, given = self._given(X, y, sample_weight, time, event)
         cohort, encoded = self._checked(X, y)
         self._trained_on = cohort.modalities
-        wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
+        wanted = wanted_blocks(self, cohort)
         self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
         if not self.blocks_:
             reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
@@ -247,8 +248,8 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
             With everything that is wrong with any scan.
         """
         cohort = as_cohort(X, image=self._image)
-        wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
-        scans = {name: one for name, one in wanted.items() if name != NAMES.labs}
+        wanted = wanted_blocks(self, cohort)
+        scans = {name: one for name, one in wanted.items() if name != NAMES.labs and name not in cohort.blocks}
         if progress is not None:
             progress(0, len(cohort))
         usable_blocks(scans, cohort)

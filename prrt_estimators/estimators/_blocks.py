@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._directions import read_tracer
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.preprocessing import GlobalPETFeatures, LabPanels
+from prrt_estimators.preprocessing import GlobalPETFeatures, LabPanels, TableBlock
 
 #: Names of the blocks that are made from a cohort by default.
 NAMES = SimpleNamespace(lesions="lesions", global_pet="global_pet", labs="labs")
@@ -38,10 +38,25 @@ def default_blocks(model: Any) -> dict[str, Any]:
     blocks[NAMES.labs] = LabPanels()
     if isinstance(model.blocks, str):
         return blocks
-    unknown = [name for name in model.blocks if name not in vars(NAMES).values()]
-    if unknown or not len(model.blocks):
+    if not len(model.blocks) or not all(isinstance(name, str) for name in model.blocks):
         raise ValueError(f"`blocks` must name some of {', '.join(vars(NAMES).values())}; got {list(model.blocks)}.")
     return {name: one for name, one in blocks.items() if name in model.blocks}
+
+
+def wanted_blocks(model: Any, cohort: Cohort) -> dict[str, Any]:
+    """Return the blocks that a `BlockFusionPFSClassifier` makes of a cohort: its user's, or those that there are.
+
+    Tables in ``cohort.blocks`` are blocks under their own names; a list of columns becomes a `TableBlock`.
+    """
+    if isinstance(model.blocks, Mapping):
+        return {
+            name: TableBlock(list(one)) if isinstance(one, (list, tuple)) else one for name, one in model.blocks.items()
+        }
+    made = default_blocks(model)
+    tables = (
+        cohort.blocks if isinstance(model.blocks, str) else [name for name in cohort.blocks if name in model.blocks]
+    )
+    return made | {name: TableBlock(name) for name in tables if name not in made}
 
 
 def keep_in(transformer: Any, cache_dir: Any) -> None:

@@ -15,6 +15,7 @@ from prrt_estimators.estimators._late_fusion import LateFusion
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin, restore_state, state_of
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.exceptions import SavedModelError
+from prrt_estimators.preprocessing import TableBlock
 
 #: What a late fusion learns beside its models.
 _LATE = ("reference", "weights", "learnt_from", "prevalence", "slope", "intercept", "centre", "spread")
@@ -85,6 +86,7 @@ class SavesBlocksMixin(SavesStateMixin):
             # Steps of a pipeline learn nothing here: global numbers of a PET are taken as they are.
             inner[f"block.{name}"] = SavedState({"fitted": {}}) if isinstance(block, Pipeline) else state_of(block)
         state.data["blocks"] = list(me.blocks_)
+        state.data["tables"] = [name for name, block in me.blocks_.items() if isinstance(block, TableBlock)]
         state.data["inner"] = {name: one.data for name, one in inner.items()}
         state.data["finder"] = _finder() if NAMES.lesions in me.blocks_ else None
         for name, one in inner.items():
@@ -95,7 +97,7 @@ class SavesBlocksMixin(SavesStateMixin):
         """Make blocks and models anew and fill in what they learnt."""
         me: Any = self
         super()._restore(replace(state, objects={name: one for name, one in state.objects.items() if "." not in name}))
-        made = default_blocks(me)
+        made = default_blocks(me) | {name: TableBlock(name) for name in state.data.get("tables", [])}
         names = state.data["blocks"]
         if not set(names) <= set(made):
             raise SavedModelError(f"{state.name} holds blocks that its settings do not make: {', '.join(names)}.")

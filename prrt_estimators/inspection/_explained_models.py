@@ -122,7 +122,7 @@ def with_table(X: Any, table: Any) -> Any:
     """Return X with another laboratory table for the same patients."""
     if not isinstance(X, Cohort):
         return table
-    return Cohort({**X, "lab": table}, ids=X.ids, masks=X.masks, survival=X.survival)
+    return Cohort({**X, "lab": table}, ids=X.ids, masks=X.masks, survival=X.survival, blocks=X.blocks)
 
 
 def has_values(table: Any) -> np.ndarray:
@@ -180,7 +180,7 @@ def in_boxes(estimator: Any, X: Cohort) -> Cohort:
         warnings.simplefilter("ignore", FieldOfViewWarning)
         boxes = VolumePreprocessor(**options).transform(X.select(*IMAGING))
     data = {**X, **{name: boxes[name] for name in boxed}}
-    return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival)
+    return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival, blocks=X.blocks)
 
 
 @dataclass(frozen=True)

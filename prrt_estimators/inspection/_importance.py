@@ -322,7 +322,7 @@ def _shuffled(X: Any, group: _Group, rng: np.random.RandomState) -> Any:
             parts[name] = X[name][_order(X[name].present, ranks)]
     if not isinstance(X, Cohort):
         return with_table(X, parts["lab"])
-    return Cohort({**X, **parts}, ids=X.ids, masks=X.masks, survival=X.survival)
+    return Cohort({**X, **parts}, ids=X.ids, masks=X.masks, survival=X.survival, blocks=X.blocks)
 
 
 def _order(movable: np.ndarray, ranks: np.ndarray) -> np.ndarray:

@@ -306,4 +306,6 @@ def _composed(
     data = {name: (mine if name in coalition else theirs).get(name) for name in players}
     if data.get("lab") is not None:
         data["lab"] = data["lab"].set_axis(mine.ids)  # rows of the background stand in for those of the patients
-    return Cohort({name: values for name, values in data.items() if values is not None}, ids=mine.ids)
+    return Cohort(
+        {name: values for name, values in data.items() if values is not None}, ids=mine.ids, blocks=mine.blocks
+    )

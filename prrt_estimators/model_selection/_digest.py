@@ -213,6 +213,8 @@ def data_digest(
                 parts += _volume_parts(X[name], name, ids, missing)
             else:
                 parts += _table_parts(X[name])
+        for name, table in X.blocks.items():
+            parts += [f"block {name}", *_table_parts(table)]
     elif isinstance(X, pd.DataFrame):
         parts += _table_parts(X)
     else:

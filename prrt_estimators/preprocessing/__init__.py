@@ -6,6 +6,7 @@ from prrt_estimators.preprocessing._labs import LabPreprocessor
 from prrt_estimators.preprocessing._markers import LiteratureMarkers
 from prrt_estimators.preprocessing._panels import LabPanels, default_panels
 from prrt_estimators.preprocessing._pet_features import GlobalPETFeatures
+from prrt_estimators.preprocessing._table_block import TableBlock
 from prrt_estimators.preprocessing._volumes import VolumePreprocessor, prepare_volumes
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LabPanels",
     "LabPreprocessor",
     "LiteratureMarkers",
+    "TableBlock",
     "VolumePreprocessor",
     "cache_info",
     "clear_cache",

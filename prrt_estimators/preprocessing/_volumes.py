@@ -383,7 +383,7 @@ class VolumePreprocessor(KeepsPaths, TransformerMixin, BaseEstimator):
                 array[row, 0] = reader.load(int(row), name)
             known = X[name].spacing if X[name].array is not None else reader.spacing
             data[name] = Volumes(array, spacing=known)
-        return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival)
+        return Cohort(data, ids=X.ids, masks=X.masks, survival=X.survival, blocks=X.blocks)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "box_")
