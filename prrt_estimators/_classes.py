@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._text import plain_text
@@ -60,6 +61,44 @@ def binary_target(y: Any) -> np.ndarray | None:
     if None in meant.values():
         return None
     return np.array([meant[label] for label in values.tolist()], dtype=np.int64)
+
+
+def check_labels(y: Any) -> None:
+    """Refuse labels that are missing, or of kinds that cannot be compared, by the row of the first.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing.
+    TypeError
+        If texts and numbers are mixed.
+
+    Examples
+    --------
+    >>> check_labels(["long", "short", None])
+    Traceback (most recent call last):
+    ...
+    ValueError: y has no label for 1 of 3 patients, the first in row 2 (Input y contains NaN). Leave these patients out.
+    """
+    labels = y.to_numpy(dtype=object) if isinstance(y, pd.Series) else y
+    if not isinstance(labels, (list, tuple)) and str(getattr(labels, "dtype", "")) != "object":
+        return
+    labels = list(labels)
+    if any(np.ndim(label) for label in labels):
+        return
+    missing = [k for k, label in enumerate(labels) if pd.isna(label)]
+    if missing:
+        raise ValueError(
+            f"y has no label for {len(missing)} of {len(labels)} patients, the first in row {missing[0]} (Input y contains "
+            "NaN). Leave these patients out."
+        )
+    words = [isinstance(label, str) for label in labels]
+    if any(words) and not all(words):
+        first, other = words.index(True), words.index(False)
+        raise TypeError(
+            f"y mixes texts and other labels: row {first} is {labels[first]!r}, row {other} is {labels[other]!r}. Write "
+            "each class in one way."
+        )
 
 
 def as_target(y: Any) -> np.ndarray:

@@ -284,6 +284,17 @@ def folder_lock(folder: Path, name: str = ".lock", *, wait: float = 0) -> Iterat
             lock.release()
 
 
+def is_fault(error: BaseException) -> bool:
+    """Tell a fault of a parser or decoder from the end of the program: decoders written in Rust panic past Exception.
+
+    Examples
+    --------
+    >>> is_fault(ValueError()), is_fault(KeyboardInterrupt())
+    (True, False)
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
 def existing_spelling(path: str) -> str:
     """Return the path of an existing file whose parts look the same, the path itself where there is none or several.
 

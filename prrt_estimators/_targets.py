@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from prrt_estimators._classes import as_target
+from prrt_estimators._classes import as_target, check_labels
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,7 @@ class ClassTarget:
                 "y holds survival times; classifiers need a class: 1 for PFS longer than the horizon, else 0. "
                 "load_cohort(..., horizon=12) makes it and leaves out patients censored earlier."
             )
+        check_labels(y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")
         check_classification_targets(y)
@@ -139,6 +140,7 @@ class ClassTarget:
         ValueError
             If it is not.
         """
+        check_labels(y)
         values = as_target(y)
         if values.dtype.names is not None:
             raise ValueError(

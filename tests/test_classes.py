@@ -201,3 +201,23 @@ def test_rows_that_name_patients_in_another_order_are_refused():
     check_same_order(table.iloc[:3], pd.Series([1, 0, 1], ["P7", "P8", "P9"]), ("X", "y"))
     with pytest.raises(ValueError, match="another order"):
         check_same_order(table.iloc[:3], pd.Series([1, 0, 1], ["P1", "P2", "P3"]), ("X", "y"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["long", "short", None, "long"], ["long", "short", np.nan, "long"], [1, 0, None, 1], [1, 0, pd.NA, 1],
+     pd.Series(["long", "short", pd.NA, "long"], dtype="string"), pd.Series([1, 0, None, 1], dtype="Int64"),
+     pd.Series([True, False, None, True])],
+    ids=repr,
+)  # fmt: skip
+def test_a_missing_label_is_named_by_its_row(labels):
+    table = pd.DataFrame({"a": range(4), "b": [4.0, 2, 3, 1]})
+    for model in (LabPFSClassifier(n_estimators=2), CoxPFSClassifier()):
+        with pytest.raises(ValueError, match=r"y has no label for 1 of 4 patients, the first in row 2"):
+            model.fit(table, labels)
+
+
+def test_texts_and_numbers_are_not_mixed():
+    table = pd.DataFrame({"a": range(4)})
+    with pytest.raises(TypeError, match=r"row 0 is 'long', row 1 is 0"):
+        LabPFSClassifier(n_estimators=2).fit(table, ["long", 0, "long", 1])

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from prrt_estimators._nifti import check_claims
-from prrt_estimators._placement import NiftiFault
+from prrt_estimators._placement import NiftiFault, placement
 from prrt_estimators.contours._lesion_names import Selection, select
 from prrt_estimators.contours._nrrd import nrrd_structures, read_nrrd
 from prrt_estimators.contours._regions import MAX_LESIONS, Region, Structures, lesion_labels
@@ -157,6 +157,7 @@ def _nifti(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     try:
         check_claims(os.fspath(path), mask=True)
         image: Any = nib.load(path)
+        affine = placement(image.header)
         values = np.asanyarray(image.dataobj)
     except FileNotFoundError:
         raise ContourError("does not exist", "correct the path", name) from None
@@ -172,8 +173,7 @@ def _nifti(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
         raise ContourError(what, "save one volume with one label per lesion", name)
     if values.dtype.kind not in "biuf":
         raise ContourError(f"holds values of the kind {values.dtype}", _REMEDY_VALUES, name)
-    affine = np.asarray(image.affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ContourError("does not say where it lies in the patient", _REMEDY_PLACE, name)
     return values, affine
 
@@ -185,6 +185,8 @@ def _of_values(values: np.ndarray, affine: np.ndarray, name: str) -> Mask:
     if values.dtype.kind == "f":
         nowhere = np.isnan(values)
         unknown = int(np.count_nonzero(nowhere))
+        if unknown == values.size > 0:
+            raise ContourError("holds no value in any voxel (NaN)", "save the mask again", name)
         values = np.where(nowhere, 0, values) if unknown else values
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
     if low < -_WHOLE:

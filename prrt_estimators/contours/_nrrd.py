@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
+import math
 import os
 import re
+import stat
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +23,10 @@ _SPACES = {
     "right-anterior-superior": (1.0, 1.0, 1.0), "ras": (1.0, 1.0, 1.0),
     "left-anterior-superior": (-1.0, 1.0, 1.0), "las": (-1.0, 1.0, 1.0),
 }  # fmt: skip
+#: Bytes of a voxel, by words of its type.
+_WIDTHS = {r"char|int8|uint8": 1, r"short|int16": 2, r"long ?long|int64|double": 8, r"int|float": 4}
+#: What compressed voxels may claim: so many bytes, or so many times the file.
+MAX_UNPACKED, MAX_UNPACKED_TIMES = 256 << 20, 200
 _REMEDY = "save the segmentation again as .seg.nrrd or as a NIfTI label map"
 
 
@@ -46,7 +54,10 @@ def read_nrrd(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, lis
     nrrd = import_nrrd()
     name = Path(path).name
     try:
+        _check_claims(nrrd, path, name)
         data, header = nrrd.read(os.fspath(path), index_order="F")
+    except ContourError:
+        raise
     except OSError as error:
         raise ContourError(
             f"cannot be read ({error.strerror or type(error).__name__})", "correct the path", name
@@ -69,6 +80,35 @@ def read_nrrd(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, lis
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise ContourError("does not say where it lies in the patient", _REMEDY, name)
     return layers, affine, _segments(header)
+
+
+def _check_claims(nrrd: ModuleType, path: str | os.PathLike[str], name: str) -> None:
+    """Refuse a file that claims, or unpacks to, more than one of its size holds, and one whose voxels lie elsewhere."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ContourError("is a pipe or a device and not a file", "name the file itself", name)
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        header = nrrd.read_header(file)
+        if any(key in header for key in ("data file", "datafile")):
+            raise ContourError("names another file in which its voxels lie", "save it as one file", name)
+        kind = next((wide for word, wide in _WIDTHS.items() if re.search(word, str(header.get("type", "")))), 8)
+        claimed = math.prod(max(int(side), 0) for side in header.get("sizes", ())) * kind
+        encoding = str(header.get("encoding", "raw")).lower()
+        packed = encoding.startswith(("gz", "bz"))
+        if claimed > (max(MAX_UNPACKED, MAX_UNPACKED_TIMES * size) if packed else size * kind):
+            what = f"claims {claimed >> 20} MiB of voxels in a file of {max(size >> 10, 1)} KiB"
+            raise ContourError(what, _REMEDY, name)
+        if not packed:
+            return
+        unpacking: Any = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding.startswith("gz") else bz2.BZ2Decompressor()
+        unpacked, waiting = 0, file.read(1 << 20)
+        while waiting and not unpacking.eof:
+            unpacked += len(unpacking.decompress(waiting, 1 << 20))
+            if unpacked > claimed:
+                raise ContourError("unpacks to more voxels than it claims", _REMEDY, name)
+            waiting = getattr(unpacking, "unconsumed_tail", b"") or (
+                file.read(1 << 20) if getattr(unpacking, "needs_input", True) else b""
+            )
 
 
 def _segments(header: Any) -> list[dict[str, str]]:

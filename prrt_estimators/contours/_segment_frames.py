@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._io import is_fault
 from prrt_estimators.contours._objects import items, number, numbers, quiet, text
 from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
@@ -176,7 +177,9 @@ def _decoded(dataset: Any, count: int, size: tuple[int, int]) -> Iterator[np.nda
             "the pixels are compressed and no decoder for them is installed; install one with: "
             'pip install "prrt-estimators[dicom-compressed]"'
         ) from None
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         raise ContourError(f"holds compressed pixels that are damaged ({type(error).__name__})", _REMEDY) from None
     if values.size != count * size[0] * size[1]:
         raise ContourError("holds fewer pixels than it announces", _REMEDY)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from prrt_estimators._io import is_fault
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 
 #: What stands for the text of an element that cannot be read.
@@ -79,7 +80,9 @@ def whole_series(what: str, error: type[ScannerFileError] = ScannerFileError) ->
         raise
     except MemoryError:
         raise error(f"{what} needs more memory than there is. Read it on a larger machine.") from None
-    except Exception as fault:
+    except BaseException as fault:
+        if not is_fault(fault):
+            raise
         raise error(f"{what} cannot be read ({type(fault).__name__}). Export or copy it again.") from None
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._io import is_fault
 from prrt_estimators.dicom._elements import import_pydicom, instance, label, number, quiet, text, texts
 from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._opening import UNCOMPRESSED, check_claim, is_file, open_inflated, read_dataset
@@ -268,7 +269,9 @@ def _decode(path: Path, header: Any) -> np.ndarray:
         return without_unused_bits(whole.pixel_array, whole)
     except ScannerFileError:
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not is_fault(error):
+            raise
         raise ScannerFileError(
             f"the pixels of {name} cannot be decoded ({type(error).__name__}). Export or copy it again."
         ) from None

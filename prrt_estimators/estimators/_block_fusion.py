@@ -30,6 +30,7 @@ from prrt_estimators.estimators._cox import CoxPFSClassifier
 from prrt_estimators.estimators._late_fusion import LateFusion
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin
 from prrt_estimators.estimators._score_link import ScoreLink
+from prrt_estimators.estimators._unknown_patients import warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError
 
 
@@ -195,7 +196,11 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
             The second column is the probability of long PFS.
         """
         check_is_fitted(self)
-        long = self._long(self._tables(X))
+        tables = self._tables(X)
+        cohort = self._cohort(X)
+        nothing = np.all([absent(table) for table in tables.values()], axis=0)
+        warn_of_nothing(nothing, None if cohort is None else cohort.ids, type(self).__name__)
+        long = self._long(tables)
         return self._ordered(np.column_stack([1 - long, long]))
 
     def block_scores(self, X: Any) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from prrt_estimators._classes import check_same_order
+from prrt_estimators._classes import check_labels, check_same_order
 from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
@@ -20,6 +20,7 @@ from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._ridge_evidence import LogisticLikelihood, average_by_evidence
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.estimators._survival_input import check_survival
+from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
 from prrt_estimators.preprocessing._clipped import ClippedScaler
 
 #: Precision of the class's logistic model: C = 0.03.
@@ -165,6 +166,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         self._validate_params()
         for name, values in (("y", y), ("sample_weight", sample_weight), ("time", time), ("event", event)):
             check_same_order(X, values, ("X", name))
+        check_labels(y)
         X, y = validate_data(self, as_frame(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
@@ -214,6 +216,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         """
         check_is_fitted(self)
         score = self.score_samples(X)
+        warn_of_nothing(empty_rows(X), None, type(self).__name__)
         if self.learnt_from_ == "time":
             long = np.exp(-self.cumulative_hazard_ * np.exp(-score))
         else:

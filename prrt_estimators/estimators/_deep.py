@@ -24,7 +24,7 @@ from prrt_estimators.estimators._by_modality import (
     check_by_modality,
 )
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
-from prrt_estimators.estimators._unknown_patients import check_finite, warn_of_nothing
+from prrt_estimators.estimators._unknown_patients import check_finite, empty_rows, warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.networks import AUGMENTATIONS, FusionNet, RandomAugment, build_encoder
 from prrt_estimators.preprocessing import LabPreprocessor
@@ -320,7 +320,8 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             if cohort is not None and "lab" not in cohort:
                 table = np.zeros((len(cohort), len(self.preprocessor_.get_feature_names_out())))
             else:
-                table = self.preprocessor_.transform(self._table(X, cohort))
+                raw = self._table(X, cohort)
+                table = self.preprocessor_.transform(raw)
         if cohort is not None:
             if not len(cohort):
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
@@ -331,7 +332,8 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         device = _device.resolve_device(self.device)
         dataset = self._dataset(cohort, table)
         ids = None if cohort is None else cohort.ids
-        warn_of_nothing(~np.asarray(dataset.present).any(axis=1), ids, type(self).__name__)
+        nothing = empty_rows(raw) if self.modalities_ == ("lab",) else ~np.asarray(dataset.present).any(axis=1)
+        warn_of_nothing(nothing, ids, type(self).__name__)
         found = _net.infer(
             self.net_,
             dataset,

@@ -15,6 +15,7 @@ from prrt_estimators._analytes import find_analyte, name_tokens, unit_factor
 from prrt_estimators._values import parse_column
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._saved_state import SavedState
+from prrt_estimators.estimators._unknown_patients import warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError
 
 
@@ -168,6 +169,8 @@ class PublishedScoreClassifier(BasePFSClassifier):
         """
         check_is_fitted(self, "columns_")
         points = self.points(X)
+        cohort = self._cohort(X)
+        warn_of_nothing(np.isnan(points), None if cohort is None else cohort.ids, f"the score {self.score!r}")
         share = (
             points / (points + SCORES[self.score].worst)
             if self.score == "crp_albumin"

@@ -188,7 +188,7 @@ def on_voxels_of(mask: Image, image: Image) -> bool:
 
 def onto_grid_of(labels: Image, image: Image) -> np.ndarray:
     """Return labels at the voxels of a scan, nearest neighbour."""
-    values = np.rint(labels.data).astype(np.int16)
+    values = np.rint(labels.data).astype(np.int32)
     if same_grid(labels, image):
         return values
     step = np.linalg.inv(labels.affine) @ image.affine
@@ -259,6 +259,12 @@ def read_lesions(X: Cohort, row: int, name: str, like: Image | None, spacing: An
         data = volumes.array[row, 0]
         known = volumes.spacing is None and like is not None and data.shape == like.data.shape
         affine = like.affine if known else array_affine(volumes, row, name, spacing)  # type: ignore[union-attr]
+        data = np.where(np.isnan(data), 0, data)
+        low, high = float(data.min(initial=0)), float(data.max(initial=0))
+        if low < -1e-3 or high > np.iinfo(np.uint16).max:
+            what = f"the mask holds values from {low:g} to {high:g}"
+            remedy = "give whole numbers from 0 as labels, or fractions from 0 to 1"
+            raise CohortError([Problem(what, remedy, patient=str(X.ids[row]), column=name)])
         whole = np.rint(data)
         labels = whole if np.abs(data - whole).max(initial=0) < 1e-3 else data >= 0.5
         mask = Mask(labels.astype(np.uint16), affine)

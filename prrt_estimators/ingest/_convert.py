@@ -14,7 +14,7 @@ from typing import Any
 
 import nibabel as nib
 
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import atomic_write, is_fault
 from prrt_estimators.dicom._opening import read_dataset
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 from prrt_estimators.ingest._contour_plan import ContourTask
@@ -127,7 +127,9 @@ def convert(task: Task, identity: Identity) -> Converted:
                     "patients are kept",
                 ) from None
             result = Converted(task.patient, stage="reading", reason=f"unexpected {type(error).__name__}")
-        except Exception as error:
+        except BaseException as error:
+            if not is_fault(error):
+                raise
             # An unforeseen fault of one patient's files must not cost the others, and its words may quote a name.
             result = Converted(task.patient, stage="reading", reason=f"unexpected {type(error).__name__}")
     if not result.kept:

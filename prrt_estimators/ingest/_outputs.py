@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from prrt_estimators._analytes import Analyte
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import atomic_write, folder_lock
 from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.contours._corrected import corrected_file
 from prrt_estimators.exceptions import RunMismatchError
@@ -46,16 +46,13 @@ def held(folder: Path) -> Iterator[None]:
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"the cohort folder {folder} is a file; name another one.")
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OSError(f"another process is writing to {folder}. Wait until it has finished, or stop it.") from None
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(folder_lock(folder))
+        except Timeout:
+            raise OSError(f"another process is writing to {folder}. Wait until it has finished, or stop it.") from None
         sweep(folder)
         yield
-    finally:
-        lock.release()
 
 
 def sweep(folder: Path) -> None:

@@ -42,7 +42,10 @@ def resample(image: nib.Nifti1Image, affine: np.ndarray, shape: tuple[int, ...],
         data, step[:3, :3], offset=step[:3, 3], output_shape=shape, order=1, mode="constant", cval=OUTSIDE[kind],
         output=np.float32,
     )  # fmt: skip
-    return nib.Nifti1Image(np.rint(moved).astype(np.int16) if kind == "ct" else moved, affine)
+    if kind == "ct":
+        limits = np.iinfo(np.int16)
+        moved = np.clip(np.rint(moved), limits.min, limits.max).astype(np.int16)
+    return nib.Nifti1Image(moved, affine)
 
 
 def common_grid(image: nib.Nifti1Image, spacing: tuple[float, float, float]) -> tuple[np.ndarray, tuple[int, int, int]]:

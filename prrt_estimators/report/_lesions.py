@@ -172,7 +172,9 @@ def _row(patient: str, scan: str, lesion: Lesion, both: bool | None) -> dict[str
 
 
 def _write_labels(target: Path, labels: np.ndarray, image: Image) -> None:
-    one = nib.Nifti1Image(labels.astype(np.int16), image.affine)
+    one = nib.Nifti1Image(
+        labels.astype(np.int16 if labels.max(initial=0) <= np.iinfo(np.int16).max else np.int32), image.affine
+    )
     one.header.set_xyzt_units("mm")
     with atomic_write(target) as temporary:
         # nibabel would write the time of day into the compressed file.

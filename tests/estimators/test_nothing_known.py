@@ -18,7 +18,8 @@ from prrt_estimators import (
     PETBaselineClassifier,
     PETPFSClassifier,
 )
-from prrt_estimators.exceptions import CohortError, CohortWarning, PretrainedWeightsError
+from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier, PublishedScoreClassifier
+from prrt_estimators.exceptions import CohortError, CohortWarning, NothingKnownWarning, PretrainedWeightsError
 from prrt_estimators.networks import build_encoder
 
 RNG = np.random.default_rng(0)
@@ -45,6 +46,10 @@ MODELS = {
     "pet baseline": (PETBaselineClassifier(size=8), ("pet",)),
     "lab": (LabPFSClassifier(n_estimators=5, random_state=0), ("lab",)),
     "lab baseline": (LabBaselineClassifier(), ("lab",)),
+    "fusion of labs alone": (FusionPFSClassifier(**QUICK, modalities=("lab",)), ("lab",)),
+    "blocks": (BlockFusionPFSClassifier(blocks=["labs"]), ("lab",)),
+    "late blocks": (BlockFusionPFSClassifier(blocks=["labs"], fusion="late", cv=2), ("lab",)),
+    "published score": (PublishedScoreClassifier(score="cga_200"), ("lab",)),
 }
 
 
@@ -57,6 +62,23 @@ def test_patients_of_whom_nothing_is_known_are_named(name):
     if len(looked_at) > 1:
         for one in looked_at:  # without a word: warnings are errors here
             model.predict_proba(without([2, 7], one))
+
+
+@pytest.mark.parametrize("kind", ["table", "array"])
+@pytest.mark.parametrize(
+    "model",
+    [CoxPFSClassifier(), FusionPFSClassifier(**QUICK), BlockFusionPFSClassifier()],
+    ids=lambda one: type(one).__name__,
+)
+def test_an_empty_row_of_a_plain_table_is_named(model, kind):
+    table, gaps = (
+        (LAB, without([4], "lab")["lab"])
+        if kind == "table"
+        else (LAB.to_numpy(), without([4], "lab")["lab"].to_numpy())
+    )
+    model.fit(table, Y)
+    with pytest.warns(NothingKnownWarning, match="patient 4: nothing"):
+        model.predict_proba(gaps)
 
 
 def test_a_plain_table_names_rows():
