@@ -21,7 +21,8 @@ from _fuzz_tables import harm_table
 from pydicom.dataelem import RawDataElement
 
 from prrt_estimators.datasets import make_cohort_folder
-from prrt_estimators.dicom import ingest, read_ct, read_pet
+from prrt_estimators.dicom import read_ct, read_pet
+from prrt_estimators.ingest import ingest
 
 #: What is put in place of an element.
 _VALUES = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import logging
 import os
+import stat
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
 #: Length of the header of one element, at which a whole file may end.
 _HEADER_LENGTH = 8
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+#: What a deflated object may grow to: so many bytes, or so many times the file.
+MAX_INFLATED, MAX_INFLATED_TIMES = 256 << 20, 100
 
 
 @dataclass(frozen=True)
@@ -100,15 +105,21 @@ def open_object(path: str | os.PathLike[str]) -> Any:
     pydicom = import_pydicom()
     name = Path(path).name
     try:
-        stream = _Watched(Path(path).read_bytes())
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise ContourError("is a pipe or a device and not a file", "name the file itself", name)
+        content = Path(path).read_bytes()
+        stream = _Watched(content)
     except OSError as error:
         raise ContourError(f"cannot be read ({error.strerror})", "correct the path or its permissions", name) from None
     try:
         with quiet():
+            _check_inflated(pydicom, content, name)
             dataset = pydicom.dcmread(stream, force=True)
             # Sequences are parsed when they are asked for; a cut one fails there.
             for _ in dataset:
                 pass
+    except ContourError:
+        raise
     except Exception as error:
         # Whatever a damaged file makes of the parser, it is one damaged file.
         raise ContourError(f"is damaged ({type(error).__name__})", "export or copy the file again", name) from None
@@ -117,6 +128,23 @@ def open_object(path: str | os.PathLike[str]) -> Any:
     if not text(dataset, "SOPClassUID"):
         raise ContourError("is not a DICOM object", "give a DICOM RTSTRUCT or SEG", name)
     return dataset
+
+
+def _check_inflated(pydicom: ModuleType, content: bytes, name: str) -> None:
+    """Refuse a deflated object that unpacks to far more than its size."""
+    if content[128:132] != b"DICM":
+        return
+    stream = io.BytesIO(content)
+    stream.seek(132)
+    meta = pydicom.filereader._read_file_meta_info(stream)
+    if str(meta.get("TransferSyntaxUID", "")) != _DEFLATED:
+        return
+    limit = max(MAX_INFLATED, MAX_INFLATED_TIMES * len(content))
+    unpacking = zlib.decompressobj(-zlib.MAX_WBITS)
+    unpacking.decompress(stream.read(), limit)
+    if unpacking.unconsumed_tail:
+        what = f"unpacks to more than {limit >> 20} MiB, which no segmentation of its size does"
+        raise ContourError(what, "export it uncompressed", name)
 
 
 def text(item: Any, keyword: str) -> str:

@@ -14,6 +14,8 @@ from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
 #: Transfer syntaxes that store pixels as they are.
 _UNCOMPRESSED = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99")
+#: What compressed pixels may grow to: so many bytes, or so many times what is stored.
+MAX_DECODED, MAX_DECODED_TIMES = 256 << 20, 200
 _REMEDY = "export the segmentation again"
 
 
@@ -169,6 +171,9 @@ def _unpacked(content: bytes, count: int, rows: int, columns: int) -> Iterator[n
 
 
 def _decoded(dataset: Any, count: int, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    claimed = count * size[0] * size[1]
+    if claimed > max(MAX_DECODED, MAX_DECODED_TIMES * len(dataset.PixelData)):
+        raise ContourError(f"announces {claimed >> 20} MiB of pixels in {len(dataset.PixelData)} bytes", _REMEDY)
     try:
         with quiet():
             values = np.asarray(dataset.pixel_array)

@@ -1,0 +1,68 @@
+"""Compressed pixels that make their decoder panic, and values beyond what is stored."""
+
+from __future__ import annotations
+
+import struct
+
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from dicom_builders import save_all, series
+from ingest_helpers import files, key_of, make_export, pseudonym
+from pydicom.encaps import encapsulate
+from pydicom.uid import RLELossless
+
+from prrt_estimators._io import is_fault
+from prrt_estimators.dicom import read_ct
+from prrt_estimators.exceptions import ScannerFileError
+from prrt_estimators.ingest import ingest
+from prrt_estimators.ingest._resampling import resample
+
+#: Runs of one value that are longer than the image.
+TOO_LONG = b"\x81\x00" * 40
+
+
+def harm(path):
+    """Compress a file by run lengths, and make its runs longer than its image."""
+    ds = pydicom.dcmread(path)
+    frame = struct.pack("<16L", 2, 64, 64 + len(TOO_LONG), *[0] * 13) + TOO_LONG * 2
+    ds.file_meta.TransferSyntaxUID = RLELossless
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].is_undefined_length = True
+    ds.save_as(path)
+
+
+def test_a_decoder_that_panics_is_one_damaged_file(tmp_path):
+    folder = save_all(series("CT", np.zeros((3, 8, 8), dtype=np.int16)), tmp_path / "ct")
+    harm(folder / "0002.dcm")
+    with pytest.raises(ScannerFileError, match="the pixels of instance 2 cannot be decoded"):
+        read_ct(folder)
+
+
+def test_it_costs_one_patient(tmp_path):
+    folder = tmp_path / "export"
+    cohort = make_export(folder, 2)
+    harm(files(folder, cohort.X.ids[0], "ct")[3])
+    result = ingest(folder / "dicom", folder / "clinical.xlsx", tmp_path / "out", key_file=key_of(folder), n_jobs=1)
+    flow = result.flow.set_index("patient_id")
+    assert flow["status"].to_dict() == {
+        pseudonym(cohort.X.ids[0]): "left out",
+        pseudonym(cohort.X.ids[1]): "included",
+    }
+    assert "cannot be decoded" in flow.loc[pseudonym(cohort.X.ids[0]), "reason"]
+
+
+def test_what_ends_the_program_is_no_fault():
+    panic = type("PanicException", (BaseException,), {})
+    assert [is_fault(one) for one in (ValueError(), panic(), KeyboardInterrupt(), SystemExit(), GeneratorExit())] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+
+
+def test_hu_beyond_what_is_stored_are_cut_off_on_another_grid():
+    image = nib.Nifti1Image(np.full((4, 4, 4), 40_000, dtype=np.float32), np.eye(4))
+    moved = np.asarray(resample(image, np.eye(4), (4, 4, 4), "ct").dataobj)
+    assert (moved.min(), moved.max()) == (np.iinfo(np.int16).max, np.iinfo(np.int16).max)
+    low = nib.Nifti1Image(np.full((4, 4, 4), -40_000, dtype=np.float32), np.eye(4))
+    assert np.asarray(resample(low, np.eye(4), (4, 4, 4), "ct").dataobj).max() == np.iinfo(np.int16).min
