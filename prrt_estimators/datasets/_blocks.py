@@ -46,8 +46,8 @@ def choose_blocks(
     for block, columns in options.blocks.items() if isinstance(options.blocks, Mapping) else ():
         named[block] = [name for name in columns if existing(name, "blocks", guesses, roles)]
     for name, (role, reason) in list(roles.log.items()):
-        block = next((one for one, columns in named.items() if name in columns), None)
-        if block is None:
+        taken = next((one for one, columns in named.items() if name in columns), None)
+        if taken is None:
             if role == RADIOMICS:
                 roles.log[name] = ("unused", f"{reason}; not named in blocks=")
         elif role in ("after_therapy", "time", "event", "target") and name not in options.allowed:
@@ -60,6 +60,6 @@ def choose_blocks(
                 Problem(f"is taken as {role}, not as a number", "leave it out of blocks=", column=name)
             )
         else:
-            roles.log[name] = (RADIOMICS, f"named by blocks= ({block})")
+            roles.log[name] = (RADIOMICS, f"named by blocks= ({taken})")
             roles.lab = [one for one in roles.lab if one != name]
     roles.blocks = {block: columns for block, columns in named.items() if columns}

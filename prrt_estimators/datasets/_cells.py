@@ -138,7 +138,7 @@ def read_block(
         first = int(np.flatnonzero(table.frame[name].notna())[0])
         what = f"holds the text {quote(table.frame[name].iloc[first])}, expected the numbers of a block"
         table.problems.append(
-            Problem(what, "write numbers, or leave it out of blocks=", patient=ids[first], column=name)
+            Problem(what, "write numbers, or leave it out of blocks=", patient=ids[first], column=str(name))
         )
     table.frame = table.frame.drop(columns=words)
     return table
