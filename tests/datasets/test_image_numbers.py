@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from prrt_estimators.datasets._words import file_kind, guess_name
 
 from prrt_estimators import Cohort, load_cohort, load_model, save_model
 from prrt_estimators.datasets import check_cohort
+from prrt_estimators.datasets._column_vocabulary import file_kind, guess_name
 from prrt_estimators.datasets._image_numbers import says_image_number, words_beside
 from prrt_estimators.estimators import BlockFusionPFSClassifier, LabPFSClassifier
 from prrt_estimators.exceptions import CohortError, LeakageError, MissingModalityError
