@@ -31,7 +31,7 @@ class Cohort(Mapping):
     ----------
     data : mapping
         Any of the scans ``"pet"`` and ``"ct"`` (paths, images, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
-        DataFrame of shape (n, k), a 2-D array, or a mapping for one patient), in upper or lower case.
+        DataFrame of shape (n, k), a 2-D array, a mapping of columns, or one of values for one patient), in upper or lower case.
     ids : sequence of str, default=None
         Pseudonymous patient ids, for messages and result tables; never seen by a model. Row numbers by default.
     masks : mapping of str to paths or arrays, default=None
@@ -306,8 +306,9 @@ def _as_table(values: Any) -> pd.DataFrame:
         return values
     if isinstance(values, pd.Series):
         return values.to_frame()
-    if isinstance(values, Mapping):  # one patient
-        return pd.DataFrame([dict(values)])
+    if isinstance(values, Mapping):  # columns, or the values of one patient
+        cells = dict(values)
+        return pd.DataFrame(cells if any(np.ndim(cell) for cell in cells.values()) else [cells])
     array = np.asarray(as_array(values))
     if array.ndim != 2:
         raise ValueError(f"'lab' must be a table of shape (n_patients, n_columns); got shape {array.shape}.")

@@ -170,6 +170,12 @@ def test_one_patient_without_the_axis_of_patients(patients):
     )
 
 
+def test_a_mapping_of_columns_is_a_table():
+    X = Cohort({"lab": {"CgA": [1.0, 2.0, 3.0], "sex": ["m", "f", "m"]}})
+    assert X["lab"].shape == (3, 2)
+    assert Cohort({"lab": {"CgA": 1.0, "sex": "m"}})["lab"].shape == (1, 2)
+
+
 def test_arrays_of_one_grid_are_stacked_and_a_batch_is_taken_apart(patients):
     arrays = [np.full((4, 5, 6), k, dtype=np.float32) for k in range(3)]
     for listed in (arrays, [one[None] for one in arrays], list(map(torch.tensor, arrays))):
