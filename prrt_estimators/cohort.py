@@ -11,6 +11,7 @@ import pandas as pd
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._events import as_events
 from prrt_estimators._forms import as_array, by_lower_name
+from prrt_estimators._joining import joined_ids, joined_tables, joined_volumes
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._records import Parts, parts_of_columns, parts_of_records
@@ -181,6 +182,50 @@ class Cohort(Mapping):
         if not isinstance(frame, pd.DataFrame):
             raise TypeError(f"`frame` must be a table with one row per patient; got {type(frame).__name__}.")
         return cls._of_parts(parts_of_columns({name: frame[name] for name in frame.columns}, frame.index), return_X_y)
+
+    @classmethod
+    def concat(cls, cohorts: Iterable[Cohort]) -> Cohort:
+        """Return the patients of several cohorts, one below the other.
+
+        Patients of a cohort without some modality, mask or column have none. Survival is kept where every cohort has it.
+
+        Parameters
+        ----------
+        cohorts : iterable of Cohort
+
+        Returns
+        -------
+        Cohort
+
+        Raises
+        ------
+        TypeError
+            If one is not a Cohort, or scans are files in one and arrays in another.
+        ValueError
+            If there is none, an id is in two of them, or arrays have several grids.
+
+        Examples
+        --------
+        >>> first = Cohort({"lab": pd.DataFrame({"CgA": [95.0]})}, ids=["A"])
+        >>> second = Cohort({"pet": ["/data/b.nii.gz"], "lab": pd.DataFrame({"CgA": [800.0]})}, ids=["B"])
+        >>> Cohort.concat([first, second])
+        Cohort(2 patients: pet=1 scans, lab=1 columns)
+        """
+        parts = list(cohorts)
+        if wrong := [type(one).__name__ for one in parts if not isinstance(one, Cohort)]:
+            raise TypeError(f"`cohorts` must hold Cohorts; got {wrong[0]}.")
+        if not parts:
+            raise ValueError("`cohorts` is empty; give at least one Cohort.")
+        sizes = [len(one) for one in parts]
+        data: dict[str, Any] = {}
+        for name in dict.fromkeys(name for one in parts for name in one):
+            held = [one.get(name) for one in parts]
+            data[name] = joined_volumes(held, sizes, name) if name in IMAGING else joined_tables(held, sizes)
+        names = dict.fromkeys(name for one in parts for name in one.masks)
+        masks = {name: joined_volumes([one.masks.get(name) for one in parts], sizes, name) for name in names}
+        outcomes = [one.survival for one in parts if one.survival is not None]
+        survival = np.concatenate(outcomes) if len(outcomes) == len(parts) else None
+        return cls(data, ids=joined_ids([one.ids for one in parts]), masks=masks, survival=survival)
 
     @classmethod
     def _of_parts(cls, parts: Parts, return_X_y: bool) -> Any:
