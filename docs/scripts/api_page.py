@@ -76,7 +76,7 @@ PROVISIONAL = {
     "prrt_estimators.model_selection": (
         "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
-        "BASELINES CONFIGURATIONS MODEL_NAMES"
+        "BASELINES CONFIGURATIONS MODEL_NAMES log_to_mlflow"
     ),
     "prrt_estimators.plotting": "OKABE_ITO model_label style_context",
     "prrt_estimators.preprocessing": "ClippedScaler prepare_volumes default_panels",
