@@ -69,7 +69,7 @@ def read_excel(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet:
     """
     path = Path(path)
     try:
-        import openpyxl  # type: ignore[import-untyped]
+        import openpyxl
     except ImportError as error:
         raise MissingDependencyError(
             f"reading {path.name} needs openpyxl: pip install 'prrt-estimators[excel]', or save the sheet as CSV."

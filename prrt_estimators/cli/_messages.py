@@ -34,6 +34,8 @@ def spelling_of(command: Callable[..., Any]) -> Spelling:
             if isinstance(value, Mapping):
                 return " ".join(_option(one, column) for one, column in value.items())
             return " and ".join(map(_flag, scans))
+        if isinstance(value, tuple) and f"{name}_code" in names:
+            return f"{_option(name, value[0])} {_flag(f'{name}_code')} {value[1]}"
         return _option(name, value) if name in names else None
 
     return spell

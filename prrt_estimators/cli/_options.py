@@ -43,12 +43,14 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
     ("patient_id", str, "auto", "Column with pseudonymous patient ids."),
     ("time", str, "auto", "Column with the time to progression or censoring."),
     ("event", str, "auto", "Column with 1 = progressed, 0 = censored; 'none' says that nobody was censored."),
+    ("event_code", str, "", "Values of --event that mean progression, comma-separated, where they are not 1 or yes."),
     (
         "target",
         str,
         "auto",
         "Column with a ready class, 1 or 'long' = long PFS; or time, to learn from times and events.",
     ),
+    ("target_code", str, "", "Value of --target that means long PFS, where it is not 1 or long."),
     ("time_unit", str, "auto", "Unit of --time: days, weeks, months or years."),
     ("horizon", float, 12.0, "Months beyond which PFS is long."),
     ("censored", str, "drop", "Patients censored before the horizon: 'drop', or 'weight' the others instead."),
@@ -130,6 +132,11 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
     read |= {"group": lambda text: text or None, "blocks": _blocks}
     read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
+    given = dict(given)
+    for name in ("event", "target"):
+        codes = split_names(given.pop(f"{name}_code", ""))
+        if codes:
+            read[name] = lambda text, codes=codes: (text, codes)
     scans = {name: _column(given[name]) for name in IMAGING if name in given}
     others = {name: value for name, value in given.items() if name not in scans}
     return {"scans": scans} | {name: read[name](value) if name in read else value for name, value in others.items()}

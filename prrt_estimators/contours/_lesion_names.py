@@ -119,7 +119,7 @@ def verdict(name: str, kind: str = "") -> Verdict:
     by_kind = _TYPES.get(kind) or _by_words(kind)
     for found in ("planning", "lesion", "organ"):
         if found in (by_name, by_kind):
-            return found  # type: ignore[return-value]
+            return found
     return "unknown"
 
 

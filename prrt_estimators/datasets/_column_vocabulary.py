@@ -9,14 +9,7 @@ from difflib import SequenceMatcher
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators._modalities import IMAGING, MODALITIES
-from prrt_estimators.datasets._codings import (
-    says_event,
-    says_inverted,
-    stated_codes,
-    without_coding,
-    words_of,
-    yes_or_no,
-)
+from prrt_estimators.datasets._codings import states_coding, without_coding, words_of
 from prrt_estimators.datasets._image_numbers import RADIOMICS, describes_the_image, words_beside
 from prrt_estimators.datasets._time_points import says_end
 
@@ -212,8 +205,8 @@ def nearness_to_time(name: str) -> float:
 
 
 def says_censored(name: str) -> bool:
-    """Tell whether the name is that of an inverted event column, in which 1 may mean censored."""
-    return says_inverted(name) or re.match(r"(censor|zensier)", "".join(name_tokens(name))) is not None
+    """Return whether the name is that of an inverted event column, in which 1 may mean censored."""
+    return re.match(r"(censor|zensier)", "".join(name_tokens(name))) is not None
 
 
 def says_progress(name: str) -> bool:
@@ -228,8 +221,8 @@ def says_later(name: str) -> bool:
 
 
 def says_uncertain_event(name: str) -> bool:
-    """Tell whether a name leaves open that 1 is the event: it speaks of censoring, or its coding is not clear."""
-    return says_censored(name) or not says_event(name)
+    """Return whether a name leaves open that 1 is the event: it speaks of censoring, or states a coding of its own."""
+    return says_censored(name) or states_coding(name)
 
 
 def class_of_one(name: str) -> str | None:
@@ -237,26 +230,15 @@ def class_of_one(name: str) -> str | None:
 
     Examples
     --------
-    >>> [class_of_one(n) for n in ("PFS class (0/1)", "short PFS", "PFS class (short=1)", "PFS (1: < 12 mo)", "x (a=1)")]
-    ['long', 'short', 'short', 'short', None]
+    >>> [class_of_one(n) for n in ("PFS class (0/1)", "short PFS", "PFS <= 12 months", "PFS class (short=1)")]
+    ['long', 'short', 'short', None]
     """
-    bare, codes = without_coding(name), stated_codes(name)
-    called = _class_meant(bare)
-    if codes is None or not set(codes) <= {"0", "1"}:
+    bare = without_coding(name)
+    # "PFS short 1 long 0" explains its numbers too, in a way that is not read here.
+    told = re.search(r"short|kurz|long|lang|[<>≤≥]", bare, re.I)
+    if states_coding(name) or (told and {"0", "1"} & set(name_tokens(bare))):
         return None
-    if not codes:
-        # "PFS short 1 long 0" explains its numbers too, in a way that is not read here.
-        told = re.search(r"short|kurz|long|lang|[<>≤≥]", bare, re.I)
-        return None if told and {"0", "1"} & set(name_tokens(bare)) else called or "long"
-    if called is None and _class_if(codes.get("1", ""), "long") == "long":
-        called = "long"  # "PFS class (1=yes)"
-    meant = {code: _class_meant(words) or _class_if(words, called) for code, words in codes.items()}
-    if None in meant.values() or len(set(meant.values())) < len(meant):
-        return None
-    return meant.get("1") or _OTHER[meant["0"] or ""]
-
-
-_OTHER = {"short": "long", "long": "short"}
+    return _class_meant(bare) or "long"
 
 
 def _class_meant(words: str) -> str | None:
@@ -265,17 +247,6 @@ def _class_meant(words: str) -> str | None:
     if bool(short) == bool(long) or re.search(r"\b(not?|nicht|kein\w*|non)\b", words, re.I):
         return None
     return "short" if short else "long"
-
-
-def _class_if(words: str, called: str | None) -> str | None:
-    """Return the class that yes or no mean in a column called short or long."""
-    said = set(name_tokens(words))
-    if called is None or not said or not said <= _PLAIN:
-        return None
-    return called if yes_or_no(words) else _OTHER[called]
-
-
-_PLAIN = words_of("yes y ja j true wahr no n nein false falsch")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -61,8 +61,8 @@ def load_cohort(
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
     patient_id: str | None = AUTO,
     time: str | None = AUTO,
-    event: str | None = AUTO,
-    target: str | None = AUTO,
+    event: str | tuple[str, Any] | None = AUTO,
+    target: str | tuple[str, Any] | None = AUTO,
     time_unit: str = AUTO,
     horizon: float = 12,
     censored: str = "drop",
@@ -95,14 +95,18 @@ def load_cohort(
         Columns with tumour or organ masks (NIfTI, ``.seg.nrrd`` or DICOM SEG), which ride along and are never an input.
     patient_id : str or None, default="auto"
         Column with pseudonymous ids; row numbers where there is none.
-    time, event : str or None, default="auto"
-        Columns with the time to progression and whether it was seen (1) or the patient censored then (0).
-        ``event=None`` says that nobody was censored. ``time=None`` loads patients without an outcome (`y` is None)
-        unless there is a `target`.
-    target : str or None, default="auto"
-        Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` or
-        ``PFS class (short=1)`` makes 1 short. A guessed one is used only where there is no time. "survival" (or "time")
-        makes `y` of time and event: everybody whose time is known is kept, those censored early too.
+    time : str or None, default="auto"
+        Column with the time to progression or censoring. None loads patients without an outcome (`y` is None) unless
+        there is a `target`.
+    event : str, pair (str, code) or None, default="auto"
+        Column with whether progression was seen (1) or the patient censored then (0). With another coding, pass the
+        column and the value or list of values that mean progression, ``("Status", 2)``; every other value is censored.
+        None states that nobody was censored.
+    target : str, pair (str, code) or None, default="auto"
+        Column with a ready class, 0/1 or short/long, where 1 is long PFS; a name such as ``short_pfs`` makes 1 short. With
+        another coding, pass the column and the value that means long PFS. A guessed one is used only where there is no
+        time. "survival" (or "time") makes `y` of time and event: everybody whose time is known is kept, those censored early
+        too.
     time_unit : {"auto", "days", "weeks", "months", "years"}, default="auto"
         Unit of `time`; "auto" reads it from the column's name, months where the name has none.
     horizon : float, default=12
@@ -194,8 +198,8 @@ def check_cohort(
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO,
     patient_id: str | None = AUTO,
     time: str | None = AUTO,
-    event: str | None = AUTO,
-    target: str | None = AUTO,
+    event: str | tuple[str, Any] | None = AUTO,
+    target: str | tuple[str, Any] | None = AUTO,
     time_unit: str = AUTO,
     horizon: float = 12,
     censored: str = "drop",

@@ -14,6 +14,7 @@ import numpy as np
 
 from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._modalities import IMAGING
+from prrt_estimators._text import plain_text
 from prrt_estimators.exceptions import Problem
 
 AUTO = "auto"
@@ -57,8 +58,8 @@ class Options:
     mask: str | Sequence[str] | Mapping[str, str] | None = AUTO
     patient_id: str | None = AUTO
     time: str | None = AUTO
-    event: str | None = AUTO
-    target: str | None = AUTO
+    event: str | tuple[str, Any] | None = AUTO
+    target: str | tuple[str, Any] | None = AUTO
     time_unit: str = AUTO
     horizon: float = 12.0
     censored: str = "drop"
@@ -68,8 +69,16 @@ class Options:
     group: str | None = None
     as_times: str = ""  # the word by which times were asked for
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO
+    event_codes: frozenset[str] | None = None
+    target_codes: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("event", "target"):
+            pair = getattr(self, name)
+            if isinstance(pair, (tuple, list)):
+                column, codes = _coded(name, pair)
+                object.__setattr__(self, name, column)
+                object.__setattr__(self, f"{name}_codes", codes)
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
             raise TypeError(
                 f"{parameter('scans')} must be 'auto', None or a mapping modality -> column; got {self.scans!r}. Pass e.g. "
@@ -143,6 +152,27 @@ class Options:
                 Problem(f"{parameter('root')} is not a folder", f"correct {keyword('root')}", file=str(self.folder))
             )
         return found
+
+
+def code_of(cell: Any) -> str:
+    """Return a cell as codes are compared: 1, 1.0 and "1" are one.
+
+    Examples
+    --------
+    >>> code_of(1.0), code_of(" Ja "), code_of(True)
+    ('1', 'ja', 'true')
+    """
+    return (plain_text(cell) if isinstance(cell, str) else str(cell)).lower().removesuffix(".0")
+
+
+def _coded(name: str, value: Sequence[Any]) -> tuple[str, frozenset[str]]:
+    if len(value) != 2 or not isinstance(value[0], str):
+        raise TypeError(
+            f"{parameter(name)} must be a column name or a pair (column, code); got {value!r}. Pass e.g. "
+            f"{keyword(name, ('status', 2))}."
+        )
+    codes = value[1] if isinstance(value[1], (list, tuple, set, frozenset)) else [value[1]]
+    return value[0], frozenset(map(code_of, codes))
 
 
 def as_names(value: str | Sequence[str] | None) -> tuple[str, ...]:

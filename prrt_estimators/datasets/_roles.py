@@ -264,7 +264,7 @@ def _settle_outcome(frame: pd.DataFrame, options: Options, guesses: dict[str, Gu
     if roles.time in guesses:
         role, reason = roles.log[roles.time]
         roles.log[roles.time] = (role, f"{reason}, in {roles.time_unit or 'months (no unit named)'}")
-    if roles.event is not None and says_uncertain_event(roles.event):
+    if roles.event is not None and options.event_codes is None and says_uncertain_event(roles.event):
         roles.problems.append(_ask_for_event(roles.event))
     if roles.event is None and options.event == AUTO and roles.target is None:
         unclear = [
@@ -302,8 +302,12 @@ def _may_be_event(name: str, cells: pd.Series) -> bool:
 def _ask_for_event(name: str) -> Problem:
     what = "might be the progression event, but what its values mean is not certain"
     remedy = (
-        "add a column 'progressed' with 1 for progression seen and 0 for censored"
-        + ("" if says_uncertain_event(name) else f", pass {keyword('event', name)} if it is coded so")
+        f"pass the value that means progression, e.g. {keyword('event', (name, 1))}"
+        + (
+            ""
+            if says_uncertain_event(name)
+            else f", or {keyword('event', name)} if it holds 1 for progression and 0 for censored"
+        )
         + f", or pass {keyword('event', None)} if nobody was censored"
     )
     return Problem(what, remedy, column=name)

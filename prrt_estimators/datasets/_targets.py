@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._arguments import keyword
+from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._events import NO, YES
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import read_numbers
 from prrt_estimators.datasets._cells import number_problems, quote
 from prrt_estimators.datasets._column_vocabulary import class_of_one
-from prrt_estimators.datasets._options import Options, to_months
+from prrt_estimators.datasets._options import Options, code_of, to_months
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
@@ -53,12 +53,12 @@ def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.nd
     """Return the class of each patient, from a ready class column or from time, event and horizon."""
     outcome = Outcome(None, None, None, None, np.full(len(frame), None, dtype=object))
     if roles.time is not None:
-        _read_times(frame, roles, ids, outcome)
+        _read_times(frame, roles, ids, outcome, options.event_codes)
     if options.as_times:
         _take_times(frame, roles, options, outcome)
         return outcome
     if roles.target is not None:
-        outcome.y = _read_class(frame[roles.target], roles.target, ids, outcome.problems)
+        outcome.y = _read_class(frame[roles.target], roles.target, ids, outcome.problems, options.target_codes)
         missing = empty_cells(frame[roles.target])
         outcome.reasons[missing] = f"no PFS class in column {roles.target!r}"
         if options.censored == "weight":
@@ -160,7 +160,9 @@ def _classify(outcome: Outcome, time: np.ndarray, event: np.ndarray, options: Op
         outcome.weight[~untimed] = censoring_weights(time[~untimed], event[~untimed], options.horizon)
 
 
-def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome) -> None:
+def _read_times(
+    frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome, codes: frozenset[str] | None
+) -> None:
     column = roles.time or ""
     cells = frame[column]
     read = read_numbers(cells, roles.commas)
@@ -186,14 +188,21 @@ def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
             )
         )
     outcome.time, outcome.written = time, read.values
-    outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty)
+    outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty, codes)
 
 
-def _read_event(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome, timed: np.ndarray) -> np.ndarray:
+def _read_event(
+    frame: pd.DataFrame,
+    roles: Roles,
+    ids: np.ndarray,
+    outcome: Outcome,
+    timed: np.ndarray,
+    codes: frozenset[str] | None,
+) -> np.ndarray:
     if roles.event is None:
         return np.ones(len(frame), dtype=bool)
     cells = frame[roles.event]
-    known = _binary(cells, YES, NO)
+    known = _binary(cells, YES, NO) if codes is None else _by_code(cells, codes, roles.event, "event", outcome.problems)
     empty = empty_cells(cells) & np.isnan(known) & ~_asks(cells)
     remedy = "write 1 for progression seen and 0 for censored at the time given"
     outcome.problems += _unread(cells, np.isnan(known) & ~empty, ids, roles.event, "expected 0 or 1", remedy)
@@ -204,7 +213,11 @@ def _read_event(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Out
     return known == 1.0
 
 
-def _read_class(cells: pd.Series, column: str, ids: np.ndarray, problems: list[Problem]) -> np.ndarray:
+def _read_class(
+    cells: pd.Series, column: str, ids: np.ndarray, problems: list[Problem], codes: frozenset[str] | None
+) -> np.ndarray:
+    if codes is not None:
+        return _by_code(cells, codes, column, "target", problems)
     one = class_of_one(column)
     if one is None:
         return _read_class_words(cells, column, problems)
@@ -220,9 +233,27 @@ def _read_class_words(cells: pd.Series, column: str, problems: list[Problem]) ->
     known = _binary(cells, _LONG, _SHORT)
     if (np.isnan(known) & ~empty_cells(cells)).any():
         what = "might be the PFS class, but what its values mean is not certain from its name"
-        remedy = "write short and long in its cells, or rename it: 'long_pfs' if 1 means long PFS, 'short_pfs' if short"
+        remedy = (
+            f"pass the value that means long PFS, e.g. {keyword('target', (column, 1))}, or write short and long in its "
+            "cells"
+        )
         problems.append(Problem(what, remedy, column=column))
     return known
+
+
+def _by_code(
+    cells: pd.Series, codes: frozenset[str], column: str, argument: str, problems: list[Problem]
+) -> np.ndarray:
+    """Return 1 where a cell holds one of the codes, 0 where it holds another value, NaN where it is empty."""
+    empty = empty_cells(cells) | _asks(cells)
+    hit = np.array([code_of(cell) in codes for cell in cells], dtype=bool)
+    if not (hit & ~empty).any():
+        found = ", ".join(quote(value) for value in list(dict.fromkeys(cells[~empty]))[:5])
+        what = (
+            f"holds none of the values of {parameter(argument)} ({', '.join(sorted(codes))}), but {found or 'nothing'}"
+        )
+        problems.append(Problem(what, f"correct {keyword(argument)}", column=column, argument=argument))
+    return np.where(empty, np.nan, hit.astype(np.float64))
 
 
 def _asks(cells: pd.Series) -> np.ndarray:

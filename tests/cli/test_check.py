@@ -58,9 +58,16 @@ def test_an_event_that_is_not_taken_is_a_problem_in_the_words_of_the_command(fra
     (row,) = rows(answer)
     assert row["column"] == "progression seen"
     assert (
-        "pass --event 'progression seen' if it is coded so, or pass --event none if nobody was censored"
-        in row["remedy"]
+        "--event 'progression seen' --event-code 1, or --event 'progression seen' if it holds 1 for progression and 0 for "
+        "censored, or pass --event none if nobody was censored" in row["remedy"]
     )
+
+
+def test_the_value_that_means_progression_is_an_option(frame, write):
+    coded = write(frame.rename(columns={"progressed": "Progress (1=ja, 2=nein)"}))
+    answer = prrt("check", coded)
+    assert "--event 'Progress (1=ja, 2=nein)' --event-code 1" in rows(answer)[0]["remedy"]
+    assert prrt("check", coded, "--event", "Progress (1=ja, 2=nein)", "--event-code", 1).exit_code == 0
 
 
 def test_warnings_and_errors_name_options(frame, write):

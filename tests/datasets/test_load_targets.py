@@ -179,12 +179,43 @@ def test_ready_class(name, values):
 @pytest.mark.parametrize(
     "name", ["PFS class (short=1)", "PFS class (1: PFS < 12 Mo)", "PFS group [kurz = 1, lang = 0]"]
 )
-@pytest.mark.parametrize("named", [False, True])
-def test_a_class_whose_one_is_short_by_its_coding(name, named):
-    b = load(
-        {"patient_id": ["a", "b", "c"], "age": [50, 60, 70], name: [0, 1, 0]}, **({"target": name} if named else {})
-    )
-    assert b.y.tolist() == [1, 0, 1]
+def test_the_value_that_means_long_pfs_is_asked_for(name):
+    table = {"patient_id": ["a", "b", "c"], "age": [50, 60, 70], name: [0, 1, 0]}
+    (problem,) = check_cohort(table)
+    assert f"target=({name!r}, 1)" in problem.remedy
+    assert load(table, target=(name, 0)).y.tolist() == [1, 0, 1]
+    assert load(table, target=("auto", 0)).y.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("cells", "codes", "seen"),
+    [
+        ([1, 0, 1, 0], 1, [1, 0, 1, 0]),
+        ([1, 0, 1, 0], 0, [0, 1, 0, 1]),
+        ([1, 2, 3, 1], [2, 3], [0, 1, 1, 0]),
+        (["PD", "sd", "Tod", "SD"], ["pd", "tod"], [1, 0, 1, 0]),
+        ([2.0, 1.0, 2.0, 1.0], 2, [1, 0, 1, 0]),
+        ([True, False, True, False], True, [1, 0, 1, 0]),
+    ],
+)
+@pytest.mark.parametrize("name", ["Progress (1=ja, 0=nein)", "Status", "event"])
+def test_the_value_that_means_progression_can_be_given(cells, codes, seen, name):
+    one = codes[0] if isinstance(codes, list) else codes
+    table = cohort([25, 30, 20, 33, 2, 3]) | {name: [*cells, one, one]}
+    assert load(table, event=(name, codes)).followup["event"].astype(int).tolist() == [*seen, 1, 1]
+
+
+def test_a_value_that_never_occurs_is_a_problem_and_an_empty_cell_too():
+    (problem,) = check_cohort(cohort([25, 30, 20]) | {"Status": [1, 2, 1]}, event=("Status", 3))
+    assert (problem.column, problem.argument) == ("Status", "event")
+    (problem,) = check_cohort(cohort([25, 30, 20]) | {"Status": [1, None, 2]}, event=("Status", 2))
+    assert (problem.column, problem.patient) == ("Status", "P1")
+
+
+@pytest.mark.parametrize("event", [("Status",), ("Status", 1, 2), (1, 2)])
+def test_a_pair_is_a_column_and_its_code(event):
+    with pytest.raises(TypeError, match="pair"):
+        load(cohort([25, 30, 20]), event=event)
 
 
 @pytest.mark.parametrize("name", ["PFS class (1=A, 0=B)", "PFS class (1=short, 2=long)", "PFS class (1=early)"])
@@ -272,7 +303,7 @@ def test_another_coding_is_one_problem():
         (cohort([5, 6, 7], [0, 0, 0]), {}, "no patient with a known class is left. Remedy: check time and event"),
         (cohort([5, 20, 7], [1, 1, 1]), {"horizon": 0}, "`horizon` must be a positive number of months; got 0"),
         (cohort([5, 20, 7], censored=[0, 1, 0]), {}, "censored: might be the progression event, but"),
-        (cohort([5, 20, 7], status=[0, 1, 0]), {}, "pass event='status' if it is coded so"),
+        (cohort([5, 20, 7], status=[0, 1, 0]), {}, "or event='status' if it holds 1 for progression"),
         (cohort([5, 20, 7], [1, 1, 1], "t"), {}, "no column is recognised as the time to progression. Remedy: name"),
         (
             cohort([5, 20, 7], [1, 1, 1], pfs_class=["a", 1, 0]),
