@@ -14,6 +14,9 @@ from typing import Any
 #: Stands for "no value": the argument is named, and nothing is said about what to pass.
 UNSET = object()
 
+#: Stands for the value of an argument at the end of a remedy, see `or_pass`.
+OR_PASS = object()
+
 #: From the name and value of an argument to how it is written, None where it is not an argument of the caller's.
 Spelling = Callable[[str, Any], str | None]
 _spelling: ContextVar[Spelling | None] = ContextVar("spelling", default=None)
@@ -53,3 +56,16 @@ def parameter(name: str) -> str:
     own = _spelling.get()
     found = None if own is None else own(name, UNSET)
     return f"`{name}`" if found is None else found
+
+
+def or_pass(name: str) -> str:
+    """Return the end of a remedy that names an argument as another way; "" where the caller has no such argument.
+
+    Examples
+    --------
+    >>> f"Add it to the header{or_pass('weight_kg')}."
+    'Add it to the header, or pass `weight_kg`.'
+    """
+    own = _spelling.get()
+    found = None if own is None else own(name, OR_PASS)
+    return f", or pass {parameter(name)}" if found is None else found

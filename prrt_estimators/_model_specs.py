@@ -96,7 +96,7 @@ MODELS: Registry[ModelSpec] = Registry(
         "ct",
         "lab",
         options=("weights", "finetune"),
-        without="needs weights of a pretrained CT encoder: pass weights={'ct': 'astra'} (--ct-weights astra)",
+        without="needs weights of a pretrained CT encoder: pass weights={'ct': 'astra'}",
     ),
     ModelSpec(
         "baseline_lab", "Baseline: labs", "LabBaselineClassifier", needs=("lab",), baseline=True, recommended=True

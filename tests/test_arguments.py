@@ -2,7 +2,7 @@
 
 import threading
 
-from prrt_estimators._arguments import UNSET, keyword, parameter, spelt
+from prrt_estimators._arguments import OR_PASS, UNSET, keyword, or_pass, parameter, spelt
 
 
 def test_python_is_the_default():
@@ -19,3 +19,9 @@ def test_a_spelling_holds_within_its_block_and_its_thread():
         other.start()
         other.join()
     assert [*seen, keyword("event")] == ["event=", "event="]
+
+
+def test_another_way_is_named_only_to_a_caller_who_has_it():
+    assert or_pass("weight_kg") == ", or pass `weight_kg`"
+    with spelt(lambda name, value: "" if value is OR_PASS else None):
+        assert (or_pass("weight_kg"), keyword("event")) == ("", "event=")

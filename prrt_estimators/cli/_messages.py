@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.models
 
-from prrt_estimators._arguments import UNSET, Spelling
+from prrt_estimators._arguments import OR_PASS, UNSET, Spelling
 from prrt_estimators._modalities import IMAGING
 
 
@@ -36,6 +36,8 @@ def spelling_of(command: Callable[..., Any]) -> Spelling:
             return " and ".join(map(_flag, scans))
         if isinstance(value, tuple) and f"{name}_code" in names:
             return f"{_option(name, value[0])} {_flag(f'{name}_code')} {value[1]}"
+        if value is OR_PASS:
+            return None
         return _option(name, value) if name in names else None
 
     return spell

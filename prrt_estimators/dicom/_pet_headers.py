@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._arguments import or_pass
 from prrt_estimators.dicom._canon import LABEL as CANON_LABEL
 from prrt_estimators.dicom._canon import canon_stored
 from prrt_estimators.dicom._elements import as_number, label, number, private, text, texts
@@ -150,7 +151,7 @@ class PETHeaders:
             if "half_life_s" not in self.given:
                 raise SUVError(
                     f"{label('RadionuclideHalfLife')} {half_life:g} s contradicts the nuclide that the header names, {told}. "
-                    "Correct the wrong one, or pass `half_life_s`."
+                    f"Correct the wrong one{or_pass('half_life_s')}."
                 )
             self.remarks.append(what)
         elif len({*tracer.coded, *tracer.written}) > 1:
@@ -241,6 +242,8 @@ class PETHeaders:
         value = self._same(keyword, headers)
         if value is None or value <= 0:
             state = "missing" if value is None else "zero" if value == 0 else "negative"
-            remedy = f"Add it to the header, or pass `{argument}`" if argument else "Add it to the header"
-            raise SUVError(f"{label(keyword)} is {state}, so SUVbw cannot be computed. {remedy}.")
+            otherwise = or_pass(argument) if argument else ""
+            raise SUVError(
+                f"{label(keyword)} is {state}, so SUVbw cannot be computed. Add it to the header{otherwise}."
+            )
         return value

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.contours._any import ContourObject, read_object
 from prrt_estimators.contours._lesion_names import Selection, select
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
@@ -237,7 +238,7 @@ def _take(
     if len(sets) > 1 and wishes.observers != "all":
         others = len(sets) - 1
         found.notes.append(
-            f"{len(sets)} sets of contours; the {wishes.observers} by date is taken, {others} left out (--contours)"
+            f"{len(sets)} sets of contours; the {wishes.observers} by date is taken, {others} left out ({parameter('contours')})"
         )
     for one in sets:
         if one not in keep:

@@ -6,7 +6,6 @@ import errno
 import hashlib
 import json
 import os
-import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import nibabel as nib
 
+from prrt_estimators._arguments import OR_PASS, spelt
 from prrt_estimators._io import atomic_write, is_fault
 from prrt_estimators.dicom._opening import read_dataset
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
@@ -100,6 +100,13 @@ class Converted:
     kept: bool = False
 
 
+def _in_an_export(name: str, value: Any) -> str | None:
+    """Return how messages name an argument of `read_pet` to a user who has a table in its place."""
+    if value is not OR_PASS:
+        return None
+    return ", or give the table a column with it" if name == "weight_kg" else ""
+
+
 def convert(task: Task, identity: Identity) -> Converted:
     """Convert a patient, unless that was done before from the same files in the same way.
 
@@ -109,7 +116,7 @@ def convert(task: Task, identity: Identity) -> Converted:
         Never an exception but for an interruption: the reason is in the result.
     """
     quiet()
-    with warnings.catch_warnings(record=True) as heard:
+    with spelt(_in_an_export), warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         try:
             result = _finished(task, identity)
@@ -179,7 +186,7 @@ def _convert(task: Task, identity: Identity) -> Converted:
         try:
             images[kind], record[kind] = _first_readable(kind, task, identity, result)
         except ScannerFileError as error:
-            text = _for_a_cohort(_without_files(str(error), task))
+            text = _without_files(str(error), task)
             if kind in task.require:
                 raise _LeftOut("reading", f"{kind.upper()}: {text.rstrip('.')}") from None
             result.notes.append(identity.clean(f"{kind.upper()} left out: {text}".rstrip(".")))
@@ -236,7 +243,7 @@ def _first_readable(
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         record["series_tried"] = place + 1
         if first is not None:
-            text = _for_a_cohort(_without_files(str(first), task)).rstrip(".")
+            text = _without_files(str(first), task).rstrip(".")
             result.notes.append(
                 identity.clean(f"{kind.upper()} series {place + 1} by the rules is taken, the first: {text}")
             )
@@ -258,7 +265,7 @@ def _joined(
         others = [_read(kind, files, task, identity, result)[0] for files in parts]
         whole = join([image, *others])
     except ScannerFileError as error:
-        text = _for_a_cohort(_without_files(str(error), task)).rstrip(".")
+        text = _without_files(str(error), task).rstrip(".")
         result.notes.append(
             identity.clean(
                 f"{len(parts)} other {kind.upper()} series of the same hour show more of the body, not joined: {text}"
@@ -309,12 +316,6 @@ def _without_files(text: str, task: Task) -> str:
                 for part in (file, Path(file).name):
                     text = text.replace(part, "a file")
     return text
-
-
-def _for_a_cohort(text: str) -> str:
-    """Say what can be done with a table in place of an argument of `read_pet`."""
-    text = text.replace("or pass `weight_kg`", "or give the table a column with it")
-    return re.sub(r",? or pass `\w+`", "", text)
 
 
 def _deface(images: dict[str, Any], result: Converted) -> float:
