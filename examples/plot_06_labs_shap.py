@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from prrt_estimators import LabPFSClassifier, make_prrt_cohort
 from prrt_estimators.inspection import (
     correlated_groups,
-    permutation_importance,
+    grouped_permutation_importance,
     shap_importance,
     shap_values,
 )
@@ -65,7 +65,7 @@ shap.plots.scatter(explanation[:, "neutrophils_nl"], show=False)
 [columns for columns in correlated_groups(X).values() if len(columns) > 1]
 
 # %%
-result = permutation_importance(clf, X, y, cv=cv, n_repeats=5, random_state=0)
+result = grouped_permutation_importance(clf, X, y, cv=cv, n_repeats=5, random_state=0)
 ImportanceDisplay.from_result(result)
 
 # %%

@@ -72,12 +72,12 @@ def load_cohort(
     group: str | None = None,
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
     return_X_y: bool = False,
-    verbose: bool = True,
+    verbose: bool = False,
 ) -> Any:
     """Load a table with one row per patient as a `Cohort` and a target.
 
     What each column is gets guessed from its cells and its name, in English or German; each guess is listed in
-    ``roles`` and printed. A column whose meaning is not recognised is left out unless it is named in `lab`;
+    ``roles``, and printed with ``verbose=True``. A column whose meaning is not recognised is left out unless it is named in `lab`;
     identifiers, dates and what is known only after therapy are never predictors.
 
     Parameters
@@ -129,8 +129,8 @@ def load_cohort(
         `BlockFusionPFSClassifier` learns. "auto" finds the names of MIRP, pyradiomics and nuclear medicine (SUVmax, MTV).
     return_X_y : bool, default=False
         Return ``(X, y)`` in place of the Bunch.
-    verbose : bool, default=True
-        Print on stderr how each column was interpreted.
+    verbose : bool, default=False
+        Print on stderr how each column was interpreted, as the commands do.
 
     Returns
     -------
@@ -167,7 +167,7 @@ def load_cohort(
     --------
     >>> X, y = load_cohort(
     ...     {"patient_id": ["a", "b", "c"], "CgA [ug/L]": ["95", "> 5000", "1.200,5"], "pfs_months": [30, 4, 12],
-    ...      "progressed": [0, 1, 1]}, return_X_y=True, verbose=False)
+    ...      "progressed": [0, 1, 1]}, return_X_y=True)
     >>> X["lab"]["CgA [ug/L]"].tolist(), y.tolist()
     ([95.0, 5000.0, 1200.5], [1, 0, 0])
     """  # fmt: skip

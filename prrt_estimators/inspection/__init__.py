@@ -7,7 +7,11 @@ from prrt_estimators.inspection._embedding import (
     umap_embedding,
 )
 from prrt_estimators.inspection._groups import correlated_groups
-from prrt_estimators.inspection._importance import PermutationImportance, forest_importance, permutation_importance
+from prrt_estimators.inspection._importance import (
+    PermutationImportance,
+    forest_importance,
+    grouped_permutation_importance,
+)
 from prrt_estimators.inspection._native_grids import saliency_to_nifti
 from prrt_estimators.inspection._regions import attribution_in_regions, summarise_regions
 from prrt_estimators.inspection._saliency import SaliencyMaps, saliency
@@ -28,11 +32,11 @@ __all__ = [
     "class_separation",
     "correlated_groups",
     "forest_importance",
+    "grouped_permutation_importance",
     "label_randomisation",
     "map_similarity",
     "modality_shapley",
     "out_of_fold_features",
-    "permutation_importance",
     "randomise_weights",
     "saliency",
     "saliency_to_nifti",

@@ -70,7 +70,7 @@ def forest_inside(estimator: Any) -> ForestInside:
     if not has_forest(estimator):
         raise TypeError(
             f"{type(innermost(estimator)).__name__} holds no forest; pass LabPFSClassifier(model='random_forest'), a "
-            "scikit-learn forest, or a Pipeline that ends in one. permutation_importance takes any classifier."
+            "scikit-learn forest, or a Pipeline that ends in one. grouped_permutation_importance takes any classifier."
         )
     if hasattr(estimator, "best_estimator_"):
         return forest_inside(estimator.best_estimator_)

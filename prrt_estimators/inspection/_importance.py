@@ -91,7 +91,7 @@ def forest_importance(estimator: Any) -> pd.DataFrame:
     """Return how much each column lowers the impurity of a fitted forest's nodes.
 
     The mean decrease of impurity is computed on the training patients and favours columns with many values;
-    `permutation_importance` on held-out folds does not. Gap indicators and one-hot columns count for the column that
+    `grouped_permutation_importance` on held-out folds does not. Gap indicators and one-hot columns count for the column that
     they come from.
 
     Parameters
@@ -129,7 +129,7 @@ Pipeline or search of one
     return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-def permutation_importance(
+def grouped_permutation_importance(
     estimator: Any,
     X: Any,
     y: Any,
@@ -202,7 +202,7 @@ def permutation_importance(
     >>> from prrt_estimators import LabPFSClassifier
     >>> table = pd.DataFrame({"cga": [20, 30, 25, 900, 800, 950] * 4, "age": [50, 60, 70] * 8})
     >>> clf = LabPFSClassifier(model="logistic")
-    >>> result = permutation_importance(clf, table, [1, 1, 1, 0, 0, 0] * 4, cv=3, random_state=0)
+    >>> result = grouped_permutation_importance(clf, table, [1, 1, 1, 0, 0, 0] * 4, cv=3, random_state=0)
     >>> result.frame()["group"].tolist()
     ['cga', 'age']
     """

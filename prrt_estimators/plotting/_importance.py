@@ -15,7 +15,7 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import (
     PermutationImportance,
     forest_importance,
-    permutation_importance,
+    grouped_permutation_importance,
     shap_importance,
 )
 from prrt_estimators.metrics._score import score_title
@@ -76,7 +76,7 @@ class ImportanceDisplay(Display):
         max_display: int = 15,
         ax: Axes | None = None,
     ) -> ImportanceDisplay:
-        """Bars of a result of `permutation_importance`, `shap_values` or `forest_importance`.
+        """Bars of a result of `grouped_permutation_importance`, `shap_values` or `forest_importance`.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class ImportanceDisplay(Display):
                 axis = f"{_AXES['shap']} ({result.output_names})"
         else:
             raise TypeError(
-                "`result` must come from permutation_importance, shap_values or forest_importance; got "
+                "`result` must come from grouped_permutation_importance, shap_values or forest_importance; got "
                 f"{type(result).__name__}."
             )
         if frame.empty:
@@ -162,7 +162,7 @@ class ImportanceDisplay(Display):
         cv : int, splitter or iterable, default=None
             For permutation importance; 5 stratified folds if None.
         groups : "correlated", None or mapping, default="correlated"
-            As in `permutation_importance`, as are the following.
+            As in `grouped_permutation_importance`, as are the following.
         n_repeats : int, default=10
         scoring : str or callable, default="roc_auc"
         random_state : int, RandomState or None, default=None
@@ -184,7 +184,7 @@ class ImportanceDisplay(Display):
             raise ValueError("give both X and y for permutation importance, or neither for a fitted forest.")
         if X is None:
             return cls.from_result(forest_importance(estimator), max_display=max_display, ax=ax)
-        result = permutation_importance(
+        result = grouped_permutation_importance(
             estimator,
             X,
             y,

@@ -18,9 +18,9 @@ from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
     forest_importance,
+    grouped_permutation_importance,
     modality_shapley,
     out_of_fold_features,
-    permutation_importance,
     shap_importance,
     shap_values,
 )
@@ -221,7 +221,7 @@ def _labs(
         "Impurity importance of the forest fitted on all patients, as in the study. It favours columns with many values "
         "and says nothing of new patients.",
     )
-    dropped = permutation_importance(model, labs, y, cv=splits, random_state=seed)
+    dropped = grouped_permutation_importance(model, labs, y, cv=splits, random_state=seed)
     section.add(
         "permutation_importance",
         ImportanceDisplay.from_result(dropped),

@@ -59,7 +59,7 @@ def problems(source, **options):
 
 
 def test_a_table_becomes_a_cohort(folder, capsys):
-    b = load_cohort(write(folder))
+    b = load_cohort(write(folder), verbose=True)
     assert b.X.modalities == ("pet", "ct", "lab")
     assert b.X.ids.tolist() == [f"P{k}" for k in range(1, 7)]
     assert b.X["pet"].paths[0] == str(folder / "P1" / "pet.nii.gz")
@@ -93,7 +93,7 @@ def test_sources_agree(folder):
 
 
 def test_return_x_y_and_quiet(folder, capsys):
-    X, y = load(write(folder), return_X_y=True)
+    X, y = load_cohort(write(folder), return_X_y=True)
     assert len(X) == len(y) == 6
     assert capsys.readouterr() == ("", "")
 

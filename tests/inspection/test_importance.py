@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, make_prrt_cohort
-from prrt_estimators.inspection import correlated_groups, forest_importance, permutation_importance
+from prrt_estimators.inspection import correlated_groups, forest_importance, grouped_permutation_importance
 from prrt_estimators.model_selection import corrected_t_test
 
 CV = StratifiedKFold(3, shuffle=True, random_state=0)
@@ -74,7 +74,7 @@ def scans():
 def test_planted_columns_lead_and_others_do_not_matter(planted, model):
     X, y = planted
     clf = LabPFSClassifier(model=model, n_estimators=40, random_state=0)
-    table = permutation_importance(clf, X, y, cv=CV, n_repeats=3, random_state=0).frame().set_index("group")
+    table = grouped_permutation_importance(clf, X, y, cv=CV, n_repeats=3, random_state=0).frame().set_index("group")
     assert set(table.index[:2]) == {"cga", "albumin"}
     assert (table["importance"][:2] > 0.05).all()
     assert (table["importance"][2:].abs() < 0.03).all()
@@ -84,7 +84,7 @@ def test_labs_of_the_synthetic_cohort_with_signal_lead_those_without():
     bunch = make_prrt_cohort(400, volumes=False, signal=4.0, random_state=0)
     signal = bunch.truth.lab_signal["carries_signal"]
     clf = LabPFSClassifier(model="logistic")
-    result = permutation_importance(clf, bunch.X, bunch.y, cv=2, groups=None, n_repeats=2, random_state=0)
+    result = grouped_permutation_importance(clf, bunch.X, bunch.y, cv=2, groups=None, n_repeats=2, random_state=0)
     importance = result.frame().set_index("group")["importance"]
     without = signal.index[~signal]
     assert set(without) == {"sex", "age"}
@@ -100,8 +100,8 @@ def test_correlated_twins_keep_their_importance_only_together():
         {f"twin_{k}": cause + rng.normal(0, 0.05, 200) for k in range(3)} | {"other": rng.normal(size=200)}
     )
     clf = RandomForestClassifier(40, max_features=1, random_state=0)
-    alone = permutation_importance(clf, X, y, cv=CV, groups=None, random_state=0, n_repeats=3).frame()
-    together = permutation_importance(clf, X, y, cv=CV, random_state=0, n_repeats=3)
+    alone = grouped_permutation_importance(clf, X, y, cv=CV, groups=None, random_state=0, n_repeats=3).frame()
+    together = grouped_permutation_importance(clf, X, y, cv=CV, random_state=0, n_repeats=3)
     assert together.groups["twin_0 + twin_1 + twin_2"] == ("twin_0", "twin_1", "twin_2")
     whole = together.frame().set_index("group")["importance"]
     assert whole["twin_0 + twin_1 + twin_2"] > 0.25
@@ -114,7 +114,7 @@ def test_one_column_alone_agrees_with_scikit_learn(planted):
     X = X[["cga", "noise_a", "noise_b"]]
     train, test = np.arange(100), np.arange(100, 150)
     clf = make_pipeline(StandardScaler(), LogisticRegression())
-    ours = permutation_importance(
+    ours = grouped_permutation_importance(
         clf, X, y, cv=[(train, test)], groups=None, n_repeats=40, scoring="neg_log_loss", random_state=0
     )
     clf.fit(X.iloc[train], y[train])
@@ -125,13 +125,17 @@ def test_one_column_alone_agrees_with_scikit_learn(planted):
 
 def test_a_column_that_the_model_ignores_loses_exactly_nothing(scans):
     X, y = scans
-    table = permutation_importance(MeanOfScans(), X, y, cv=2, groups=None, random_state=0).frame().set_index("group")
+    table = (
+        grouped_permutation_importance(MeanOfScans(), X, y, cv=2, groups=None, random_state=0)
+        .frame()
+        .set_index("group")
+    )
     assert table.loc["b", "importance"] == 0
 
 
 def test_interval_is_nadeau_and_bengio_s(planted):
     X, y = planted
-    result = permutation_importance(
+    result = grouped_permutation_importance(
         LabPFSClassifier(model="logistic"), X, y, cv=CV, groups={"cga": "cga"}, n_repeats=2, random_state=0
     )
     expected = corrected_t_test(result.drops[0].mean(axis=1), n_train=100, n_test=50)
@@ -143,7 +147,7 @@ def test_interval_is_nadeau_and_bengio_s(planted):
 def test_one_split_has_no_interval(planted):
     X, y = planted
     split = [(np.arange(100), np.arange(100, 150))]
-    frame = permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=split, n_repeats=1).frame()
+    frame = grouped_permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=split, n_repeats=1).frame()
     assert frame[["sd", "low", "high"]].isna().all(axis=None)
 
 
@@ -151,8 +155,8 @@ def test_same_seed_same_numbers_whoever_else_is_asked_for(planted):
     X, y = planted
     clf = LabPFSClassifier(model="logistic")
     options = {"cv": CV, "n_repeats": 2, "random_state": 3}
-    everything = permutation_importance(clf, X, y, groups=None, **options)
-    alone = permutation_importance(clf, X, y, groups={"mine": ["cga"]}, **options)
+    everything = grouped_permutation_importance(clf, X, y, groups=None, **options)
+    alone = grouped_permutation_importance(clf, X, y, groups={"mine": ["cga"]}, **options)
     np.testing.assert_array_equal(alone.drops[0], everything.drops[list(everything.groups).index("cga")])
 
 
@@ -162,21 +166,21 @@ def test_arrays_have_columns_by_number():
     X = rng.normal(size=(60, 3))
     X[:, 1] += 3 * y
     clf = make_pipeline(StandardScaler(), LogisticRegression())
-    frame = permutation_importance(clf, X, y, cv=3, random_state=0, n_repeats=2).frame()
+    frame = grouped_permutation_importance(clf, X, y, cv=3, random_state=0, n_repeats=2).frame()
     assert frame["group"].iloc[0] == "x1"
 
 
 def test_input_is_left_as_it_was(planted):
     X, y = planted
     before = X.copy()
-    permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=3, n_repeats=1, random_state=0)
+    grouped_permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=3, n_repeats=1, random_state=0)
     pd.testing.assert_frame_equal(X, before)
 
 
 def test_whole_modalities_move_between_patients_who_have_them(scans):
     X, y = scans
     MeanOfScans.seen.clear()
-    result = permutation_importance(
+    result = grouped_permutation_importance(
         MeanOfScans(), X, y, cv=[(np.arange(12), np.arange(12))], modalities=True, n_repeats=4, random_state=0
     )
     assert list(result.groups) == ["a + b", "pet", "lab"]
@@ -199,7 +203,7 @@ def test_whole_modalities_move_between_patients_who_have_them(scans):
 
 def test_the_fusion_network_on_files(nifti_cohort, tiny):
     X, y = nifti_cohort(12)
-    result = permutation_importance(
+    result = grouped_permutation_importance(
         FusionPFSClassifier(**tiny),
         X,
         y,
@@ -216,23 +220,23 @@ def test_wrong_arguments_are_named(planted, scans):
     X, y = planted
     clf = LabPFSClassifier(model="logistic")
     with pytest.raises(ValueError, match="group 'liver' names 'ast'; X has the columns noise_a"):
-        permutation_importance(clf, X, y, cv=3, groups={"liver": ["ast"]})
+        grouped_permutation_importance(clf, X, y, cv=3, groups={"liver": ["ast"]})
     with pytest.raises(TypeError, match="`groups` must be 'correlated', None or a mapping"):
-        permutation_importance(clf, X, y, cv=3, groups=["cga"])
+        grouped_permutation_importance(clf, X, y, cv=3, groups=["cga"])
     with pytest.raises(TypeError, match="`modalities`=True needs a Cohort"):
-        permutation_importance(clf, X, y, cv=3, modalities=True)
+        grouped_permutation_importance(clf, X, y, cv=3, modalities=True)
     with pytest.raises(TypeError, match="`scoring` must be the name of one score"):
-        permutation_importance(clf, X, y, cv=3, scoring=["roc_auc"])
+        grouped_permutation_importance(clf, X, y, cv=3, scoring=["roc_auc"])
     with pytest.raises(ValueError, match="`n_repeats` must be at least 1; got 0"):
-        permutation_importance(clf, X, y, cv=3, n_repeats=0)
+        grouped_permutation_importance(clf, X, y, cv=3, n_repeats=0)
     with pytest.raises(TypeError, match="`n_repeats` must be a whole number"):
-        permutation_importance(clf, X, y, cv=3, n_repeats=2.0)
+        grouped_permutation_importance(clf, X, y, cv=3, n_repeats=2.0)
     with pytest.raises(TypeError, match="X must be a Cohort, a mapping of modalities or a table"):
-        permutation_importance(clf, np.zeros((4, 1, 2, 2, 2)), [0, 1, 0, 1], cv=2)
+        grouped_permutation_importance(clf, np.zeros((4, 1, 2, 2, 2)), [0, 1, 0, 1], cv=2)
     with pytest.raises(ValueError, match="X holds no patient"):
-        permutation_importance(clf, X.iloc[:0], y[:0], cv=2)
+        grouped_permutation_importance(clf, X.iloc[:0], y[:0], cv=2)
     with pytest.raises(ValueError, match="there is nothing to shuffle"):
-        permutation_importance(MeanOfScans(), scans[0].select("pet"), scans[1], cv=2)
+        grouped_permutation_importance(MeanOfScans(), scans[0].select("pet"), scans[1], cv=2)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.UndefinedMetricWarning")
@@ -242,7 +246,7 @@ def test_a_test_fold_of_one_class_is_named(planted):
     with pytest.raises(
         ValueError, match=r"test fold 0 has no score 'roc_auc'; it holds 25 patients of the classes \[1\]"
     ):
-        permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=folds, n_repeats=1)
+        grouped_permutation_importance(LabPFSClassifier(model="logistic"), X, y, cv=folds, n_repeats=1)
 
 
 # Forests ----------------------------------------------------------------------------------------------------------

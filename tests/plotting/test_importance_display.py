@@ -96,7 +96,7 @@ def test_bars_on_given_axes(permuted):
 
 
 def test_wrong_arguments_of_bars_are_named(permuted):
-    with pytest.raises(TypeError, match="`result` must come from permutation_importance"):
+    with pytest.raises(TypeError, match="`result` must come from grouped_permutation_importance"):
         ImportanceDisplay.from_result([1, 2])
     with pytest.raises(ValueError, match="`result` lacks the column"):
         ImportanceDisplay.from_result(pd.DataFrame({"importance": [1.0]}))
