@@ -54,6 +54,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(distributions):
     assert inside == package, "package-data in pyproject.toml must name what is not Python"
     assert "prrt_estimators/py.typed" in inside
     assert any(name.startswith("prrt_estimators/report/") and name.endswith(".html") for name in inside)
+    assert "prrt_estimators/persistence/card.md" in inside
     assert {name.rpartition(".dist-info/")[2] for name in about} == {
         "METADATA",
         "RECORD",

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("prrt_estimators/**/*.html")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("prrt_estimators/**/*.html"),
+        *ROOT.glob("prrt_estimators/**/*.md"),
+    ]
+)
 MODULES = sorted([*ROOT.glob("prrt_estimators/**/*.py"), *ROOT.glob("examples/*.py")])
 
 _COUNTED = (

@@ -139,7 +139,7 @@ class Options:
 
     def resolved(self) -> Options:
         """Return the options with `target` a column or None, where it asks for times."""
-        return replace(self, target=None, as_times=self.target) if self.target in TIMES else self
+        return replace(self, target=None, as_times=str(self.target)) if self.target in TIMES else self
 
     def problems(self) -> list[Problem]:
         """Return what is wrong with the values, to be listed with the table's problems."""
