@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from prrt_estimators._arguments import keyword, parameter
 from prrt_estimators._torch_state import out_of_memory, plain_modes
 
 
@@ -28,9 +29,13 @@ def resolve_device(device: str) -> torch.device:
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"`device` must be 'auto' or a torch device such as 'cpu'; got {device!r}.") from error
+        raise ValueError(
+            f"{parameter('device')} must be 'auto' or a torch device such as 'cpu'; got {device!r}."
+        ) from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"`device`={device!r}, but torch finds no CUDA GPU here. Pass device='auto' or 'cpu'.")
+        raise ValueError(
+            f"{parameter('device')}={device!r}, but torch finds no CUDA GPU here. Pass {keyword('device', 'auto')}."
+        )
     return chosen
 
 

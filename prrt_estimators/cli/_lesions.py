@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
 from prrt_estimators.cli._model_options import CacheDir
@@ -80,9 +81,13 @@ def lesions(
     from prrt_estimators.datasets import load_cohort
 
     if (out is None) == (corrected is None):
-        raise ValueError("give either `out`, to write lesions, or `from`, to take corrected ones.")
+        raise ValueError(
+            f"give either {parameter('out')}, to write lesions, or {parameter('from')}, to take corrected ones."
+        )
     if dicom is not None and (key is None or out is None):
-        raise ValueError("`dicom` needs `key`, the key of the pseudonyms, and `out`, a folder outside of the cohort.")
+        raise ValueError(
+            f"{parameter('dicom')} needs {parameter('key')}, the key of the pseudonyms, and {parameter('out')}, a folder outside of the cohort."
+        )
     outcome = {"time": None, "event": None, "target": None}
     data = load_cohort(cohort, verbose=not quiet, **(table | outcome))  # type: ignore[arg-type]
     if corrected is not None:

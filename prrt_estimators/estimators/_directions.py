@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import find_analyte, name_tokens
+from prrt_estimators._arguments import parameter
 
 #: How tracers are written -> what they bind.
 _TRACERS: Mapping[str, tuple[str, ...]] = {
@@ -139,7 +140,7 @@ def read_tracer(tracer: str | None) -> str | None:
     found = [kind for kind, words in _TRACERS.items() if any(word in text for word in words)]
     if len(found) != 1:
         raise ValueError(
-            f"`tracer` must be one of {', '.join(_TRACERS)}, a name such as '68Ga-DOTATATE', or None; got {tracer!r}."
+            f"{parameter('tracer')} must be one of {', '.join(_TRACERS)}, a name such as '68Ga-DOTATATE', or None; got {tracer!r}."
         )
     return found[0]
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.ingest._contour_choice import ContourWishes
 from prrt_estimators.ingest._export_index import Person
 from prrt_estimators.ingest._headers import CONTOURS
@@ -55,12 +56,14 @@ def check_wishes(observers: str, lesions: str | None, not_lesions: str | None) -
         If the observers are unknown, or an expression cannot be read.
     """
     if observers not in _OBSERVERS:
-        raise ValueError(f"`contours` must be one of {', '.join(map(repr, _OBSERVERS))}; got {observers!r}.")
+        raise ValueError(
+            f"{parameter('contours')} must be one of {', '.join(map(repr, _OBSERVERS))}; got {observers!r}."
+        )
     for name, pattern in (("lesions", lesions), ("not_lesions", not_lesions)):
         try:
             re.compile(pattern or "")
         except re.error as error:
-            raise ValueError(f"`{name}` must be a regular expression; got {pattern!r} ({error}).") from None
+            raise ValueError(f"{parameter(name)} must be a regular expression; got {pattern!r} ({error}).") from None
     return ContourWishes(observers, lesions, not_lesions)  # type: ignore[arg-type]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._clinical_columns import DATE_ROLES
@@ -264,19 +265,21 @@ def _check(
     if not root.is_dir():
         raise FileNotFoundError(f"the folder of DICOM files {root} does not exist. Correct the path.")
     if root.resolve() == out.resolve() or root.resolve().is_relative_to(out.resolve()):
-        raise ValueError("`out` must be a folder of its own, which does not hold the DICOM files.")
+        raise ValueError(f"{parameter('out')} must be a folder of its own, which does not hold the DICOM files.")
     for name, value, allowed in (
         ("id_from", id_from, _ID_FROM), ("grid", grid, _GRIDS), ("time_point", time_point, ("first", "last", None))
     ):  # fmt: skip
         if value not in allowed:
-            raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
+            raise ValueError(f"{parameter(name)} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
     if isinstance(tracers, str) or not all(isinstance(one, str) and one.strip() for one in tracers):
-        raise ValueError(f"`tracers` must be a list of names; got {tracers!r}.")
+        raise ValueError(f"{parameter('tracers')} must be a list of names; got {tracers!r}.")
     if isinstance(require, str) or not set(require) <= set(_REQUIRED):
-        raise ValueError(f"`require` must be some of {_REQUIRED} or empty; got {require!r}.")
+        raise ValueError(f"{parameter('require')} must be some of {_REQUIRED} or empty; got {require!r}.")
     values = [float(spacing)] * 3 if isinstance(spacing, (int, float)) else [float(value) for value in spacing]
     if len(values) != 3 or not all(0.1 <= value <= 100 for value in values):
-        raise ValueError(f"`spacing` must be one number of millimetres or three, 0.1 to 100; got {spacing!r}.")
+        raise ValueError(
+            f"{parameter('spacing')} must be one number of millimetres or three, 0.1 to 100; got {spacing!r}."
+        )
     return (values[0], values[1], values[2])
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.contours import write_rtstruct, write_segmentation
 from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.exceptions import ContourError
@@ -98,7 +99,7 @@ def write_into_studies(
     for parent in (place, *place.parents):
         if any((parent / name).is_file() for name in _COHORT_FILES):
             raise ValueError(
-                f"`out` lies in {parent}, the folder of a cohort: objects with names in it would be passed on with the data. "
+                f"{parameter('out')} lies in {parent}, the folder of a cohort: objects with names in it would be passed on with the data. "
                 "Name a folder elsewhere."
             )
     for path, what in ((root, "the folder of DICOM files"), (Path(key_file), "the key")):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_random_state
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
@@ -366,12 +367,12 @@ def caution_of(auroc_interval: Any) -> str:
 
 def _check(method: Any, n_samples: Any, noise: Any, n_steps: Any, target: Any, baseline: Any) -> None:
     if method not in METHODS:
-        raise ValueError(f"`method` must be one of {', '.join(METHODS)}; got {method!r}.")
+        raise ValueError(f"{parameter('method')} must be one of {', '.join(METHODS)}; got {method!r}.")
     if target not in ("logit", "probability"):
         raise ValueError(f"`target` must be 'logit' or 'probability'; got {target!r}.")
     for name, value in (("n_samples", n_samples), ("n_steps", n_steps)):
         if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise ValueError(f"`{name}` must be a positive whole number; got {value!r}. Pass e.g. 25.")
+            raise ValueError(f"{parameter(name)} must be a positive whole number; got {value!r}. Pass e.g. 25.")
     if not isinstance(noise, Real) or not 0 < float(noise) < np.inf:
         raise ValueError(f"`noise` must be a positive part of the window; got {noise!r}. Pass e.g. 0.1.")
     if isinstance(baseline, str) and baseline not in _BASELINES:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._io import atomic_write
 from prrt_estimators.model_selection._compare import Run
 from prrt_estimators.model_selection._run_store import RunInProgressError, RunStore
@@ -100,7 +101,7 @@ def compare_part(
             others = _finished(store.folder)
             if any(n != of for _, n in others):
                 raise ValueError(
-                    f"`part` must be one of {others[0][1]} parts, as {store.folder} was begun; got {number} of {of}. Use the "
+                    f"{parameter('part')} must be one of {others[0][1]} parts, as {store.folder} was begun; got {number} of {of}. Use the "
                     "same number of parts, or another folder."
                 )
             if run.before is None:
@@ -159,7 +160,9 @@ def check_part(part: Any) -> tuple[int, int]:
     except (TypeError, ValueError):
         number, of = 0, 0
     if not 1 <= number <= of:
-        raise ValueError(f"`part` must be (number, of), with 1 <= number <= of; got {part!r}. Pass e.g. (3, 8).")
+        raise ValueError(
+            f"{parameter('part')} must be (number, of), with 1 <= number <= of; got {part!r}. Pass e.g. (3, 8)."
+        )
     return number, of
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators.exceptions import (
     CohortError,
     MissingDependencyError,
@@ -168,7 +169,7 @@ def check_primary(primary: Any, models: Mapping[str, Any]) -> list[str] | None:
     pair = [str(name) for name in (primary.split(":") if isinstance(primary, str) else primary)]
     if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(models):
         raise ValueError(
-            f"`primary` must be two different models of the comparison, e.g. ('pet_ct_lab', 'lab'); got {primary!r}. The "
+            f"{parameter('primary')} must be two different models of the comparison, e.g. ('pet_ct_lab', 'lab'); got {primary!r}. The "
             f"models are {', '.join(models)}."
         )
     return pair

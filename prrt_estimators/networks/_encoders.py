@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._torch_state import out_of_memory
 
 #: From a network to what comes before its last stage, and that stage.
@@ -87,11 +88,11 @@ class Encoder(nn.Module):
                 if out_of_memory(error):
                     raise MemoryError(
                         f"{type(self.network).__name__} needs more memory than there is for one volume of shape (1, "
-                        f"{', '.join(map(str, shape))}). Choose a smaller `size` or another `encoder`."
+                        f"{', '.join(map(str, shape))}). Choose a smaller {parameter('size')} or another {parameter('encoder')}."
                     ) from error
                 raise ValueError(
                     f"{type(self.network).__name__} cannot take volumes of shape (1, {', '.join(map(str, shape))}): "
-                    f"{error}. Choose a larger `size` or another `encoder`."
+                    f"{error}. Choose a larger {parameter('size')} or another {parameter('encoder')}."
                 ) from error
         self.network.train(training)
         return features

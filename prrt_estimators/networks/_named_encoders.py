@@ -11,6 +11,7 @@ import torch
 from monai.networks import nets
 from torch import nn
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._registry import Registry
 from prrt_estimators.networks._encoders import Encoder, InputForm, Split
 from prrt_estimators.networks._foreign_encoders import drawn_anew, encoder_name, monai_network
@@ -156,18 +157,18 @@ def encoder_spec(encoder: Any) -> EncoderSpec:
         found = monai_network(encoder)
         if found is None:
             raise ValueError(
-                f"`encoder` must be one of {sorted(ENCODERS)}, the name of a network of MONAI such as 'DenseNet169', or something "
+                f"{parameter('encoder')} must be one of {sorted(ENCODERS)}, the name of a network of MONAI such as 'DenseNet169', or something "
                 f"that makes an nn.Module; got {encoder!r}."
             )
         return EncoderSpec(encoder, found)
     if isinstance(encoder, nn.Module):
         return EncoderSpec(type(encoder).__name__, functools.partial(drawn_anew, encoder))
     if isinstance(encoder, type) and not issubclass(encoder, nn.Module):
-        raise TypeError(f"`encoder` must be an nn.Module class; got the class {encoder.__name__}.")
+        raise TypeError(f"{parameter('encoder')} must be an nn.Module class; got the class {encoder.__name__}.")
     if callable(encoder):
         return EncoderSpec(encoder_name(encoder), encoder)
     raise TypeError(
-        f"`encoder` must be one of {sorted(ENCODERS)}, a network of MONAI by name, an nn.Module class, a function or "
+        f"{parameter('encoder')} must be one of {sorted(ENCODERS)}, a network of MONAI by name, an nn.Module class, a function or "
         f"functools.partial that returns an nn.Module, or an nn.Module; got {type(encoder).__name__}."
     )
 

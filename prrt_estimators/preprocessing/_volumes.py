@@ -14,6 +14,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
@@ -33,9 +34,13 @@ def box_parameters(size: Any, spacing: Any) -> tuple[tuple[int, int, int], tuple
     sizes: tuple[Any, ...] = (size,) * 3 if isinstance(size, Integral) else tuple(size)
     spacings: tuple[Any, ...] = (spacing,) * 3 if isinstance(spacing, Real) else tuple(spacing)
     if len(sizes) != 3 or not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
-        raise ValueError(f"`size` must be a positive number of voxels or three of them; got {size!r}. Pass e.g. 48.")
+        raise ValueError(
+            f"{parameter('size')} must be a positive number of voxels or three of them; got {size!r}. Pass e.g. 48."
+        )
     if len(spacings) != 3 or not all(isinstance(s, Real) and 0 < float(s) < np.inf for s in spacings):
-        raise ValueError(f"`spacing` must be a positive number of mm or three of them; got {spacing!r}. Pass e.g. 8.")
+        raise ValueError(
+            f"{parameter('spacing')} must be a positive number of mm or three of them; got {spacing!r}. Pass e.g. 8."
+        )
     a, b, c = (int(n) for n in sizes)
     x, y, z = (float(s) for s in spacings)
     return (a, b, c), (x, y, z)

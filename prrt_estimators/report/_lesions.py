@@ -13,6 +13,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._arguments import parameter
 from prrt_estimators._io import atomic_write
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
@@ -97,7 +98,7 @@ def write_lesions(
             f"lesions need 'pet' or 'ct'; the data have {', '.join(X.modalities)}.", modalities=["pet", "ct"]
         )
     if lesions not in DEFINITIONS:
-        raise ValueError(f"`lesions` must be one of {', '.join(DEFINITIONS)}; got {lesions!r}.")
+        raise ValueError(f"{parameter('lesions')} must be one of {', '.join(DEFINITIONS)}; got {lesions!r}.")
     stems = stems_of(X)
     features = LesionFeatures(
         lesions=lesions, numbers="all", mask=mask, weights=weights, spacing=spacing, cache_dir=cache_dir
