@@ -35,14 +35,13 @@ def box_parameters(size: Any, spacing: Any) -> tuple[tuple[int, int, int], tuple
     spacings: tuple[Any, ...] = (spacing,) * 3 if isinstance(spacing, Real) else tuple(spacing)
     if len(sizes) != 3 or not all(isinstance(n, Integral) and int(n) >= 1 for n in sizes):
         raise ValueError(
-            f"{parameter('size')} must be a positive number of voxels or three of them; got {size!r}. Pass e.g. 48."
+            f"{parameter('size')} must be a positive number of voxels, or three; got {size!r}. Pass e.g. 48."
         )
     if len(spacings) != 3 or not all(isinstance(s, Real) and 0 < float(s) < np.inf for s in spacings):
         raise ValueError(
-            f"{parameter('spacing')} must be a positive number of mm or three of them; got {spacing!r}. Pass e.g. 8."
+            f"{parameter('spacing')} must be a positive number of mm, or three; got {spacing!r}. Pass e.g. 8."
         )
-    a, b, c = (int(n) for n in sizes)
-    x, y, z = (float(s) for s in spacings)
+    (a, b, c), (x, y, z) = map(int, sizes), map(float, spacings)
     return (a, b, c), (x, y, z)
 
 
