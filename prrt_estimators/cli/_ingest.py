@@ -9,9 +9,8 @@ import typer
 
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, print_table, reported, say
-from prrt_estimators.cli._model_options import three
 
-_TABLE, _SERIES, _PRIVACY, _VOLUMES = "Clinical table", "Which series", "Privacy", "Volumes"
+_TABLE, _SERIES, _PRIVACY = "Clinical table", "Which series", "Privacy"
 _LESIONS = "Lesions"
 
 
@@ -88,13 +87,6 @@ def ingest(
     not_lesions: Annotated[
         str | None, _option("Regular expression for names of structures that are not lesions.", _LESIONS)
     ] = None,
-    grid: Annotated[
-        str,
-        typer.Option(
-            help="native; ct (PET brought to the CT); common (both on one grid of --spacing).", rich_help_panel=_VOLUMES
-        ),
-    ] = "native",
-    spacing: Annotated[str, typer.Option(help="Millimetres of the common grid.", rich_help_panel=_VOLUMES)] = "4",
     key: Annotated[
         Path | None,
         _option("Key of the pseudonyms, made if it does not exist. (default: in the user's settings)", _PRIVACY),
@@ -121,7 +113,7 @@ def ingest(
     required = o.split_names(require)
     options: dict[str, Any] = {
         "id_from": id_from, "time_point": time_point, "prefer_pet": prefer_pet, "prefer_ct": prefer_ct,
-        "override": override, "grid": grid, "key_file": key, "pseudonym_column": pseudonym_column, "limits": limits,
+        "override": override, "key_file": key, "pseudonym_column": pseudonym_column, "limits": limits,
         "id_column": id_column, "deface": deface, "n_jobs": jobs, "tracers": o.split_names(tracers),
         "contours": contours, "lesions": lesions, "not_lesions": not_lesions,
     }  # fmt: skip
@@ -139,7 +131,6 @@ def ingest(
         derived=not no_derived,
         sheet=int(sheet) if sheet.isdigit() else sheet,
         require=() if required == ["none"] else required,
-        spacing=three(spacing, float, "--spacing"),
         verbose=not quiet,
     )
     return _tell(result, out, quiet)

@@ -46,8 +46,6 @@ class Plan:
     names: Mapping[str, str]
     override: Mapping[str, dict[str, str]]
     require: tuple[str, ...]
-    grid: str
-    spacing: tuple[float, float, float]
     deface: bool
     out: Path
     key: bytes = field(repr=False)
@@ -157,9 +155,8 @@ def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: 
     others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
     parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
     contours = contour_task(person, choice, plan.override.get(key, {}).get("contours"), plan.contours)
-    settings = json.dumps(
-        [FORMAT, plan.grid, plan.spacing if plan.grid == "common" else None, plan.deface, table.weight.get(key)]
-    )
+    # "native" and None are the grid and its spacing, which former versions could change: their finished patients are kept.
+    settings = json.dumps([FORMAT, "native", None, plan.deface, table.weight.get(key)])
     if contours.files:
         settings += json.dumps([contours.settings, LESION_FORMAT])
     states = [
@@ -183,8 +180,6 @@ def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: 
         searched,
         plan.require,
         table.weight.get(key),
-        plan.grid,
-        plan.spacing,
         plan.deface,
         others,
         parts,

@@ -25,7 +25,7 @@ from prrt_estimators.ingest._lesion_files import LESIONS, lesion_image, lesion_r
 from prrt_estimators.ingest._privacy import Finding, Identity, check_file
 from prrt_estimators.ingest._provenance import grid_record, suv_record, tags_of
 from prrt_estimators.ingest._quality_sheets import save_strip, strip
-from prrt_estimators.ingest._resampling import common_grid, resample, save
+from prrt_estimators.ingest._volume_files import save
 
 RECORD, STRIP = "record.json", "quality.png"
 SCANS = {"pet": "pet.nii.gz", "ct": "ct.nii.gz"}
@@ -67,8 +67,6 @@ class Task:
     identity_digest: str
     require: tuple[str, ...] = ("pet", "ct")
     weight_kg: float | None = None
-    grid: str = "native"
-    spacing: tuple[float, float, float] = (4.0, 4.0, 4.0)
     deface: bool = False
     others: dict[str, list[list[str]]] = field(default_factory=dict)
     parts: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -179,7 +177,7 @@ def _finished(task: Task, identity: Identity) -> Converted | None:
 def _convert(task: Task, identity: Identity) -> Converted:
     result = Converted(task.patient)
     images: dict[str, Any] = {}
-    record: dict[str, Any] = {"stamp": task.stamp, "grid": task.grid}
+    record: dict[str, Any] = {"stamp": task.stamp, "grid": "native"}
     for kind in SCANS:
         if not task.files.get(kind):
             continue
@@ -199,7 +197,6 @@ def _convert(task: Task, identity: Identity) -> Converted:
         record["contours"] = lesion_record(drawn, lesions, images.get("pet"))
         result.notes += [identity.clean(note) for note in drawn.notes]
     suv_max = float(images["pet"].dataobj.max()) if "pet" in images else None
-    images = _on_grid(images, task, result)
     folder = Path(task.folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Without its record a patient counts as unfinished, so the old one goes first and the new one comes last.
@@ -330,18 +327,6 @@ def _deface(images: dict[str, Any], result: Converted) -> float:
         images[kind] = remove_above(images[kind], height, kind)
     result.notes.append("the scan ends below the head" if height == float("inf") else "head removed")
     return height
-
-
-def _on_grid(images: dict[str, Any], task: Task, result: Converted) -> dict[str, Any]:
-    if task.grid == "ct" and "pet" in images:
-        if "ct" in images:
-            images["pet"] = resample(images["pet"], images["ct"].affine, images["ct"].shape, "pet")
-        else:
-            result.notes.append("PET in its own grid: there is no CT")
-    elif task.grid == "common":
-        affine, shape = common_grid(images["pet" if "pet" in images else "ct"], task.spacing)
-        images = {kind: resample(image, affine, shape, kind) for kind, image in images.items()}
-    return images
 
 
 def _search(folder: Path, names: list[str], identity: Identity) -> list[Finding]:

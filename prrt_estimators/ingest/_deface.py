@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from prrt_estimators.exceptions import ScannerFileError
-from prrt_estimators.ingest._resampling import OUTSIDE
+from prrt_estimators.ingest._volume_files import OUTSIDE
 
 #: From the top of the lungs, which reach just above the collar bones, to the plane above which all is removed.
 MARGIN_MM = 60.0

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
@@ -36,7 +36,6 @@ from prrt_estimators.ingest._series_override import read_override
 from prrt_estimators.ingest._series_selection import Choice, Wishes
 from prrt_estimators.ingest._unreadable_export import REMEDY, check_export, what_it_is
 
-_GRIDS = ("native", "ct", "common")
 _ID_FROM = ("patient_id", "patient_name", "folder")
 _REQUIRED = ("pet", "ct")
 
@@ -105,8 +104,6 @@ def ingest(
     contours: Literal["first", "last", "all"] = "last",
     lesions: str | None = None,
     not_lesions: str | None = None,
-    grid: Literal["native", "ct", "common"] = "native",
-    spacing: float | Sequence[float] = 4.0,
     deface: bool = False,
     n_jobs: int | None = None,
     verbose: bool = True,
@@ -167,10 +164,6 @@ def ingest(
         planning volumes are told apart by their words where None.
     not_lesions : str, default=None
         Regular expression for names of structures that are not lesions.
-    grid : {"native", "ct", "common"}, default="native"
-        "ct" brings the PET to the grid of the CT, "common" both to a grid of `spacing` over the field of the PET.
-    spacing : float or sequence of 3 floats, default=4.0
-        Millimetres of the common grid.
     deface : bool, default=False
         Remove what lies more than 6 cm above the lungs from CT and PET.
     n_jobs : int, default=None
@@ -193,7 +186,7 @@ def ingest(
     """
     # Workers outlive a run and keep the folder that they were started in: relative paths would mean another place there.
     root, place = Path(dicom_dir).absolute(), Path(out).absolute()
-    wanted = _check(root, place, id_from, require, grid, spacing, time_point, tracers)
+    _check(root, place, id_from, require, time_point, tracers)
     import_pydicom()
     wishes = Wishes(time_point, prefer_pet, prefer_ct, tuple(tracers))
     drawn = check_wishes(contours, lesions, not_lesions)
@@ -223,8 +216,6 @@ def ingest(
             names,
             read_override(override, names),
             tuple(require),
-            grid,
-            wanted,
             deface,
             place,
             key,
@@ -254,12 +245,9 @@ def _check(
     out: Path,
     id_from: str,
     require: Sequence[str],
-    grid: str,
-    spacing: Any,
     time_point: str | None,
     tracers: Sequence[str],
-) -> tuple[float, float, float]:
-    """Check arguments; return the spacing as three numbers."""
+) -> None:
     if root.is_file() and what_it_is(root):
         raise ValueError(f"{root.name} is {what_it_is(root)}. {REMEDY}")
     if not root.is_dir():
@@ -267,7 +255,7 @@ def _check(
     if root.resolve() == out.resolve() or root.resolve().is_relative_to(out.resolve()):
         raise ValueError(f"{parameter('out')} must be a folder of its own, which does not hold the DICOM files.")
     for name, value, allowed in (
-        ("id_from", id_from, _ID_FROM), ("grid", grid, _GRIDS), ("time_point", time_point, ("first", "last", None))
+        ("id_from", id_from, _ID_FROM), ("time_point", time_point, ("first", "last", None))
     ):  # fmt: skip
         if value not in allowed:
             raise ValueError(f"{parameter(name)} must be one of {', '.join(map(repr, allowed))}; got {value!r}.")
@@ -275,12 +263,6 @@ def _check(
         raise ValueError(f"{parameter('tracers')} must be a list of names; got {tracers!r}.")
     if isinstance(require, str) or not set(require) <= set(_REQUIRED):
         raise ValueError(f"{parameter('require')} must be some of {_REQUIRED} or empty; got {require!r}.")
-    values = [float(spacing)] * 3 if isinstance(spacing, (int, float)) else [float(value) for value in spacing]
-    if len(values) != 3 or not all(0.1 <= value <= 100 for value in values):
-        raise ValueError(
-            f"{parameter('spacing')} must be one number of millimetres or three, 0.1 to 100; got {spacing!r}."
-        )
-    return (values[0], values[1], values[2])
 
 
 def _pseudonyms(people: Mapping[str, Person], table: Clinical, key: bytes, column: str | None) -> dict[str, str]:

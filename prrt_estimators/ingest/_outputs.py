@@ -199,8 +199,8 @@ def _record(plan: Plan, included: Mapping[str, Converted], flow: pd.DataFrame, f
         "format": FORMAT,
         "software": software(),
         "settings": {
-            "grid": plan.grid,
-            "spacing_mm": list(plan.spacing) if plan.grid == "common" else None,
+            "grid": "native",
+            "spacing_mm": None,
             "require": list(plan.require),
             "deface": DEFACE_RULE if plan.deface else None,
             "time_point": plan.wishes.time_point,

@@ -37,7 +37,7 @@ def ingest(folder, out, *more):
 
 def test_ingest_then_compare(export, tmp_path):
     folder, cohort = export
-    answer = ingest(folder, tmp_path / "cohort", "--grid", "common", "--spacing", "60x50x80")
+    answer = ingest(folder, tmp_path / "cohort")
     assert answer.exit_code == 0, answer.output
     assert answer.stdout.splitlines() == ["step\tpatients", "in the images or the table\t12", "included\t12"]
     assert "\x1b" not in answer.output
@@ -90,10 +90,8 @@ def test_a_finding_is_an_error(small, tmp_path):
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        (["--grid", "fine"], "--grid must be one of"),
         (["--id-column", "nobody"], "no column 'nobody'"),
         (["--require", "mri"], "--require must be"),
-        (["--spacing", "x"], "one positive number or three"),
         (["--limits", "nowhere.csv"], "does not exist"),
         (["--sheet", "7"], "no sheet 7"),
     ],

@@ -167,24 +167,6 @@ def test_another_key_is_refused(made, tmp_path):
         ingest(folder / "dicom", folder / "clinical.xlsx", out, key_file=tmp_path / "new.key", n_jobs=1)
 
 
-@pytest.mark.parametrize("grid", ["ct", "common"])
-def test_other_grids(made, tmp_path, grid):
-    folder, cohort, out, _ = made
-    run(folder, tmp_path / "out", grid=grid, spacing=30.0)
-    patient = cohort.X.ids[0]
-    pet, ct = volume(tmp_path / "out", patient, "pet"), volume(tmp_path / "out", patient, "ct")
-    assert pet.shape == ct.shape
-    np.testing.assert_allclose(pet.affine, ct.affine)
-    native = volume(out, patient, "pet")
-    centre = native.affine @ [*((np.array(native.shape) - 1) / 2), 1]
-    np.testing.assert_allclose(pet.affine @ [*((np.array(pet.shape) - 1) / 2), 1], centre, atol=1e-3)
-    if grid == "common":
-        assert pet.header.get_zooms() == pytest.approx((30, 30, 30))
-    else:
-        # PET and CT of the phantom share their grid, so nothing may change.
-        np.testing.assert_allclose(pet.get_fdata(), native.get_fdata(), atol=1e-4)
-
-
 def test_weight_of_the_table_stands_in(made, tmp_path):
     folder, cohort, out, _ = made
     copy = tmp_path / "export"
@@ -311,8 +293,6 @@ def test_relative_paths_follow_the_folder_of_this_process(made, tmp_path, monkey
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grid": "fine"}, "`grid` must be one of"),
-        ({"spacing": -1}, "`spacing` must be"),
         ({"require": "pet"}, "`require` must be"),
         ({"id_from": "name"}, "`id_from` must be"),
         ({"id_column": "nope"}, "no column 'nope'"),

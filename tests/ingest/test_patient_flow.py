@@ -16,7 +16,7 @@ from prrt_estimators.ingest._deface import MARGIN_MM, head_plane, remove_above
 from prrt_estimators.ingest._patient_flow import FlowRow, flow_counts, flow_table
 from prrt_estimators.ingest._pseudonyms import given_pseudonyms, hashed_pseudonyms, keyed_digest, load_key
 from prrt_estimators.ingest._quality_sheets import save_strip, strip, write_sheets
-from prrt_estimators.ingest._resampling import common_grid, resample, save
+from prrt_estimators.ingest._volume_files import save
 
 
 def test_flow_table_orders_and_counts():
@@ -99,29 +99,6 @@ def test_without_lungs_nobody_can_tell_and_a_scan_that_ends_in_them_has_no_head(
     chest = nib.Nifti1Image(np.asarray(ct.dataobj)[:, :, :70], ct.affine)
     assert head_plane(chest) == float("inf")
     assert remove_above(chest, float("inf"), "ct") is chest
-
-
-def test_resampling_keeps_place_and_mean():
-    rng = np.random.default_rng(0)
-    # A linear field is reproduced by linear interpolation wherever the grid lies inside.
-    affine = np.diag([2.0, 3.0, 4.0, 1.0])
-    affine[:3, 3] = (-10, 5, 7)
-    i, j, k = np.meshgrid(*map(np.arange, (20, 16, 12)), indexing="ij")
-    field = 0.1 * (2 * i - 10) - 0.2 * (3 * j + 5) + 0.05 * (4 * k + 7)
-    image = nib.Nifti1Image(field.astype(np.float32), affine)
-    target = np.diag([1.5, 2.0, 2.5, 1.0])
-    target[:3, 3] = (0, 12, 15)
-    out = resample(image, target, (10, 8, 9), "pet").get_fdata()
-    i, j, k = np.meshgrid(*map(np.arange, (10, 8, 9)), indexing="ij")
-    np.testing.assert_allclose(out, 0.1 * 1.5 * i - 0.2 * (2 * j + 12) + 0.05 * (2.5 * k + 15), atol=1e-4)
-    noise = nib.Nifti1Image(rng.normal(5, 1, (48, 48, 48)).astype(np.float32), np.eye(4))
-    grid, shape = common_grid(noise, (6.0, 6.0, 6.0))
-    coarse = resample(noise, grid, shape, "pet").get_fdata()[1:-1, 1:-1, 1:-1]
-    assert shape == (8, 8, 8)
-    assert coarse.mean() == pytest.approx(5, abs=0.02)
-    assert coarse.std() < 0.2  # averaged, not skipped: a picked voxel would have 1
-    outside = resample(noise, np.diag([1.0, 1, 1, 1]) + np.eye(4)[:, [3, 3, 3, 3]] * 0, (60, 48, 48), "ct")
-    assert (outside.get_fdata()[50:] == -1024).all()
 
 
 def test_saving_is_plain_and_the_same_each_time(tmp_path):

@@ -16,7 +16,7 @@ from ingest_helpers import change, clinical, everything_in, files, key_of, make_
 
 from prrt_estimators.ingest import ingest
 from prrt_estimators.ingest._privacy import Finding, Identity, check_file, check_folder, own_words
-from prrt_estimators.ingest._resampling import save
+from prrt_estimators.ingest._volume_files import save
 
 NAME, IDENTIFIER, BORN, SCANNED = "Wölkenstein^Ottokar", "WLK-884411", "19481231", "20210317"
 SECRETS = (
