@@ -203,7 +203,7 @@ def try_one(k: int, seed: int, seeds: dict[str, list[Path]], folder: Path) -> di
             warnings.simplefilter("ignore")
             outcome = kind.check(damaged, source)
         outcome = "silent" if outcome == "wrong" else outcome
-    except BaseException as error:  # a decoder's panic is no Exception
+    except BaseException as error:  # a decoder's panic is not an Exception
         if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
         outcome, said = ("refused" if is_named(error) else "raw"), f"{type(error).__name__}: {error}"[:300]

@@ -113,7 +113,7 @@ class PFSNet(NeuralNet):
             self.module = self.module_
 
     def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Call the callbacks; early stopping of the caller's own ends the training and is no interruption."""
+        """Call the callbacks; early stopping of the caller's own ends the training and is not an interruption."""
         try:
             super().notify(method_name, **cb_kwargs)
         except KeyboardInterrupt:

@@ -168,7 +168,7 @@ class Cohort(Mapping):
         Raises
         ------
         TypeError
-            If `frame` is no table.
+            If `frame` is not a table.
         ValueError
             As for `from_records`.
 

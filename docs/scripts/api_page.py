@@ -74,12 +74,12 @@ PROVISIONAL = {
         "survival_curves uno_c"
     ),
     "prrt_estimators.model_selection": (
-        "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
+        "MODELS ModelSpec log_to_mlflow ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
         "BASELINES CONFIGURATIONS MODEL_NAMES log_to_mlflow"
     ),
     "prrt_estimators.plotting": "OKABE_ITO model_label style_context",
-    "prrt_estimators.preprocessing": "ClippedScaler prepare_volumes default_panels",
+    "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
     "prrt_estimators.phantoms": "*",
 }

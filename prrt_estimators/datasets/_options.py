@@ -72,13 +72,17 @@ class Options:
     event_codes: frozenset[str] | None = None
     target_codes: frozenset[str] | None = None
 
-    def __post_init__(self) -> None:
+    def _take_codes(self) -> None:
+        """Split the pairs of a column and the values that mean progression or long PFS."""
         for name in ("event", "target"):
             pair = getattr(self, name)
             if isinstance(pair, (tuple, list)):
                 column, codes = _coded(name, pair)
                 object.__setattr__(self, name, column)
                 object.__setattr__(self, f"{name}_codes", codes)
+
+    def __post_init__(self) -> None:
+        self._take_codes()
         if self.scans not in (AUTO, None) and not isinstance(self.scans, Mapping):
             raise TypeError(
                 f"{parameter('scans')} must be 'auto', None or a mapping modality -> column; got {self.scans!r}. Pass e.g. "

@@ -40,12 +40,15 @@ EXCEPTIONS = {
         "check_transformer_general": NAMED,
     },
 }
+#: Made with arguments only, which the checks do not give.
+WITH_ARGUMENTS = {"TableBlock": "needs the names of columns, and the arrays of the checks have none"}
 TRANSFORMERS = sorted(
     {
         thing
         for room in (preprocessing, features)
         for name in room.__all__
         if isinstance(thing := getattr(room, name), type) and issubclass(thing, TransformerMixin)
+        if name not in WITH_ARGUMENTS
     },
     key=lambda kind: kind.__name__,
 )
