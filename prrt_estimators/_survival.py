@@ -99,7 +99,7 @@ def _by_name(y: Any, names: list[Any], name: str) -> tuple[Any, Any]:
             f"`{name}` must have the fields `event` and `time`; it has {', '.join(map(str, names))}. Rename them, with "
             "the time in months."
         )
-    return tuple(y[names[lower.index(one)]] for one in ("event", "time"))  # type: ignore[return-value]
+    return tuple(y[names[lower.index(one)]] for one in ("event", "time"))
 
 
 def _by_kind(first: Any, second: Any, name: str) -> tuple[Any, Any]:

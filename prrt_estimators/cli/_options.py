@@ -136,10 +136,14 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("event", "target"):
         codes = split_names(given.pop(f"{name}_code", ""))
         if codes:
-            read[name] = lambda text, codes=codes: (text, codes)
+            read[name] = functools.partial(_coded, codes)
     scans = {name: _column(given[name]) for name in IMAGING if name in given}
     others = {name: value for name, value in given.items() if name not in scans}
     return {"scans": scans} | {name: read[name](value) if name in read else value for name, value in others.items()}
+
+
+def _coded(codes: list[str], column: str) -> tuple[str, list[str]]:
+    return column, codes
 
 
 def _column(text: str) -> str | None:

@@ -397,4 +397,4 @@ class DeepPFSClassifier(DeepPFSEstimator, BasePFSClassifier):
         return self._ordered(self._target.output(self._run(X, "forward")))
 
     def _patient_weights(self, values: np.ndarray) -> np.ndarray:
-        return class_weights(self.class_weight, values, self._inside_classes())  # type: ignore[attr-defined]
+        return class_weights(self.class_weight, values, self._inside_classes())

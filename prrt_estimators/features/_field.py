@@ -170,7 +170,7 @@ def lesions_of(
         Lesion(
             int(index[k]),
             SITES[int(site[k])],
-            tuple(np.round(world[k], 2).tolist()),  # type: ignore[arg-type]
+            tuple(np.round(world[k], 2).tolist()),
             float(volume[k]),
             float(top[k]),
             float(peak[k]),

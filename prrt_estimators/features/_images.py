@@ -137,10 +137,10 @@ def working_box(image: Image) -> Box:
     )
     centre = centre_of(image.data.shape, affine)
     if straight and (diagonal > _CLOSE[0] * SPACING_MM).all() and (diagonal < _CLOSE[1] * SPACING_MM).all():
-        return Box(centre, image.data.shape, tuple(diagonal.tolist()))  # type: ignore[arg-type]
+        return Box(centre, image.data.shape, tuple(diagonal.tolist()))
     low, high = field_of_view(image.data.shape, affine)
     size = np.maximum(np.ceil((high - low) / SPACING_MM - 0.2).astype(int), 1)
-    return Box(centre, tuple(size.tolist()), (SPACING_MM,) * 3)  # type: ignore[arg-type]
+    return Box(centre, tuple(size.tolist()), (SPACING_MM,) * 3)
 
 
 def onto_box(image: Image, box: Box, modality: str) -> np.ndarray:

@@ -60,7 +60,7 @@ def shared_lesions(
             Lesion(
                 one.label,
                 SITES[place],
-                tuple(np.round(world, 2).tolist()),  # type: ignore[arg-type]
+                tuple(np.round(world, 2).tolist()),
                 float(voxels[one.label] * mask.voxel_ml),
                 float(suv[one.core].max()),
                 float(peaks[one.box][one.core].max()),

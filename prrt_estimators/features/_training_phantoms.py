@@ -138,7 +138,7 @@ def _around(grid: Grid, factor: float) -> tuple[tuple[float, float, float], tupl
     half = (np.asarray(grid.shape) - 1) / 2
     middle = np.asarray(grid.origin) + half * grid.spacing
     spacing = np.asarray(grid.spacing) * factor
-    return tuple(spacing.tolist()), tuple((middle - half * spacing).tolist())  # type: ignore[return-value]
+    return tuple(spacing.tolist()), tuple((middle - half * spacing).tolist())
 
 
 def _finer(grid: Grid, spacing: float) -> Grid:
@@ -147,7 +147,7 @@ def _finer(grid: Grid, spacing: float) -> Grid:
     shape = np.maximum(np.round(extent / spacing).astype(int), 2)
     size = extent / shape
     origin = np.asarray(grid.origin) - np.asarray(grid.spacing) / 2 + size / 2
-    return Grid(tuple(shape.tolist()), tuple(size.tolist()), tuple(origin.tolist()))  # type: ignore[arg-type]
+    return Grid(tuple(shape.tolist()), tuple(size.tolist()), tuple(origin.tolist()))
 
 
 def lesion_labels(grid: Grid, lesions: list[Lesion]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

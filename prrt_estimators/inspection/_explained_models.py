@@ -238,7 +238,7 @@ def fold_models(estimator: Any, X: Any, y: Any, cv: Any) -> Iterator[FoldModel]:
         return
     y = np.asarray(y) if y is not None else None
     for number, (train, test) in enumerate(splits_of(X, y, cv, each_once=True)):
-        model = clone(estimator).fit(take_rows(X, train), y[train])  # type: ignore[index]
+        model = clone(estimator).fit(take_rows(X, train), y[train])
         yield FoldModel(number, train, test, model)
 
 

@@ -142,7 +142,7 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
         ids=np.asarray(cohort.ids),
         present={name: np.asarray(cohort[name].present, dtype=bool) for name in volumes},
         affines={name: _affines(estimator, cohort, name) for name in volumes},
-        windows={name: module.windows.get(name) for name in volumes},  # type: ignore[union-attr]
+        windows={name: module.windows.get(name) for name in volumes},
         probability=probability,
         device=device,
     )

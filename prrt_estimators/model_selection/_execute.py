@@ -27,8 +27,8 @@ try:
     from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 except ImportError:  # a joblib that no longer carries its own copy
-    from loky import BrokenProcessPool, ProcessPoolExecutor  # type: ignore[no-redef]
-    from loky.process_executor import TerminatedWorkerError  # type: ignore[no-redef]
+    from loky import BrokenProcessPool, ProcessPoolExecutor
+    from loky.process_executor import TerminatedWorkerError
 
 #: Backends whose processes, if any, are children of this one.
 _OURS = (LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend)

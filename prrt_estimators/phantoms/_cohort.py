@@ -301,7 +301,7 @@ def _triple(name: str, value: Any) -> tuple[Any, Any, Any]:
         parts = ()
     if len(parts) != 3:
         raise ValueError(f"`{name}` must be one number or three (Right, Anterior, Superior); got {value!r}.")
-    return parts  # type: ignore[return-value]
+    return parts
 
 
 def _whole(name: str, value: Any, low: int, high: int | None) -> None:

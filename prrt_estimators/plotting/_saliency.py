@@ -326,7 +326,7 @@ class SaliencyDisplay(Display):
         # Clear of the numbers at the ends, however wide they are.
         style: dict[str, Any] = {"rotation": 90, "va": "center", "fontsize": 7, "linespacing": 1.1}
         ax.annotate(label, (0, 0.5), (40, 0), xycoords="axes fraction", textcoords="offset points", **style)
-        bar.outline.set_linewidth(0.4)  # type: ignore[operator]
+        bar.outline.set_linewidth(0.4)
 
     def _headline(self) -> str:
         view = self.view
