@@ -74,7 +74,7 @@ PROVISIONAL = {
         "survival_curves uno_c"
     ),
     "prrt_estimators.model_selection": (
-        "MODELS ModelSpec log_to_mlflow ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
+        "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
         "BASELINES CONFIGURATIONS MODEL_NAMES log_to_mlflow"
     ),
