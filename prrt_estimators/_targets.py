@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from prrt_estimators._classes import as_target, check_labels
+from prrt_estimators._classes import as_target, check_labels, probability_of_long
+from prrt_estimators._registry import Registry
+from prrt_estimators.metrics._predictions import PROBABILITY
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Target(Protocol):
     """What every kind of target answers; estimators and comparisons ask it and never look into y themselves."""
 
     name: str
+    #: Method of a model that answers for such a target.
+    response: str
 
     @property
     def criterion(self) -> Any:
@@ -47,6 +51,10 @@ class Target(Protocol):
         """Check y and return what is learnt from."""
         ...
 
+    def check_coded(self, y: Any, n_patients: int) -> np.ndarray:
+        """Return y as a comparison keeps it, one value per patient."""
+        ...
+
     def columns(self, values: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
         """Return the named columns of the dataset that the criterion takes."""
         ...
@@ -57,6 +65,10 @@ class Target(Protocol):
 
     def output(self, logits: np.ndarray) -> np.ndarray:
         """Return what the estimator predicts from a network's output."""
+        ...
+
+    def predicted(self, model: Any, X: Any) -> tuple[np.ndarray, str]:
+        """Return one score per patient of a fitted model, and what kind of score it is."""
         ...
 
 
@@ -74,6 +86,7 @@ class ClassTarget:
     """
 
     name = "class"
+    response = "predict_proba"
 
     @property
     def criterion(self) -> Any:
@@ -174,3 +187,37 @@ class ClassTarget:
         """Return probabilities of shape (n, 2) from logits of long PFS."""
         # The two are computed alike, so that swapping the labels swaps the columns to the last bit.
         return np.column_stack([1 / (1 + np.exp(logits)), 1 / (1 + np.exp(-logits))])
+
+    def predicted(self, model: Any, X: Any) -> tuple[np.ndarray, str]:
+        """Return the probabilities of long PFS.
+
+        Raises
+        ------
+        ValueError
+            If one is not finite.
+        """
+        found = probability_of_long(model, X)
+        if not np.isfinite(found).all():
+            raise ValueError("predict_proba gave a value that is not finite.")
+        return found, PROBABILITY
+
+
+#: What can be learnt; the first is the target of every model that names none, such as those of scikit-learn.
+TARGETS: Registry[Target] = Registry("target", ClassTarget())
+
+
+def target_of(estimator: Any) -> Target:
+    """Return what an estimator learns; a pipeline or search learns what its last step or model learns.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> target_of(LogisticRegression()).name
+    'class'
+    """
+    steps = getattr(estimator, "steps", None)
+    inner = steps[-1][1] if isinstance(steps, list) and steps else getattr(estimator, "estimator", None)
+    own = getattr(estimator, "_target", None)
+    if own is None and hasattr(inner, "fit"):
+        return target_of(inner)
+    return next(iter(TARGETS.values())) if own is None else own

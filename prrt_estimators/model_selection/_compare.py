@@ -17,7 +17,6 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._forms import are_records
-from prrt_estimators._targets import ClassTarget
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._predictors import check_predictors
@@ -34,6 +33,7 @@ from prrt_estimators.model_selection._preflight import (
     check_primary,
     check_scoring,
     check_weight,
+    common_target,
     patient_ids,
     prepare_models,
 )
@@ -75,12 +75,13 @@ def compare_models(
     Parameters
     ----------
     models : mapping of str to estimator or Skipped
-        Binary classifiers with ``predict_proba``; see :func:`paper_models`. They are cloned for every fold.
+        Binary classifiers with ``predict_proba``; see :func:`paper_models`. They are cloned for every fold. Models of another
+        target (`Target`) are compared by the scores of that target; all models must have the same.
     X : Cohort, mapping of modalities, DataFrame or array of shape (n, ...)
         Patients. Where a Cohort has times to progression (``X.survival``), those of training patients are handed to
         models whose ``fit`` takes ``time`` and ``event``.
     y : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS.
+        1 = long PFS, 0 = short PFS; or what the models' own target takes.
     cv : splitter, int or iterable, default=None
         ``RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=random_state)`` if None, with `groups`
         `RepeatedStratifiedGroupKFold`. The splits are
@@ -97,8 +98,8 @@ def compare_models(
     n_jobs : int, default=None
         Folds that run at once. Ignored with `client`.
     threads : int, default=None
-        Threads of each fold. If None ``max(1, cpu_count // n_jobs)``, not more than the environment variable
-        ``OMP_NUM_THREADS``, and 1 with `client`. Another number changes the last bits of networks.
+        Threads of each fold. If None that of the run in `out`; for a new run ``max(1, cpu_count // n_jobs)``, not more than
+        the environment variable ``OMP_NUM_THREADS``, and 1 with `client`. Another number changes the last bits of networks.
     client : distributed.Client, default=None
         Runs the folds on a Dask cluster (extra ``dask``) after checking that every worker has the same versions, one
         thread, and the same scans under the same paths. Workers may join and leave.
@@ -181,10 +182,11 @@ class Run:
         check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))
-        self.y = ClassTarget().check_coded(y, len(self.X))
+        self.target = common_target(self.models)
+        self.y = self.target.check_coded(y, len(self.X))
         self.ids = patient_ids(self.X, len(self.X))
         self.weight = check_weight(sample_weight, len(self.y))
-        self.scorers = check_scoring(scoring, self.weight is not None)
+        self.scorers = check_scoring(scoring, self.weight is not None, self.target.name)
         self.primary = check_primary(primary, self.models)
         check_twins(self.X, self.ids, groups)
         if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
@@ -192,6 +194,7 @@ class Run:
         self.random_state = None if random_state is None else int(random_state)
         self.cv, self.groups, self.client = cv, groups, client
         self.jobs, self.threads = jobs_and_threads(n_jobs, threads, client)
+        self.threads_given = threads is not None
         self.cohort_warnings = cohort_warnings
         self.progress = ComparisonProgress(verbose)
         self.store = None if out is None else RunStore(out)
@@ -200,6 +203,11 @@ class Run:
         self.run: dict[str, Any] = {}
         self.records: dict[str, list[dict[str, Any]]] = {}
 
+    @property
+    def strata(self) -> np.ndarray:
+        """0 and 1 of the patients, which a split keeps in balance: the classes, or what the target makes of y."""
+        return np.asarray(self.target.strata(self.y)).astype(np.int64)
+
     def open(self) -> None:
         """Draw the splits or read those of the folder, which must hold a comparison on the same data or none."""
         data, missing = data_digest(self.X, self.y, self.ids, self.weight)
@@ -207,13 +215,15 @@ class Run:
             prepare_models(_estimators(self.models), self.X)
         self.before = before = None if self.store is None else self.store.read_run(data)
         seed = _seed(self.random_state, before)
+        if before is not None and not self.threads_given:  # the number of before gives the bits of before
+            self.threads = int(before.get("threads_per_fold", self.threads))
         cv = self.cv
         if cv is None:
             repeated: Any = RepeatedStratifiedKFold if self.groups is None else RepeatedStratifiedGroupKFold
             cv = repeated(n_splits=3, n_repeats=10, random_state=seed)
-        self.splits, cv_name = choose_splits(cv, self.y, self.groups, self.store)
+        self.splits, cv_name = choose_splits(cv, self.strata, self.groups, self.store)
         self.run = new_run(
-            self.X, self.y, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
+            self.X, self.strata, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
             jobs=self.jobs, threads=self.threads,
         )  # fmt: skip
         self.run["data"]["warnings"] = [private_text(str(text), self.X) for text in self.cohort_warnings]
@@ -263,7 +273,8 @@ class Run:
             raise
         self.run["finished"] = now()
         self.keep("finished")
-        comparison = collect(self.run, self.records, self.splits, self.ids, self.X, self.y, self.weight)
+        times = self.y if self.y.dtype.names else None
+        comparison = collect(self.run, self.records, self.splits, self.ids, self.X, self.strata, self.weight, times)
         if self.store is not None:
             comparison.folder = self.store.folder
             comparison.write()

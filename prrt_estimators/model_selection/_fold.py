@@ -20,11 +20,10 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
-from prrt_estimators._classes import probability_of_long
 from prrt_estimators._io import atomic_write
+from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.metrics._predictions import PROBABILITY
 from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
@@ -169,13 +168,12 @@ def _fit_and_score(
     X_train = take_rows(X, train)
     times = fit_times(model, X_train, y[train])
     model.fit(X_train, y[train], **with_weight, **times)
-    record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else "class")
+    target = target_of(model)
+    record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else target.name)
     fitted = time.perf_counter()
     X_test = take_rows(X, test)
-    p_long = probability_of_long(model, X_test)
+    y_score, kind = target.predicted(model, X_test)
     model = in_ascending_order(model)
-    if not np.isfinite(p_long).all():
-        raise ValueError("predict_proba gave a value that is not finite.")
     weighted = {name: scorer for name, scorer in scorers.items() if weight is not None and takes_weight(scorer)}
     plain = {name: scorer for name, scorer in scorers.items() if name not in weighted}
     found: dict[str, Any] = {}
@@ -191,7 +189,7 @@ def _fit_and_score(
             found |= check_scoring(model, scoring=weighted)(model, X_test, y[test], sample_weight=weight[test])
     # JSON has no NaN, the score of a test part with one class only
     record["scores"] = {name: float(found[name]) if np.isfinite(found[name]) else None for name in scorers}
-    record |= {"y_score": p_long.tolist(), "kind": PROBABILITY}
+    record |= {"y_score": np.asarray(y_score, dtype=float).tolist(), "kind": kind}
     record["fit_seconds"] = round(fitted - started, 4)
     record["score_seconds"] = round(time.perf_counter() - fitted, 4)
 

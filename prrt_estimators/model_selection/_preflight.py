@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._targets import Target, target_of
 from prrt_estimators.exceptions import (
     CohortError,
     MissingDependencyError,
@@ -149,11 +150,31 @@ def check_models(models: Any) -> dict[str, Any]:
         if isinstance(model, type) or not hasattr(model, "fit"):
             kind = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
             raise TypeError(f"model {name!r} must be an estimator object with fit; got {kind}.")
-        if not hasattr(model, "predict_proba") and not hasattr(type(model), "predict_proba"):
-            raise TypeError(
-                f"model {name!r} ({type(model).__name__}) has no predict_proba. Wrap it in CalibratedClassifierCV."
-            )
+        response = target_of(model).response
+        if not hasattr(model, response) and not hasattr(type(model), response):
+            remedy = " Wrap it in CalibratedClassifierCV." if response == "predict_proba" else ""
+            raise TypeError(f"model {name!r} ({type(model).__name__}) has no {response}.{remedy}")
     return dict(models)
+
+
+def common_target(models: Mapping[str, Any]) -> Target:
+    """Return what all models of a comparison learn.
+
+    Raises
+    ------
+    ValueError
+        If some learn something else than others: one score cannot rank them.
+    """
+    found = {name: target_of(model) for name, model in models.items() if not isinstance(model, Skipped)}
+    kinds = {target.name: target for target in found.values()}
+    if len(kinds) > 1:
+        told = "; ".join(
+            f"{kind}: {', '.join(name for name, one in found.items() if one.name == kind)}" for kind in kinds
+        )
+        raise ValueError(
+            f"models of one comparison must learn one kind of target; these differ ({told}). Compare them apart."
+        )
+    return next(iter(kinds.values()), target_of(None))
 
 
 def check_primary(primary: Any, models: Mapping[str, Any]) -> list[str] | None:
@@ -193,10 +214,10 @@ def check_weight(sample_weight: Any, n_patients: int) -> np.ndarray | None:
     return weight
 
 
-def check_scoring(scoring: Any, weighted: bool) -> dict[str, Any]:
+def check_scoring(scoring: Any, weighted: bool, target: str = "class") -> dict[str, Any]:
     """Return scorers by name for whatever scikit-learn's ``scoring`` may be."""
     if scoring is None:
-        return dict(prrt_scorers())
+        return dict(prrt_scorers(target))
     if isinstance(scoring, str):
         scoring = [scoring]
     if callable(scoring):

@@ -88,8 +88,12 @@ def collect(
     X: Any,
     y: np.ndarray,
     weight: np.ndarray | None,
+    survival: np.ndarray | None = None,
 ) -> ModelComparison:
-    """Make the result object; rows depend on the splits alone, not on the order in which folds ended."""
+    """Make the result object; rows depend on the splits alone, not on the order in which folds ended.
+
+    ``y`` holds 0 and 1: the classes, or the strata of another target.
+    """
     score_rows: list[dict[str, Any]] = []
     parts: list[pd.DataFrame] = []
     patients = np.array(ids, dtype=object)
@@ -115,9 +119,11 @@ def collect(
     scores = pd.DataFrame(score_rows, columns=[*columns, *run["scoring"]])
     nothing = pd.DataFrame(columns=[*columns, "patient_id", "y_true", "y_score", "kind"])
     predictions = pd.concat(parts, ignore_index=True) if parts else nothing
-    survival = pd.DataFrame({"patient_id": patients, "y_true": y})
+    table = pd.DataFrame({"patient_id": patients, "y_true": y})
     if weight is not None:
-        survival["sample_weight"] = weight
-    if isinstance(X, Cohort) and X.survival is not None:
-        survival["time"], survival["event"] = X.survival["time"], X.survival["event"].astype(int)
-    return ModelComparison(scores, predictions, status_table(run), survival, run)
+        table["sample_weight"] = weight
+    if survival is None and isinstance(X, Cohort):
+        survival = X.survival
+    if survival is not None:
+        table["time"], table["event"] = survival["time"], survival["event"].astype(int)
+    return ModelComparison(scores, predictions, status_table(run), table, run)

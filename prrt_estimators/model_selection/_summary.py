@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._model_specs import MODELS
+from prrt_estimators._targets import ClassTarget
 from prrt_estimators.metrics._score import chance_by_score, factor, find_score, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
 from prrt_estimators.model_selection._corrected import intervals_of_scores
@@ -87,7 +88,7 @@ def _of_patients(
     table = pd.DataFrame(np.nan, index=models, columns=columns)
     score = find_score(metric)
     # Weights that stand for censored patients would have to be drawn along: nothing rather than a wrong interval.
-    if predictions.empty or "sample_weight" in patients or score is None:
+    if predictions.empty or "sample_weight" in patients or score is None or ClassTarget.name not in score.available:
         return table
     for model, rows in pool_repeats(predictions).groupby("model", sort=False):
         if rows["y_true"].nunique() == 2:

@@ -39,7 +39,7 @@ def fit_names(model: Any) -> dict[str, str]:
 def survival_of(X: Any, y: np.ndarray) -> np.ndarray | None:
     """Return event and time of a cohort, None where there are none or no horizon makes y of them."""
     survival = X.survival if isinstance(X, Cohort) else None
-    if survival is None or not len(survival):
+    if survival is None or not len(survival) or np.asarray(y).dtype.names:
         return None
     time, event, long = survival["time"], survival["event"], np.asarray(y) == 1
     if not np.isfinite(time).all() or (time < 0).any():

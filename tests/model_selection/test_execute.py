@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 
 import cloudpickle
 import numpy as np
@@ -73,14 +72,19 @@ def test_a_model_that_cannot_be_sent_costs_its_own_folds_only(data):
     assert "cannot be sent to a worker process (TypeError: holds a lock)" in comparison.status["reason"][1]
 
 
-def test_resuming_with_other_jobs_warns_where_threads_differ(data, tmp_path):
-    compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=1, out=tmp_path, verbose=0)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        again = compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=64, out=tmp_path, verbose=0)
-    first = again.run["models"]["a"]["folds"][0]["threads"]
-    differ = first != again.run["threads_per_fold"]
-    assert any(one.category is ResultsWarning for one in caught) == differ
+def test_resuming_with_other_jobs_keeps_the_threads_of_the_run(data, tmp_path):
+    first = compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=1, threads=3, out=tmp_path, verbose=0)
+    models = {"a": LogisticRegression(), "b": LogisticRegression(C=0.1)}
+    again = compare_models(models, *data, cv=3, n_jobs=64, out=tmp_path, verbose=0)
+    assert first.run["threads_per_fold"] == again.run["threads_per_fold"] == 3
+    assert {fold["threads"] for one in again.run["models"].values() for fold in one["folds"]} == {3}
+
+
+def test_resuming_with_other_threads_warns(data, tmp_path):
+    compare_models({"a": LogisticRegression()}, *data, cv=3, threads=1, out=tmp_path, verbose=0)
+    with pytest.warns(ResultsWarning, match="thread"):
+        again = compare_models({"a": LogisticRegression()}, *data, cv=3, threads=2, out=tmp_path, verbose=0)
+    assert again.run["threads_per_fold"] == 2
 
 
 def test_threads_are_fixed_and_given_back():
