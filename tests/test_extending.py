@@ -15,9 +15,8 @@ import torch
 from dicom_builders import pet_header
 from safetensors.torch import load_file, save_file
 from sklearn import metrics
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import cross_val_score
 from torch import nn
 from typer.testing import CliRunner
 
@@ -26,7 +25,6 @@ from prrt_estimators import (
     CTPretrainer,
     FusionPFSClassifier,
     compare_models,
-    estimators,
     load_cohort,
     load_comparison,
     load_model,
@@ -34,11 +32,11 @@ from prrt_estimators import (
     save_model,
 )
 from prrt_estimators._modalities import MODALITIES, Modality
-from prrt_estimators._targets import CheckedTarget
 from prrt_estimators.cli import _model_options, app
-from prrt_estimators.dicom import _decay
+from prrt_estimators.dicom import _decay, _vendor_factors, suv_factors
+from prrt_estimators.dicom._suv_kinds import SUVKind
 from prrt_estimators.estimators import LabPFSClassifier
-from prrt_estimators.estimators._deep import DeepPFSEstimator
+from prrt_estimators.exceptions import SUVError
 from prrt_estimators.inspection import modality_shapley, saliency
 from prrt_estimators.metrics import SCORES, Score, prrt_scorers
 from prrt_estimators.model_selection import MODELS, ModelSpec, bootstrap_interval, format_summary, recommended_models
@@ -294,75 +292,6 @@ def test_an_encoder_is_one_entry(labs, tmp_path, monkeypatch, finetune):
         FusionPFSClassifier(encoder="plain").fit(X, y)
 
 
-# Targets --------------------------------------------------------------------------------------------------------------
-
-
-class WeightedSquares(nn.Module):
-    per_patient = True
-
-    def forward(self, logits, target):
-        return (target["weight"] * (logits.float() - target["months"]) ** 2).mean()
-
-
-class MonthsTarget:
-    """Months to progression as a plain number: made up for this test."""
-
-    name = "months"
-    criterion = WeightedSquares
-    scores = ()
-
-    def check(self, y, *, X=None, estimator=""):
-        values = np.asarray(y, dtype=float)
-        if (values < 0).any():
-            raise ValueError(f"{estimator} needs months of at least 0")
-        return CheckedTarget(values, {"longest_": float(values.max())})
-
-    def check_coded(self, y, n_patients):
-        return self.check(y).values
-
-    def columns(self, values, weight):
-        return {"months": (values / values.max()).astype(np.float32), "weight": weight.astype(np.float32)}
-
-    def strata(self, values):
-        return (values > np.median(values)).astype(int)
-
-    def output(self, logits):
-        return logits
-
-
-class MonthsRegressor(RegressorMixin, DeepPFSEstimator):
-    """The network of the library with another target: nothing of it is written anew."""
-
-    _target = MonthsTarget()
-    _parameter_constraints = FusionPFSClassifier._parameter_constraints
-    __init__ = FusionPFSClassifier.__init__
-
-    def _wanted(self):
-        return self.modalities
-
-    def predict(self, X):
-        return self.longest_ * self._target.output(self._run(X, "forward"))
-
-
-@pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_target_is_one_class(labs, tmp_path, monkeypatch, early_stopping):
-    monkeypatch.setattr(estimators, "MonthsRegressor", MonthsRegressor, raising=False)
-    monkeypatch.setattr(estimators, "__all__", [*estimators.__all__, "MonthsRegressor"])
-    frame, y = labs
-    months = 5.0 + 15 * y
-    model = MonthsRegressor(
-        max_epochs=30, lr=0.01, random_state=0, device="cpu", early_stopping=early_stopping, patience=30
-    ).fit(frame, months, sample_weight=np.linspace(0.5, 2, 36))
-    assert not hasattr(model, "classes_")
-    assert model.longest_ == 20.0
-    assert np.corrcoef(model.predict(frame), months)[0, 1] > 0.8
-    back = load_model(save_model(model, tmp_path / "model.prrt"))
-    np.testing.assert_array_equal(back.predict(frame), model.predict(frame))
-    with pytest.raises(ValueError, match="MonthsRegressor needs months of at least 0"):
-        clone(model).fit(frame, -months)
-    assert cross_val_score(clone(model), frame, months, cv=2).mean() > 0
-
-
 # Vendors --------------------------------------------------------------------------------------------------------------
 
 
@@ -375,3 +304,21 @@ def test_a_vendor_start_is_one_row(monkeypatch):
     found = _decay._written_by_maker([header])
     assert found is not None
     assert (found.when.strftime("%H:%M"), found.source) == ("11:10", rule.source)
+
+
+@pytest.mark.parametrize(
+    ("target", "factor"),
+    [(SUVKind.COUNTS_TO_SUV, 0.25), (SUVKind.COUNTS_TO_ACTIVITY, 0.25 * 70000 / (368.08e6 * 2 ** (-3600 / 6586.2)))],
+)
+def test_a_vendor_factor_is_one_row(monkeypatch, target, factor):
+    header = pet_header(Units="CNTS", Manufacturer="Example Scanners")
+    header.private_block(0x0099, "EXAMPLE PET", create=True).add_new(0x01, "DS", "0.25")
+    with pytest.raises(SUVError, match="none of the factors of makers"):
+        suv_factors([header])
+    row = _vendor_factors.VendorFactor("Example", 0x0099, "EXAMPLE PET", 0x01, target, "ExampleFactor")
+    monkeypatch.setattr(_vendor_factors, "VENDOR_FACTORS", (*_vendor_factors.VENDOR_FACTORS, row))
+    found = suv_factors([header])
+    assert found.factors[0] == pytest.approx(factor, rel=1e-12)
+    assert found.kind is target
+    assert found.tags["ExampleFactor"] == 0.25
+    assert _vendor_factors.maker_is_known("EXAMPLE SCANNERS", counts=True)

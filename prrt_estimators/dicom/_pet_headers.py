@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from prrt_estimators._arguments import or_pass
-from prrt_estimators.dicom._canon import LABEL as CANON_LABEL
-from prrt_estimators.dicom._canon import canon_stored
-from prrt_estimators.dicom._elements import as_number, label, number, private, text, texts
+from prrt_estimators.dicom._elements import label, number, text, texts
 from prrt_estimators.dicom._nuclides import nuclides_lasting
+from prrt_estimators.dicom._suv_kinds import SUVKind
 from prrt_estimators.dicom._tracers import Tracer, tracer_of
+from prrt_estimators.dicom._vendor_factors import VendorFactor, factors_to, number_of, stored_scale
 from prrt_estimators.exceptions import SUVError
 
-_PHILIPS = "Philips PET Private Group"
 #: A dose below is in MBq: no scan is done with 10 kBq, nor with 10 GBq.
 _MIN_DOSE_BQ = 1e4
 #: A weight from here on is in g, a height above in cm.
@@ -182,37 +181,37 @@ class PETHeaders:
             self._pharmaceuticals = [self._pharmaceutical(header) for header in self.slices]
         return self._pharmaceuticals
 
-    def philips_factor(self, element: int) -> np.ndarray | None:
-        """Return a maker's factor of each slice, None where no slice has it; a zero counts as missing."""
-        found = []
-        for header in self.slices:
-            try:
-                found.append(as_number(private(header, 0x7053, _PHILIPS, element)) or 0.0)
-            except (ValueError, TypeError):
-                found.append(0.0)
-        if not any(found):
-            return None
-        if min(found) <= 0:
-            raise SUVError(
-                f"the Philips factor (7053,10{element:02x}) is missing or not positive in some slices. Export the series "
-                "with its private elements."
-            )
-        return np.array(found)
+    def maker_factor(self, target: SUVKind) -> tuple[VendorFactor, np.ndarray] | None:
+        """Return a maker's factor to SUV or activity of each slice, None where no slice has one; a zero counts as missing."""
+        for row in factors_to(target):
+            found = [number_of(row, header) for header in self.slices]
+            if not any(found):
+                continue
+            if min(found) <= 0:
+                raise SUVError(
+                    f"the {row.maker} factor {row.place} is missing or not positive in some slices. Export the series "
+                    "with its private elements."
+                )
+            return row, np.array(found)
+        return None
 
-    def canon_factor(self) -> np.ndarray | None:
-        """Return what rescaled values of Canon (Toshiba) are multiplied by, where stored ones are SUVbw x 100."""
-        stored = {canon_stored(header) for header in self.slices}
-        if stored == {None}:
-            return None
-        if len(stored) > 1:
-            raise SUVError(f"{CANON_LABEL} differs between slices. Export the series with its private elements.")
-        scale = stored.pop()
-        assert scale is not None
-        slopes = np.array([number(header, "RescaleSlope", SUVError) or 1.0 for header in self.slices])
-        if any(number(header, "RescaleIntercept", SUVError) for header in self.slices):
-            raise SUVError(f"{CANON_LABEL} needs values that start at 0, but {label('RescaleIntercept')} is another.")
-        self.tags["CanonSUV"] = f"stored values are SUVbw x {scale:g}"
-        return 1.0 / (scale * slopes)
+    def stored_factor(self) -> np.ndarray | None:
+        """Return what rescaled values are multiplied by where stored ones are SUVbw times a number of the maker's."""
+        for row in factors_to(SUVKind.STORED_SUV):
+            stored = {stored_scale(row, header) for header in self.slices}
+            if stored == {None}:
+                continue
+            name = f"the {row.maker} element {row.place}"
+            if len(stored) > 1:
+                raise SUVError(f"{name} differs between slices. Export the series with its private elements.")
+            scale = stored.pop()
+            assert scale is not None
+            slopes = np.array([number(header, "RescaleSlope", SUVError) or 1.0 for header in self.slices])
+            if any(number(header, "RescaleIntercept", SUVError) for header in self.slices):
+                raise SUVError(f"{name} needs values that start at 0, but {label('RescaleIntercept')} is another.")
+            self.tags[row.tag] = f"stored values are SUVbw x {scale:g}"
+            return 1.0 / (scale * slopes)
+        return None
 
     @staticmethod
     def _pharmaceutical(header: Any) -> Any:

@@ -22,6 +22,8 @@ from prrt_estimators.dicom._decay import Moment, NegativeUptake, acquired, avera
 from prrt_estimators.dicom._elements import label, quiet, whole_series
 from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._pet_headers import PETHeaders
+from prrt_estimators.dicom._suv_kinds import SUVKind
+from prrt_estimators.dicom._vendor_factors import VENDOR_FACTORS, VendorFactor
 from prrt_estimators.exceptions import SUVError, SUVWarning
 
 if TYPE_CHECKING:
@@ -32,11 +34,11 @@ _USUAL_UPTAKE = (30.0, 120.0)
 #: More half-lives than this between injection and scan leave no activity to measure.
 _MAX_HALF_LIVES = 20
 #: What a scanner normalised by, by SUV type: kind, and the mass in kg from weight, height and sex.
-_NORMALISED_BY: dict[str, tuple[str, Callable[[float, float, str], float]]] = {
-    "LBMJAMES128": ("GML/LBM-James128", lean_mass_james),
-    "LBMJANMA": ("GML/LBM-Janmahasatian", lean_mass_janmahasatian),
-    "LBM": ("GML/LBM-Morgan", lean_mass_morgan),
-    "IBW": ("GML/IBW", lambda _, height, sex: ideal_weight(height, sex)),
+_NORMALISED_BY: dict[str, tuple[SUVKind, Callable[[float, float, str], float]]] = {
+    "LBMJAMES128": (SUVKind.LEAN_JAMES, lean_mass_james),
+    "LBMJANMA": (SUVKind.LEAN_JANMAHASATIAN, lean_mass_janmahasatian),
+    "LBM": (SUVKind.LEAN_MORGAN, lean_mass_morgan),
+    "IBW": (SUVKind.IDEAL_WEIGHT, lambda _, height, sex: ideal_weight(height, sex)),
 }
 
 
@@ -49,8 +51,8 @@ class SUVFactors:
     factors : ndarray of shape (n,)
         What the rescaled values (stored value * slope + intercept) of each slice are multiplied by to reach SUVbw in
         g/mL, in the order of the headers; of a multi-frame object one a frame.
-    kind : str
-        What the rescaled values are: ``"BQML"``, ``"GML/BW"``, ``"GML/LBM-James128"``, ``"GML/LBM-Janmahasatian"``,
+    kind : SUVKind
+        What the rescaled values are, an enumeration of texts: ``"BQML"``, ``"GML/BW"``, ``"GML/LBM-James128"``, ``"GML/LBM-Janmahasatian"``,
         ``"GML/LBM-Morgan"``, ``"GML/IBW"``, ``"CM2ML"``, ``"CNTS/SUV factor"``, ``"CNTS/activity factor"`` or
         ``"CANON/SUV x 100"``.
     decay_correction : str
@@ -73,7 +75,7 @@ class SUVFactors:
     """
 
     factors: np.ndarray
-    kind: str
+    kind: SUVKind
     decay_correction: str
     tags: dict[str, float | str]
     uptake_minutes: float | None = None
@@ -188,11 +190,12 @@ def _factors(series: PETHeaders) -> SUVFactors:
     series.check_decay(decay)
     units = series.word("Units")
     start = injected = None
-    canon = series.canon_factor()
-    if canon is not None:
-        kind, factors = "CANON/SUV x 100", canon
+    stored = series.stored_factor()
+    kind: SUVKind
+    if stored is not None:
+        kind, factors = SUVKind.STORED_SUV, stored
     elif units == "BQML":
-        kind = units
+        kind = SUVKind.ACTIVITY
         factors, start, injected = _per_activity(series, decay)
     elif units == "CNTS":
         kind, factors, start, injected = _counts(series, decay)
@@ -206,11 +209,11 @@ def _factors(series: PETHeaders) -> SUVFactors:
             "read. Export the series in Bq/mL."
         )
     if start is None:
-        start, injected = _times_if_told(series, must_fit=kind in ("BQML", "CNTS/activity factor"))
+        start, injected = _times_if_told(series, must_fit=kind.is_activity)
     uptake = _uptake(series, start, injected)
     series.remarks += [
         f"`{name}` was given but not used: the scanner already normalised the values ({kind})"
-        if kind.startswith(("G", "CM", "CNTS/S", "CANON"))
+        if not kind.is_activity
         else f"`{name}` was given but not used: nothing depends on it with DecayCorrection {decay}"
         for name in series.given
         if name not in series.used
@@ -262,11 +265,11 @@ def _per_activity(series: PETHeaders, decay: str) -> tuple[np.ndarray, Moment | 
     return per_activity * np.exp(math.log(2) / half_life * seconds), start, injected
 
 
-def _normalised(series: PETHeaders) -> tuple[str, np.ndarray]:
+def _normalised(series: PETHeaders) -> tuple[SUVKind, np.ndarray]:
     """Values in g/mL: what they were normalised by is divided out, and body weight put in."""
     suv_type = series.word("SUVType")
     if suv_type in ("", "BW"):
-        return "GML/BW", series.constant(1.0)
+        return SUVKind.BODY_WEIGHT, series.constant(1.0)
     if suv_type not in _NORMALISED_BY:
         raise SUVError(f"{label('SUVType')} is {suv_type}, which does not go with GML. Export the series in Bq/mL.")
     kind, formula = _NORMALISED_BY[suv_type]
@@ -280,7 +283,7 @@ def _normalised(series: PETHeaders) -> tuple[str, np.ndarray]:
     return kind, series.constant(weight / mass)
 
 
-def _by_surface(series: PETHeaders) -> tuple[str, np.ndarray]:
+def _by_surface(series: PETHeaders) -> tuple[SUVKind, np.ndarray]:
     suv_type = series.word("SUVType")
     if suv_type not in ("", "BSA"):
         raise SUVError(
@@ -288,13 +291,13 @@ def _by_surface(series: PETHeaders) -> tuple[str, np.ndarray]:
             "in Bq/mL."
         )
     weight, height = series.weight(), series.height()
-    return "CM2ML", series.constant(weight * 1000 / (surface_area(weight, height) * 1e4))
+    return SUVKind.BODY_SURFACE, series.constant(weight * 1000 / (surface_area(weight, height) * 1e4))
 
 
-def _counts(series: PETHeaders, decay: str) -> tuple[str, np.ndarray, Moment | None, Moment | None]:
-    """Counts of a Philips scanner, brought to activity or SUV by the scanner's own factor."""
-    to_activity = series.philips_factor(0x09)
-    to_suv = series.philips_factor(0x00)
+def _counts(series: PETHeaders, decay: str) -> tuple[SUVKind, np.ndarray, Moment | None, Moment | None]:
+    """Counts, brought to activity or SUV by the scanner's own factor."""
+    to_activity = series.maker_factor(SUVKind.COUNTS_TO_ACTIVITY)
+    to_suv = series.maker_factor(SUVKind.COUNTS_TO_SUV)
     if to_activity is not None:
         # The manual takes activity where both are there: the factor to SUV has the scanner's weight and dose inside.
         try:
@@ -305,27 +308,32 @@ def _counts(series: PETHeaders, decay: str) -> tuple[str, np.ndarray, Moment | N
             series.tags.clear()
             series.used.clear()
             series.remarks.append(
-                f"the Philips factor to SUV is taken, as the factor to Bq/mL cannot be used ({error})"
+                f"the {to_activity[0].maker} factor to SUV is taken, as the factor to Bq/mL cannot be used ({error})"
             )
-            return "CNTS/SUV factor", *_philips_suv(series, to_suv)
-        series.tags["PhilipsActivityConcentrationScaleFactor"] = float(to_activity[0])
-        return "CNTS/activity factor", factors * to_activity, start, injected
+            return SUVKind.COUNTS_TO_SUV, *_own_suv(series, *to_suv)
+        row, per_count = to_activity
+        series.tags[row.tag] = float(per_count[0])
+        return SUVKind.COUNTS_TO_ACTIVITY, factors * per_count, start, injected
     if to_suv is None:
-        raise SUVError(
-            f"{label('Units')} is CNTS and the series holds neither Philips factor, to SUV (7053,1000) or to Bq/mL "
-            "(7053,1009). Export it with private elements, or in Bq/mL."
+        known = {SUVKind.COUNTS_TO_SUV: "SUV", SUVKind.COUNTS_TO_ACTIVITY: "Bq/mL"}
+        told = ", ".join(
+            f"{one.maker} to {known[one.target]} {one.place}" for one in VENDOR_FACTORS if one.target in known
         )
-    return "CNTS/SUV factor", *_philips_suv(series, to_suv)
+        raise SUVError(
+            f"{label('Units')} is CNTS and the series holds none of the factors of makers ({told}). Export it with private "
+            "elements, or in Bq/mL."
+        )
+    return SUVKind.COUNTS_TO_SUV, *_own_suv(series, *to_suv)
 
 
-def _philips_suv(series: PETHeaders, to_suv: np.ndarray) -> tuple[np.ndarray, None, None]:
+def _own_suv(series: PETHeaders, row: VendorFactor, to_suv: np.ndarray) -> tuple[np.ndarray, None, None]:
     suv_type = series.word("SUVType")
     if suv_type not in ("", "BW"):
         raise SUVError(
-            f"the Philips factor (7053,1000) gives SUVbw but {label('SUVType')} is {suv_type}: they contradict each other. "
+            f"the {row.maker} factor {row.place} gives SUVbw but {label('SUVType')} is {suv_type}: they contradict each other. "
             "Export the series in Bq/mL."
         )
-    series.tags["PhilipsSUVScaleFactor"] = float(to_suv[0])
+    series.tags[row.tag] = float(to_suv[0])
     return to_suv, None, None
 
 

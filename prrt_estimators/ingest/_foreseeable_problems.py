@@ -7,11 +7,10 @@ import statistics
 from collections.abc import Sequence
 
 from prrt_estimators.dicom._geometry import GRID_TOLERANCE, GRID_TOLERANCE_MM, SAME_PLACE_MM
+from prrt_estimators.dicom._vendor_factors import maker_is_known
 from prrt_estimators.ingest._export_index import Series
 
 _SUV_UNITS = ("BQML", "GML", "CM2ML")
-#: Makers whose private elements may give counts, or anything else, a meaning.
-_OWN_FACTORS = {"CNTS": ("PHILIPS",), "": ("CANON", "TOSHIBA")}
 
 
 def places(series: Series) -> int:
@@ -34,11 +33,16 @@ def trouble(series: Series) -> str:
         count = series.without_intercept
         return f"{count} images without RescaleIntercept" if count else ""
     units = series.texts.get("units", "").upper().strip()
-    maker = series.texts.get("manufacturer", "").upper()
-    own = _OWN_FACTORS[""] + _OWN_FACTORS.get(units, ())
-    if units and units not in _SUV_UNITS and not maker.startswith(own):
+    maker = series.texts.get("manufacturer", "")
+    stored = maker_is_known(maker, counts=False)
+    if (
+        units
+        and units not in _SUV_UNITS
+        and not stored
+        and not (units == "CNTS" and maker_is_known(maker, counts=True))
+    ):
         return f"values in {_plain(units)}"
-    if units == "BQML" and series.texts.get("dose") in ("0", "?") and not maker.startswith(_OWN_FACTORS[""]):
+    if units == "BQML" and series.texts.get("dose") in ("0", "?") and not stored:
         return "no dose"
     return ""
 

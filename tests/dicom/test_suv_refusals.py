@@ -49,14 +49,14 @@ def test_units_that_no_suv_follows_from(units):
 
 
 def test_counts_without_a_factor():
-    assert "neither Philips factor, to SUV (7053,1000) or to Bq/mL (7053,1009)" in refusal(pet_header(Units="CNTS"))
+    assert "(Philips to Bq/mL (7053,1009), Philips to SUV (7053,1000))" in refusal(pet_header(Units="CNTS"))
 
 
 @pytest.mark.parametrize("value", ["0", "", "none"])
 def test_a_factor_of_zero_is_none(value):
     header = pet_header(Units="CNTS")
     header.private_block(0x7053, PHILIPS, create=True).add_new(0x00, "LO", value)
-    assert "neither Philips factor" in refusal(header)
+    assert "none of the factors of makers" in refusal(header)
 
 
 def test_a_factor_missing_in_some_slices():
