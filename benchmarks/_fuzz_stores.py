@@ -32,7 +32,7 @@ _Y = np.arange(16) % 2
 def make_models(folder: Path) -> list[Path]:
     """Save a forest and a network."""
     forest = LabPFSClassifier(n_estimators=3, random_state=0).fit(_LABS, _Y)
-    network = FusionPFSClassifier(max_epochs=1, embedding=4, hidden=4, random_state=0, device="cpu").fit(_LABS, _Y)
+    network = FusionPFSClassifier(max_epochs=1, embedding=4, random_state=0, device="cpu").fit(_LABS, _Y)
     return [save_model(forest, folder / "forest.prrt"), save_model(network, folder / "network.prrt")]
 
 

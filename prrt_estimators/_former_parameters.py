@@ -10,7 +10,20 @@ from prrt_estimators._modalities import MODALITIES
 #: Parameters that were one for each of these modalities (``pet_window``, ``ct_window``), and are one mapping now.
 _SPLIT: dict[str, Any] = {"window": "auto", "weights": None, "finetune": "frozen"}
 _BEFORE = ("pet", "ct")
+#: Parameters that estimators with a network had, and the one value that they have now.
+_REMOVED: dict[str, Any] = {"hidden": 32, "lr_schedule": "cosine", "validation_fraction": 0.2}
 _NAMES = {f"{modality}_{name}" for modality in _BEFORE for name in _SPLIT}
+
+
+def with_removed(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return parameters together with those that the estimator had once, as the keys of finished folds hold them.
+
+    Examples
+    --------
+    >>> with_removed({"embedding": 8, "early_stopping": False})["hidden"], with_removed({"C": 1.0})
+    (32, {'C': 1.0})
+    """
+    return {**_REMOVED, **params} if {"embedding", "early_stopping"} <= set(params) else dict(params)
 
 
 def former_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,8 +36,9 @@ def former_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     >>> before["pet_window"], before["ct_window"], before["ct_finetune"]
     ((0.0, 9.0), (-160.0, 240.0), 'frozen')
     """
+    params = with_removed(params)
     if not {"modalities", *_SPLIT} <= set(params):
-        return dict(params)  # an estimator of one modality has always had `window` itself
+        return params  # an estimator of one modality has always had `window` itself
     former = {key: value for key, value in params.items() if key not in _SPLIT}
     for name, unnamed in _SPLIT.items():
         value = params[name]
@@ -47,7 +61,7 @@ def present_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     >>> present_parameters({"pet_weights": None, "ct_weights": "astra", "lr": 0.001})
     {'lr': 0.001, 'weights': {'pet': None, 'ct': 'astra'}}
     """
-    present = {key: value for key, value in params.items() if key not in _NAMES}
+    present = {key: value for key, value in params.items() if key not in _NAMES and key not in _REMOVED}
     for name in _SPLIT:
         for modality in _BEFORE:
             if f"{modality}_{name}" in params:

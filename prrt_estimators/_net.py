@@ -189,7 +189,6 @@ def train(
     slower: Mapping[str, float],
     optimizer: str,
     weight_decay: float,
-    lr_schedule: str | None,
     validation_rows: np.ndarray | None,
     patience: int,
     device: torch.device,
@@ -229,9 +228,8 @@ def train(
         rest = np.setdiff1d(np.arange(len(dataset)), validation_rows)
         training, split = Rows(dataset, rest), predefined_split(Rows(dataset, validation_rows))
         own.append(("stop", EarlyStopping(patience=patience, load_best=True, sink=_silent)))
-    if lr_schedule == "cosine":
-        policy = torch.optim.lr_scheduler.CosineAnnealingLR
-        own.append(("schedule", LRScheduler(policy=policy, T_max=max_epochs)))
+    policy = torch.optim.lr_scheduler.CosineAnnealingLR
+    own.append(("schedule", LRScheduler(policy=policy, T_max=max_epochs)))
     if verbose == 1:
         own.append(("bar", _ProgressBar()))
     # One kernel for all weights: a third of a step's time on a small network is the optimiser's loop over them.

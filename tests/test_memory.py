@@ -13,7 +13,7 @@ from prrt_estimators.estimators import CTPretrainer
 from prrt_estimators.networks import Encoder, FusionNet, WeightedBCE, build_encoder
 
 #: Nothing random in a step, so that parts can be compared with the whole.
-PLAIN = {"dropout": 0.0, "augment": None, "optimizer": "sgd", "lr_schedule": None, "lr": 0.05, "max_epochs": 2}
+PLAIN = {"dropout": 0.0, "augment": None, "optimizer": "sgd", "lr": 0.05, "max_epochs": 2}
 
 
 def test_how_torch_says_that_memory_is_full():

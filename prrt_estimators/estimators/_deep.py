@@ -32,12 +32,18 @@ from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
 from prrt_estimators.pretrained._branches import BranchSettings, PretrainedBranch
 from prrt_estimators.pretrained._prepare import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 
+#: Share of the training patients that early stopping keeps aside.
+_HELD_BACK = 0.2
+
 
 class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, BasePFSEstimator):
     """Base of the estimators that train a `FusionNet`, whatever their target; not to be used itself.
 
     Subclasses say which modalities they use, and have the parameters of `BRANCH_CONSTRAINTS`.
     """
+
+    #: Width of the fully connected layer; models of before may have another.
+    _head_width: int = 32
 
     # What a subclass answers --------------------------------------------------------------------------------------
 
@@ -112,7 +118,6 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
                 },
                 optimizer=self.optimizer,
                 weight_decay=self.weight_decay,
-                lr_schedule=self.lr_schedule,
                 validation_rows=validation,
                 patience=self.patience,
                 device=device,
@@ -299,7 +304,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             windows,
             lab_features=lab_features,
             embedding=self.embedding,
-            hidden=self.hidden,
+            hidden=self._head_width,
             dropout=self.dropout,
             augment=RandomAugment(**AUGMENTATIONS[self.augment]) if self.augment and encoders else None,
             **self._joining(),
@@ -368,7 +373,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         if not self.early_stopping:
             return None
         encoded = self._target.strata(values)
-        held = max(2, round(self.validation_fraction * len(encoded)))
+        held = max(2, round(_HELD_BACK * len(encoded)))
         if np.bincount(encoded).min() < 2 or len(encoded) - held < 2:
             raise ValueError(
                 f"early_stopping needs at least 2 patients of each class to split; got {np.bincount(encoded).tolist()}. "

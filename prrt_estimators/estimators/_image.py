@@ -52,8 +52,8 @@ class PETPFSClassifier(_ImagePFSClassifier):
     augment : {"light", "affine"} or None, default="light"
         Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
         little, "affine" also turns and zooms them (twice the time on a CPU).
-    embedding, hidden : int, default=32
-        Width of a modality's embedding and of the fully connected layer.
+    embedding : int, default=32
+        Width of a modality's embedding.
     dropout : float, default=0.2
         In the fully connected layer.
     max_epochs : int, default=25
@@ -64,17 +64,13 @@ class PETPFSClassifier(_ImagePFSClassifier):
         Patients in a step.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
-    lr_schedule : {"cosine"} or None, default="cosine"
-        How the learning rate falls over the epochs.
     class_weight : "balanced", mapping or None, default="balanced"
         Weights of the classes in training.
     pos_label : label, default=None
         Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False
-        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        Whether to keep a fifth of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
-    validation_fraction : float, default=0.2
-        That part.
     patience : int, default=10
         Epochs without improvement before stopping.
     device : str, default="auto"
@@ -142,18 +138,15 @@ class PETPFSClassifier(_ImagePFSClassifier):
         spacing: Any = 8.0,
         augment: str | None = "light",
         embedding: int = 32,
-        hidden: int = 32,
         dropout: float = 0.2,
         max_epochs: int = 25,
         lr: float = 1e-3,
         batch_size: int = 8,
         optimizer: str = "adamw",
         weight_decay: float = 0.01,
-        lr_schedule: str | None = "cosine",
         class_weight: Any = "balanced",
         pos_label: Any = None,
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
         patience: int = 10,
         device: str = "auto",
         precision: str = "auto",
@@ -172,18 +165,15 @@ class PETPFSClassifier(_ImagePFSClassifier):
         self.spacing = spacing
         self.augment = augment
         self.embedding = embedding
-        self.hidden = hidden
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
         self.class_weight = class_weight
         self.pos_label = pos_label
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
         self.precision = precision
@@ -222,8 +212,8 @@ class CTPFSClassifier(_ImagePFSClassifier):
     augment : {"light", "affine"} or None, default="light"
         Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
         little, "affine" also turns and zooms them (twice the time on a CPU).
-    embedding, hidden : int, default=32
-        Width of a modality's embedding and of the fully connected layer.
+    embedding : int, default=32
+        Width of a modality's embedding.
     dropout : float, default=0.2
         In the fully connected layer.
     max_epochs : int, default=25
@@ -234,17 +224,13 @@ class CTPFSClassifier(_ImagePFSClassifier):
         Patients in a step.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
-    lr_schedule : {"cosine"} or None, default="cosine"
-        How the learning rate falls over the epochs.
     class_weight : "balanced", mapping or None, default="balanced"
         Weights of the classes in training.
     pos_label : label, default=None
         Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False
-        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        Whether to keep a fifth of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
-    validation_fraction : float, default=0.2
-        That part.
     patience : int, default=10
         Epochs without improvement before stopping.
     device : str, default="auto"
@@ -312,18 +298,15 @@ class CTPFSClassifier(_ImagePFSClassifier):
         spacing: Any = 8.0,
         augment: str | None = "light",
         embedding: int = 32,
-        hidden: int = 32,
         dropout: float = 0.2,
         max_epochs: int = 25,
         lr: float = 1e-3,
         batch_size: int = 8,
         optimizer: str = "adamw",
         weight_decay: float = 0.01,
-        lr_schedule: str | None = "cosine",
         class_weight: Any = "balanced",
         pos_label: Any = None,
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
         patience: int = 10,
         device: str = "auto",
         precision: str = "auto",
@@ -342,18 +325,15 @@ class CTPFSClassifier(_ImagePFSClassifier):
         self.spacing = spacing
         self.augment = augment
         self.embedding = embedding
-        self.hidden = hidden
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
         self.class_weight = class_weight
         self.pos_label = pos_label
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
         self.precision = precision

@@ -237,7 +237,6 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
                 slower={},
                 optimizer=self.optimizer,
                 weight_decay=self.weight_decay,
-                lr_schedule="cosine",
                 validation_rows=None,
                 patience=1,
                 device=device,

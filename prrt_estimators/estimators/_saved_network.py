@@ -53,6 +53,8 @@ class SavesNetworkMixin(SavesStateMixin):
         tensors = load_tensors(state.files[_WEIGHTS])
         if not all(bool(torch.isfinite(value).all()) for value in tensors.values() if value.is_floating_point()):
             raise SavedModelError(f"{state.name} holds weights that are NaN or infinite; fit the model again.")
+        if "head.0.weight" in tensors:
+            me._head_width = len(tensors["head.0.weight"])
         table = len(me.preprocessor_.get_feature_names_out()) if "lab" in me.modalities_ else 0
         _check_network(me, table, tensors, state.name)
         me._fill(table, tensors)

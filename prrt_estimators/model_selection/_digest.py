@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._former_parameters import with_removed
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import Problem
@@ -128,7 +129,7 @@ def public_path(thing: Any) -> str:
 
 
 def _estimator_text(estimator: Any, old: bool) -> str:
-    params = old_parameters(estimator) if old else estimator.get_params(deep=False)
+    params = old_parameters(estimator) if old else with_removed(estimator.get_params(deep=False))
     inside = ", ".join(
         f"{name}={stable_text(params[name], old=old)}"
         for name in sorted(params)

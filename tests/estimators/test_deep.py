@@ -238,9 +238,7 @@ def test_a_pickle_that_would_run_something_is_not_run(tmp_path, capsys):
 
 def test_early_stopping_keeps_the_best_epoch():
     X, y = planted(40)
-    model = PETPFSClassifier(
-        max_epochs=40, lr=0.01, lr_schedule=None, early_stopping=True, patience=3, random_state=0
-    ).fit(X, y)
+    model = PETPFSClassifier(max_epochs=40, lr=0.01, early_stopping=True, patience=3, random_state=0).fit(X, y)
     valid = model.net_.history[:, "valid_loss"]
     assert model.n_epochs_ < 40
     assert len(valid) - 1 - int(np.argmin(valid)) == 3

@@ -88,9 +88,7 @@ def test_predicting_does_not_touch_the_network():
 
 def test_early_stopping_rows_are_chosen_among_the_training_rows():
     X, y = cohort(False), np.arange(16) % 2
-    model = PETPFSClassifier(max_epochs=3, random_state=0, early_stopping=True, validation_fraction=0.25).fit(
-        X[:12], y[:12]
-    )
+    model = PETPFSClassifier(max_epochs=3, random_state=0, early_stopping=True).fit(X[:12], y[:12])
     sizes = [
         sum(batch["train_batch_size"] for batch in epoch["batches"] if "train_batch_size" in batch)
         for epoch in model.net_.history
@@ -99,5 +97,5 @@ def test_early_stopping_rows_are_chosen_among_the_training_rows():
         sum(batch["valid_batch_size"] for batch in epoch["batches"] if "valid_batch_size" in batch)
         for epoch in model.net_.history
     ]
-    assert set(sizes) == {9}
-    assert set(held) == {3}
+    assert set(sizes) == {10}
+    assert set(held) == {2}

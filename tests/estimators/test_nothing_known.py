@@ -123,7 +123,7 @@ def test_class_weights_that_are_no_weights_are_refused(weights):
 
 
 def test_training_that_diverges_ends_with_an_error():
-    model = PETPFSClassifier(**QUICK | {"max_epochs": 30}, lr=1e30, optimizer="sgd", lr_schedule=None)
+    model = PETPFSClassifier(**QUICK | {"max_epochs": 30}, lr=1e30, optimizer="sgd")
     with pytest.raises(ValueError, match=r"training diverged: .* Pass a smaller lr"):
         model.fit(PET, Y)
     assert not hasattr(model, "net_")

@@ -16,6 +16,7 @@ from sklearn.metrics import make_scorer, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from prrt_estimators.cohort import Cohort
+from prrt_estimators.estimators import PETPFSClassifier
 from prrt_estimators.metrics import prrt_scorers
 from prrt_estimators.model_selection._digest import data_digest, digest, private_text, scorer_text, stable_text
 
@@ -114,3 +115,14 @@ def test_text_for_others_names_patients_not_paths(tmp_path, monkeypatch):
     X = Cohort({"pet": [scan]}, ids=["P1"])
     said = private_text(f"cannot read {scan}; looked in {tmp_path}/cache", X)
     assert said == "cannot read <pet of P1>; looked in ~/cache"
+
+
+def test_keys_of_runs_that_were_begun_with_more_parameters_stay():
+    text = (
+        "prrt_estimators.PETPFSClassifier(augment='light', batch_size=8, class_weight='balanced', device='auto', "
+        "dropout=0.2, early_stopping=False, embedding=32, encoder='compact', encoder_params=None, finetune='frozen', "
+        "hidden=32, lr=0.001, lr_schedule='cosine', max_epochs=25, optimizer='adamw', patience=10, pos_label=None, "
+        "precision='auto', pretrained_lr_factor=0.1, random_state=None, size=48, spacing=8.0, validation_fraction=0.2, "
+        "weight_decay=0.01, weights=None, window=(0.0, 20.0))"
+    )
+    assert stable_text(PETPFSClassifier()) == text

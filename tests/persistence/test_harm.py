@@ -32,7 +32,7 @@ def small(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory):
-    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, hidden=4, device="cpu").fit(TABLE, Y)
+    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, device="cpu").fit(TABLE, Y)
     return save_model(model, tmp_path_factory.mktemp("network") / "model.prrt")
 
 
@@ -233,7 +233,7 @@ def test_a_compressed_archive_inside_a_part_is_refused(small, target):
 
 def test_settings_that_ask_for_a_huge_network_take_no_memory(network, target):
     def huge(config):
-        config["params"]["hidden"] = 10**9
+        config["params"]["embedding"] = 10**9
 
     with pytest.raises(SavedModelError, match="weights of another network"):
         load_model(forge_config(target, network, huge))

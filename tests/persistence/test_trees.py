@@ -140,7 +140,7 @@ def test_compiled_state_that_this_library_does_not_write_is_refused(kind, forest
 
 
 def test_where_a_model_file_wants_to_write_and_read_is_ignored(target, tmp_path):
-    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, hidden=4, device="cpu").fit(TABLE, Y)
+    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, device="cpu").fit(TABLE, Y)
     source = save_model(model, tmp_path / "model.prrt")
 
     def elsewhere(config):
@@ -155,7 +155,7 @@ def test_where_a_model_file_wants_to_write_and_read_is_ignored(target, tmp_path)
 def test_weights_that_are_no_numbers_are_refused(target, tmp_path):
     from safetensors.torch import load, save
 
-    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, hidden=4, device="cpu").fit(TABLE, Y)
+    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, device="cpu").fit(TABLE, Y)
     source = save_model(model, tmp_path / "model.prrt")
     tensors = load(parts_of(source)["weights.safetensors"])
     next(value for value in tensors.values() if value.ndim == 2)[0, 0] = np.inf

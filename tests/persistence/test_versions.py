@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import sklearn
 from saved_model_helpers import forge_config, parts_of
+from sklearn.base import clone
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, PETBaselineClassifier, load_model, save_model
 from prrt_estimators.exceptions import ResultsWarning, SavedModelError
@@ -247,3 +248,21 @@ def test_versions_name_no_build():
     assert _versions.others(here) == {}
     assert _versions.others({"torch": here["torch"] + "+cpu", "sklearn": here["scikit-learn"]}) == {}
     assert "again" in _versions.remedy(here)
+
+
+def test_a_network_of_another_width_than_today_s_is_read(tmp_path, monkeypatch):
+    lab = patients()["lab"]
+    monkeypatch.setattr(FusionPFSClassifier, "_head_width", 4)
+    model = FusionPFSClassifier(max_epochs=1, random_state=0, embedding=4, device="cpu").fit(lab, Y)
+    monkeypatch.undo()
+    monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path / "cache"))
+
+    def of_before(config):
+        config["params"] |= {"hidden": 4, "lr_schedule": None, "validation_fraction": 0.3}
+
+    file = forge_config(tmp_path / "before.prrt", save_model(model, tmp_path / "model.prrt"), of_before)
+    for _ in range(2):  # and written again
+        back = load_model(file)
+        np.testing.assert_array_equal(back.predict_proba(lab), model.predict_proba(lab))
+        file = save_model(back, tmp_path / "again.prrt")
+    assert clone(back)._head_width == 32

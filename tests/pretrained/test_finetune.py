@@ -193,7 +193,6 @@ def test_pretrained_weights_learn_at_their_part_of_the_rate(small, finetune):
     plain = {
         "optimizer": "sgd",
         "weight_decay": 0.0,
-        "lr_schedule": None,
         "batch_size": 8,
         "dropout": 0.0,
         "augment": None,
