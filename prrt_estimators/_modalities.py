@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,8 @@ class Modality:
         Whether high values are uptake of a tracer: drawn dark on white, and summarised.
     whole : bool, default=False
         Whether intensities are whole numbers that are never below `outside`, such as HU.
+    dicom : str, default=""
+        Modality (0008,0060) of the series that an ingest reads; empty if there is no rule for reading them.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class Modality:
     body: float = 0.0
     uptake: bool = False
     whole: bool = False
+    dicom: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z][a-z0-9]*", self.name):
@@ -99,6 +102,7 @@ MODALITIES: Registry[Modality] = Registry(
         window=(0.0, 20.0),
         body=0.2,
         uptake=True,
+        dicom="PT",
     ),
     Modality(
         "ct",
@@ -112,16 +116,22 @@ MODALITIES: Registry[Modality] = Registry(
         outside=-1024.0,
         body=-500.0,
         whole=True,
+        dicom="CT",
     ),
     Modality("lab", "Labs", text="laboratory values", scan=False),
 )
+#: The modalities of the study, for what is about one of them: tracer uptake, organs on CT.
+PET, CT = MODALITIES["pet"], MODALITIES["ct"]
 
 
-class _Scans(Sequence):
-    """Names of the modalities that are scans, as the registry has them at the moment."""
+class _Names(Sequence):
+    """Names of some modalities, as the registry has them at the moment."""
+
+    def __init__(self, belongs: Callable[[Modality], bool]):
+        self._belongs = belongs
 
     def _names(self) -> list[str]:
-        return [name for name, one in MODALITIES.items() if one.scan]
+        return [name for name, one in MODALITIES.items() if self._belongs(one)]
 
     def __len__(self) -> int:
         return len(self._names())
@@ -176,4 +186,6 @@ def uptake_in(names: Iterable[str]) -> str | None:
 
 
 #: The modalities with one volume per patient, in order.
-IMAGING: Sequence[str] = _Scans()
+IMAGING: Sequence[str] = _Names(lambda one: one.scan)
+#: Those whose DICOM series an ingest reads.
+INGESTED: Sequence[str] = _Names(lambda one: bool(one.dicom))

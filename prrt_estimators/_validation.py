@@ -56,7 +56,7 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
     X : Cohort, mapping, list of mappings, Volumes, scans of one modality, or 2-D table
         A mapping may have its keys in any case; a list of mappings is read by `Cohort.from_records`. Scans of one modality are a
         list of paths or images, or an array of shape (n, 1, D, H, W), and count as `image`; a table counts as ``"lab"``.
-    image : {"pet", "ct"}, default=None
+    image : str, default=None
         Which modality an array or `Volumes` holds.
 
     Raises

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, MODALITIES
 from prrt_estimators.cli._console import OK, print_table, reported, say
 from prrt_estimators.cli._model_options import CacheDir
 
@@ -81,7 +81,7 @@ def verify(
 
     if what in WEIGHTS:
         weight_file(what, cache_dir=cache_dir, download=False)
-    modality = WEIGHTS[what].modalities[-1] if what in WEIGHTS else "ct"
+    modality = WEIGHTS[what].modalities[-1] if what in WEIGHTS else CT.name
     source = find_weights(what, modality=modality, encoder=encoder, parameter="weights", cache_dir=cache_dir)
     network = source.load(source.size or (48, 48, 48))
     count = sum(values.numel() for values in network.parameters())

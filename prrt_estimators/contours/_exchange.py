@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._io import atomic_write, file_digest
+from prrt_estimators._modalities import PET
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._cohort_masks import scan_grids
 from prrt_estimators.contours._lesion_numbers import lesion_rows
@@ -185,9 +186,9 @@ def lesion_mask_name(X: Cohort) -> str:
 
 def pet_file(X: Cohort, row: int) -> str | None:
     """Return the file of a patient's PET, None where there is none."""
-    if "pet" not in X or X["pet"].paths is None or not X["pet"].present[row]:
+    if PET.name not in X or X[PET.name].paths is None or not X[PET.name].present[row]:
         return None
-    return str(X["pet"].paths[row])
+    return str(X[PET.name].paths[row])
 
 
 def read_corrections(X: Cohort, folder: str | os.PathLike[str]) -> dict[str, Correction]:

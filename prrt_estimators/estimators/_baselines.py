@@ -17,6 +17,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from prrt_estimators._modalities import PET
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
 from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
@@ -166,7 +167,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     [1, 0, 1, 0, 1, 0]
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
     _takes_table: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict] = {
         "threshold": [Interval(Real, 0, None, closed="neither")],

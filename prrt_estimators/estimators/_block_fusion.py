@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._classes import check_same_order
+from prrt_estimators._modalities import PET
 from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import BasePFSClassifier
@@ -111,7 +112,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
     (['labs'], 'no PET o', array([-1., -0.]))
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
     _parameter_constraints: ClassVar[dict] = {
         "blocks": [StrOptions({"auto"}), list, tuple, dict],
         "fusion": [StrOptions({"joint", "late"})],

@@ -18,11 +18,7 @@ from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort, check_modalities
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
-from prrt_estimators.estimators._by_modality import (
-    ByModalityMixin,
-    branch_settings,
-    check_by_modality,
-)
+from prrt_estimators.estimators._by_modality import ByModalityMixin, branch_settings, check_by_modality
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
 from prrt_estimators.estimators._unknown_patients import check_finite, empty_rows, warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError

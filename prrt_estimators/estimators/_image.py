@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
 from prrt_estimators.estimators._constraints import NET_CONSTRAINTS
 from prrt_estimators.estimators._deep import DeepPFSClassifier
@@ -123,14 +123,14 @@ class PETPFSClassifier(_ImagePFSClassifier):
     (8, 2)
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
 
     def __init__(
         self,
         *,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = MODALITIES["pet"].window,
+        window: Any = PET.window,
         weights: Any = None,
         finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
@@ -283,14 +283,14 @@ class CTPFSClassifier(_ImagePFSClassifier):
     (8, 2)
     """
 
-    _image: ClassVar[str] = "ct"
+    _image: ClassVar[str] = CT.name
 
     def __init__(
         self,
         *,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = MODALITIES["ct"].window,
+        window: Any = CT.window,
         weights: Any = None,
         finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,

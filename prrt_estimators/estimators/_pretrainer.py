@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import __version__, _batches, _device, _net, _torch_state
 from prrt_estimators._io import absolute, atomic_write, default_cache_dir, keep_by_digest
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, MODALITIES
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin
@@ -118,7 +118,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
     (6, 128)
     """
 
-    _modality: ClassVar[str] = "ct"
+    _modality: ClassVar[str] = CT.name
     _saved_apart: ClassVar[tuple[str, ...]] = ("weights_",)  # a file
     _parameter_constraints: ClassVar[dict] = {
         "encoder": [str],
@@ -146,7 +146,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
         *,
         encoder: str = "compact",
         encoder_params: Mapping[str, Any] | None = None,
-        window: Any = MODALITIES["ct"].window,
+        window: Any = CT.window,
         size: Any = 48,
         spacing: Any = 8.0,
         projection: int = 64,

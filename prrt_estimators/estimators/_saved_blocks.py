@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.estimators._blocks import NAMES, default_blocks
 from prrt_estimators.estimators._cox import CoxPFSClassifier
 from prrt_estimators.estimators._late_fusion import LateFusion
@@ -19,7 +20,7 @@ from prrt_estimators.preprocessing import TableBlock
 
 #: What a late fusion learns beside its models.
 _LATE = ("reference", "weights", "learnt_from", "prevalence", "slope", "intercept", "centre", "spread")
-_SCANS = {NAMES.lesions: ("pet", "ct"), NAMES.global_pet: ("pet",)}
+_SCANS = {NAMES.lesions: (PET.name, CT.name), NAMES.global_pet: (PET.name,)}
 
 
 class SavesBlocksMixin(SavesStateMixin):
@@ -45,7 +46,7 @@ class SavesBlocksMixin(SavesStateMixin):
         read = {scan for name in me.blocks_ for scan in _SCANS.get(name, ())}
         if NAMES.labs in me.blocks_:
             read.add("lab")
-        return tuple(name for name in ("pet", "ct", "lab") if name in read)
+        return tuple(name for name in (PET.name, CT.name, "lab") if name in read)
 
     @property
     def _table_columns(self) -> list[str] | None:

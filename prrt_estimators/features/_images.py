@@ -58,7 +58,7 @@ def read_image(X: Cohort, row: int, modality: str, spacing: Any = None) -> Image
     ----------
     X : Cohort
     row : int
-    modality : {"pet", "ct"}
+    modality : str
     spacing : float or three floats, default=None
         Millimetres of the voxels of an array that does not hold them.
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import Analyte, name_tokens
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators._sex import read_sex
 from prrt_estimators._values import decimal_commas, is_error_cell, lost_digits, read_numbers
 from prrt_estimators.exceptions import CohortError, Problem
@@ -281,7 +282,7 @@ def _plain(name: str, column: Column, cells: pd.Series, found: Clinical, commas:
 
 def _safe_name(name: str) -> str:
     # The paths of the cohort table have these names.
-    return f"clinical_{name}" if name_tokens(name) in (("pet",), ("ct",), ("patient", "id")) else name
+    return f"clinical_{name}" if name_tokens(name) in (*((kind,) for kind in INGESTED), ("patient", "id")) else name
 
 
 def _read_dates(

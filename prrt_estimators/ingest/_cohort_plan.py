@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators.ingest._clinical_table import Clinical
 from prrt_estimators.ingest._contour_choice import ContourWishes
 from prrt_estimators.ingest._contour_plan import contour_task
@@ -115,7 +116,7 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
         therapy_unread=key in table.therapy_unread,
     )
     plan.choices[patient] = choice
-    for kind in ("pet", "ct"):
+    for kind in INGESTED:
         series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")
         if series is not None:
             series, why = _without_flaws(person, choice, kind)
@@ -151,7 +152,7 @@ def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | 
 def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: Clinical, searched: str) -> Task:
     patient = plan.names[key]
     choice = plan.choices.get(patient, Choice())
-    files = {kind: one.files for kind, one in (("pet", choice.pet), ("ct", choice.ct)) if one is not None}
+    files = {kind: one.files for kind in INGESTED if (one := getattr(choice, kind)) is not None}
     others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
     parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
     contours = contour_task(person, choice, plan.override.get(key, {}).get("contours"), plan.contours)

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators.contours._any import ContourObject, read_object
 from prrt_estimators.contours._lesion_names import Selection, select
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
@@ -30,7 +31,7 @@ CONTOUR_RULES = (
 )
 #: Part of a slice by which contours may lie beside the planes of a scan that they do not name.
 _BESIDE_PLANES = 0.1
-_SCANS = ("pet", "ct")
+_SCANS = tuple(INGESTED)
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ def choose_lesions(
     ----------
     paths : sequence of str
         RTSTRUCT and SEG files.
-    scans : mapping of {"pet", "ct"} to ScanPlace
+    scans : mapping of str to ScanPlace
     wishes : ContourWishes
     named : frozenset of str, default=None
         The files that the user names for this patient; any by default.

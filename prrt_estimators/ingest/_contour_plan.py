@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators.ingest._contour_choice import ContourWishes
 from prrt_estimators.ingest._export_index import Person
 from prrt_estimators.ingest._headers import CONTOURS
@@ -26,7 +27,7 @@ class ContourTask:
     ----------
     files : tuple of str
         Below the root of the export.
-    places : dict of {"pet", "ct"} to list of (series, frame of reference)
+    places : dict of str to list of (series, frame of reference)
         Identifiers of the series that are tried one after the other, the first with its other parts.
     named, foreign : frozenset of str
         Files that the user names (None: any), and those that are of another person.
@@ -88,7 +89,7 @@ def contour_task(person: Person | None, choice: Choice, named: str | None, wishe
     ]
     return ContourTask(
         files=files,
-        places={kind: _places(choice, kind) for kind in ("pet", "ct") if getattr(choice, kind) is not None},
+        places={kind: _places(choice, kind) for kind in INGESTED if getattr(choice, kind) is not None},
         named=None if wanted is None else frozenset(file for series in chosen for file in series.files),
         foreign=frozenset(foreign),
         wishes=wishes,

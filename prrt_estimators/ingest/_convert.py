@@ -15,6 +15,7 @@ import nibabel as nib
 
 from prrt_estimators._arguments import OR_PASS, spelt
 from prrt_estimators._io import atomic_write, is_fault
+from prrt_estimators._modalities import CT, INGESTED, PET
 from prrt_estimators.dicom._opening import read_dataset
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 from prrt_estimators.ingest._contour_plan import ContourTask
@@ -28,7 +29,7 @@ from prrt_estimators.ingest._quality_sheets import save_strip, strip
 from prrt_estimators.ingest._volume_files import save
 
 RECORD, STRIP = "record.json", "quality.png"
-SCANS = {"pet": "pet.nii.gz", "ct": "ct.nii.gz"}
+SCANS = {name: f"{name}.nii.gz" for name in INGESTED}
 _DIFFERENT_WEIGHT = 0.15
 #: A disk that is full, or the user's share of it: no fault of one patient's files.
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -46,7 +47,7 @@ class Task:
         Where the patient's files go.
     root : str
         The export.
-    files : dict of {"pet", "ct"} to list of str
+    files : dict of str to list of str
         Of the chosen series, below `root`: the lists of the inventory themselves, so that no path is kept twice.
     stamp : str
         Keyed digest of the files and of everything that decides what is made of them.
@@ -54,7 +55,7 @@ class Task:
         Keyed digest of what the outputs were searched for.
     require : tuple of str
         Modalities without which the patient cannot be used.
-    others, parts : dict of {"pet", "ct"} to list of list of str
+    others, parts : dict of str to list of list of str
         Files of the series that are tried, one after the other, where the first cannot be read; of those that show other
         parts of the body.
     """
@@ -65,7 +66,7 @@ class Task:
     files: dict[str, list[str]]
     stamp: str
     identity_digest: str
-    require: tuple[str, ...] = ("pet", "ct")
+    require: tuple[str, ...] = tuple(INGESTED)
     weight_kg: float | None = None
     deface: bool = False
     others: dict[str, list[list[str]]] = field(default_factory=dict)
@@ -194,9 +195,9 @@ def _convert(task: Task, identity: Identity) -> Converted:
     height = _deface(images, result) if task.deface else float("inf")
     lesions = lesion_image(drawn, height)
     if drawn is not None:
-        record["contours"] = lesion_record(drawn, lesions, images.get("pet"))
+        record["contours"] = lesion_record(drawn, lesions, images.get(PET.name))
         result.notes += [identity.clean(note) for note in drawn.notes]
-    suv_max = float(images["pet"].dataobj.max()) if "pet" in images else None
+    suv_max = float(images[PET.name].dataobj.max()) if PET.name in images else None
     folder = Path(task.folder)
     folder.mkdir(parents=True, exist_ok=True)
     # Without its record a patient counts as unfinished, so the old one goes first and the new one comes last.
@@ -212,8 +213,8 @@ def _convert(task: Task, identity: Identity) -> Converted:
     else:
         save(lesions, folder / LESIONS)
     if suv_max is not None:
-        record["pet"]["suv_max"] = round(suv_max, 2)
-    save_strip(strip(images.get("pet"), images.get("ct"), lesions), folder / STRIP)
+        record[PET.name]["suv_max"] = round(suv_max, 2)
+    save_strip(strip(images.get(PET.name), images.get(CT.name), lesions), folder / STRIP)
     names = [*(SCANS[kind] for kind in images), *([] if lesions is None else [LESIONS]), STRIP]
     record["files"] = {name: _digest(folder / name) for name in names}
     result.findings = _search(folder, names, identity)
@@ -283,7 +284,7 @@ def _read(
     files = task.paths(named)
     header = read_dataset(files[0], pixels=False)
     record: dict[str, Any] = {"n_files": len(files), "tags": tags_of(header, identity)}
-    if kind == "ct":
+    if kind == CT.name:
         return read_ct(files), record
     weight = _positive(header, "PatientWeight")
     if weight is None and task.weight_kg is not None:
@@ -317,10 +318,10 @@ def _without_files(text: str, task: Task) -> str:
 
 def _deface(images: dict[str, Any], result: Converted) -> float:
     """Remove the head from scans; return the height in mm above which it lay."""
-    if "ct" not in images:
+    if CT.name not in images:
         raise _LeftOut("CT", "the head can only be removed where there is a CT to find it by")
     try:
-        height = head_plane(images["ct"])
+        height = head_plane(images[CT.name])
     except ScannerFileError as error:
         raise _LeftOut("reading", str(error).rstrip(".")) from None
     for kind in images:

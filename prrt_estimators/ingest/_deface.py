@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ScannerFileError
-from prrt_estimators.ingest._volume_files import OUTSIDE
 
 #: From the top of the lungs, which reach just above the collar bones, to the plane above which all is removed.
 MARGIN_MM = 60.0
@@ -71,5 +71,5 @@ def remove_above(image: nib.Nifti1Image, height: float, kind: str) -> nib.Nifti1
     a = image.affine
     i, j, k = np.ogrid[: image.shape[0], : image.shape[1], : image.shape[2]]
     data = np.array(image.dataobj)
-    data[a[2, 0] * i + a[2, 1] * j + a[2, 2] * k + a[2, 3] > height] = OUTSIDE[kind]
+    data[a[2, 0] * i + a[2, 1] * j + a[2, 2] * k + a[2, 3] > height] = MODALITIES[kind].outside
     return nib.Nifti1Image(data, image.affine)

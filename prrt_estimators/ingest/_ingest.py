@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._clinical_columns import DATE_ROLES
@@ -37,7 +38,7 @@ from prrt_estimators.ingest._series_selection import Choice, Wishes
 from prrt_estimators.ingest._unreadable_export import REMEDY, check_export, what_it_is
 
 _ID_FROM = ("patient_id", "patient_name", "folder")
-_REQUIRED = ("pet", "ct")
+_REQUIRED = tuple(INGESTED)
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def ingest(
     derived: bool = True,
     limits: str | os.PathLike[str] | None = None,
     sheet: int | str = 0,
-    require: Sequence[str] = ("pet", "ct"),
+    require: Sequence[str] = _REQUIRED,
     time_point: Literal["first", "last"] | None = None,
     tracers: Sequence[str] = DEFAULT_TRACERS,
     prefer_pet: str | None = None,

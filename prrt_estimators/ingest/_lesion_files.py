@@ -9,6 +9,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from prrt_estimators._modalities import PET
 from prrt_estimators.contours._lesion_numbers import lesion_rows
 from prrt_estimators.ingest._contour_choice import PatientLesions, ScanPlace, choose_lesions
 from prrt_estimators.ingest._contour_plan import ContourTask
@@ -27,7 +28,7 @@ def read_lesions(
     root : str
         The export.
     task : ContourTask
-    images : mapping of {"pet", "ct"} to Nifti1Image
+    images : mapping of str to Nifti1Image
         The scans as they were read, on the grid of the scanner.
     record : mapping
         Tells which of the series that were tried each scan was made of.
@@ -58,7 +59,7 @@ def lesion_image(found: PatientLesions | None, height: float = float("inf")) -> 
     if found is None or found.lesions is None:
         return None
     image = nib.Nifti1Image(found.lesions.labels, found.lesions.affine)
-    cut = remove_above(image, height, "pet")
+    cut = remove_above(image, height, PET.name)
     if found.state == "lesions" and not np.asarray(cut.dataobj).any():
         found.state, found.lesions = "none", None
         found.notes.append("the lesions lie in the head that was removed")

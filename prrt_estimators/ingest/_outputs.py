@@ -14,6 +14,7 @@ from filelock import Timeout
 
 from prrt_estimators._analytes import Analyte
 from prrt_estimators._io import atomic_write, folder_lock
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.contours._corrected import corrected_file
 from prrt_estimators.exceptions import RunMismatchError
@@ -226,11 +227,11 @@ def _caption(one: Converted) -> list[str]:
             shape, zooms = one.record[kind]["grid"]["shape"], one.record[kind]["grid"]["spacing_mm"]
             lines.append(f"{kind.upper()} {' x '.join(map(str, shape))}")
             lines.append(f"   {' x '.join(f'{zoom:.3g}' for zoom in zooms)} mm")
-    pet = one.record.get("pet")
+    pet = one.record.get(PET.name)
     if pet:
         lines.append(f"SUV max {pet['suv_max']:.1f}, {pet['suv']['kind']} {pet['suv']['decay_correction']}")
         minutes = pet["suv"]["uptake_minutes"]
         lines.append("uptake time not told" if minutes is None else f"uptake {minutes:.0f} min")
     lines += lesion_caption(one.record.get("contours"))
-    kernel = one.record.get("ct", {}).get("tags", {}).get("ConvolutionKernel")
+    kernel = one.record.get(CT.name, {}).get("tags", {}).get("ConvolutionKernel")
     return [*lines, f"CT kernel {kernel}"] if kernel else lines

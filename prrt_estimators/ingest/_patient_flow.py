@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from prrt_estimators._modalities import INGESTED
+
 #: The stages in their order, with what can be done about a patient who is left out there.
 STAGES = {
     "identity": "correct the identifiers in the export, or export the patients apart",
@@ -18,7 +20,7 @@ STAGES = {
     "reading": "export the series again, or correct its header",
     "": "",
 }
-COLUMNS = ["patient_id", "status", "stage", "reason", "remedy", "notes", "pet", "ct"]
+COLUMNS = ["patient_id", "status", "stage", "reason", "remedy", "notes", *INGESTED]
 INCLUDED, LEFT_OUT = "included", "left out"
 
 
@@ -33,7 +35,7 @@ class FlowRow:
     stage, reason : str
         Where and why the patient was left out; empty for one who is included.
     notes : list of str
-    shown : dict of {"pet", "ct"} to str
+    shown : dict of str to str
         What the scans show: tracer, phase.
     """
 
@@ -57,8 +59,7 @@ def flow_table(rows: list[FlowRow]) -> pd.DataFrame:
                 "reason": row.reason,
                 "remedy": STAGES[row.stage],
                 "notes": "; ".join(dict.fromkeys(row.notes)),
-                "pet": row.shown.get("pet", ""),
-                "ct": row.shown.get("ct", ""),
+                **{kind: row.shown.get(kind, "") for kind in INGESTED},
             }
             for row in ordered
         ],

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from prrt_estimators._modalities import CT, INGESTED, PET
 from prrt_estimators.ingest._cohort_plan import taken_series
 from prrt_estimators.ingest._ct_kinds import ct_kind
 from prrt_estimators.ingest._series_selection import Choice
@@ -13,9 +14,9 @@ from prrt_estimators.ingest._series_selection import Choice
 
 def what_is_shown(choice: Choice, record: Mapping[str, Any]) -> dict[str, str]:
     """Return what the scans of a patient show, such as ``{"pet": "Ga-68 DOTATATE", "ct": "portal venous"}``."""
-    pet, ct = taken_series(choice, record, "pet"), taken_series(choice, record, "ct")
-    found = {"pet": pet.tracer.label} if pet is not None else {}
-    return found if ct is None else {**found, "ct": ct_kind(ct.texts).label}
+    pet, ct = taken_series(choice, record, PET.name), taken_series(choice, record, CT.name)
+    found = {PET.name: pet.tracer.label} if pet is not None else {}
+    return found if ct is None else {**found, CT.name: ct_kind(ct.texts).label}
 
 
 def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
@@ -28,7 +29,7 @@ def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
     """
     told = list(shown)
     lines = []
-    for kind in ("pet", "ct"):
+    for kind in INGESTED:
         counts = Counter(one[kind] for one in told if kind in one)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if ordered:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._modalities import INGESTED
 from prrt_estimators.exceptions import CohortError, Problem
 from prrt_estimators.ingest._clinical_sheet import read_sheet
 from prrt_estimators.ingest._pseudonyms import canonical_id, id_text
 
-_KINDS = ("pet", "ct", "contours")
+_KINDS = (*INGESTED, "contours")
 
 
 def read_override(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._ct_kinds import ct_kind
 from prrt_estimators.ingest._export_index import Person, Series
@@ -115,7 +116,7 @@ def choose(
     wishes : Wishes
     therapy : date, default=None
         Start of therapy.
-    override : dict of {"pet", "ct"} to str, default=None
+    override : dict of str to str, default=None
         SeriesInstanceUID, series number or folder that is taken whatever the rules say.
     therapy_unread : bool, default=False
         Whether the start of therapy is written and not understood, so that no wish may stand in for it.
@@ -125,16 +126,16 @@ def choose(
     Choice
     """
     choice, named = Choice(), override or {}
-    if "pet" in named:
-        choice.pet, choice.pet_reason = _named(person, "PT", named["pet"])
+    if PET.name in named:
+        choice.pet, choice.pet_reason = _named(person, "PT", named[PET.name])
         if choice.pet is not None:
             choice.notes.append("PET chosen by the user")
     else:
         if therapy_unread:
             wishes = dataclasses.replace(wishes, time_point=None)
         choice.pet, choice.pet_reason = _choose_pet(person, wishes, therapy, choice)
-    if "ct" in named:
-        choice.ct, choice.ct_reason = _named(person, "CT", named["ct"])
+    if CT.name in named:
+        choice.ct, choice.ct_reason = _named(person, "CT", named[CT.name])
         if choice.ct is not None:
             choice.notes.append("CT chosen by the user")
     else:

@@ -138,7 +138,7 @@ class SaliencyMaps(dict):
         ----------
         patient : int or str
             Row or id.
-        name : {"pet", "ct"}
+        name : str
             Whose map.
         shape : sequence of 3 ints
             Voxels of the other grid.

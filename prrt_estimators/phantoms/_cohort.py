@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils import Bunch, check_random_state
 
 from prrt_estimators._dataset import Dataset
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import CensoredPatientsWarning
 from prrt_estimators.phantoms._factors import (
@@ -32,7 +33,7 @@ from prrt_estimators.phantoms._survival import (
 )
 from prrt_estimators.phantoms._truth import attainable, best_probabilities, lab_signal
 
-_MODALITIES = ("pet", "ct", "lab")
+_MODALITIES = (PET.name, CT.name, "lab")
 
 
 @overload
@@ -161,18 +162,18 @@ def make_prrt_cohort(  # type: ignore[misc]
     bunch.affines = np.array([grid.affine for grid in grids])
     if volumes:
         bunch.truth.lesions = lesion_tables(patients)
-        for name in ("pet", "ct"):
+        for name in (PET.name, CT.name):
             data[name] = np.empty((n_patients, 1, *shape), dtype=np.float32)
         masks["lesion"] = np.empty((n_patients, 1, *shape), dtype=np.float32)
         bunch.truth.pet_signal = np.empty((n_patients, *shape), dtype=bool)
         bunch.truth.ct_signal = np.empty((n_patients, *shape), dtype=bool)
         for k, (patient, grid) in enumerate(zip(patients, grids, strict=True)):
             scans = render(patient, grid)
-            data["pet"][k, 0] = np.nan if lacks[k] == "pet" else scans.pet
-            data["ct"][k, 0] = np.nan if lacks[k] == "ct" else scans.ct
+            data[PET.name][k, 0] = np.nan if lacks[k] == PET.name else scans.pet
+            data[CT.name][k, 0] = np.nan if lacks[k] == CT.name else scans.ct
             masks["lesion"][k, 0] = scans.lesion
             bunch.truth.pet_signal[k], bunch.truth.ct_signal[k] = scans.pet_signal, scans.ct_signal
-        data |= {name: Volumes(data[name], spacing=bunch.spacing) for name in ("pet", "ct")}
+        data |= {name: Volumes(data[name], spacing=bunch.spacing) for name in (PET.name, CT.name)}
     survival = np.empty(n_patients, dtype=[("event", bool), ("time", np.float64)])
     survival["event"], survival["time"] = bunch.event, bunch.time
     bunch.X = Cohort(data, ids=[patient.id for patient in patients], masks=masks, survival=survival)

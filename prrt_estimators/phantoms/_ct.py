@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from prrt_estimators._modalities import CT
 from prrt_estimators.phantoms._anatomy import Trunk
 from prrt_estimators.phantoms._factors import CENTRES, Centre, Patient
 from prrt_estimators.phantoms._lesions import Lesion, lesion_share
@@ -29,7 +30,7 @@ def render_ct(
     `scanner` is that of the patient's centre if None; `contrast` is the enhancement of vessels and abdominal organs
     relative to the portal-venous phase.
     """
-    seen = patient.seen("ct")
+    seen = patient.seen(CT.name)
     rng = patient.rng("ct_noise")
     grid, anatomy = trunk.grid, trunk.anatomy
     s = anatomy.scale

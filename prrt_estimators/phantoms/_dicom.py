@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.exceptions import MissingDependencyError
 from prrt_estimators.phantoms._labs import PANEL
 from prrt_estimators.phantoms._studies import Study, clinical_table, studies_of, whole_folder, write_truth
@@ -68,16 +69,16 @@ def write_dicom(bunch: Bunch, studies: Iterable[Study], folder: str | os.PathLik
     _import("openpyxl", "excel")
     people = bunch["patients"].set_index("patient_id")
     with whole_folder(folder) as place:
-        paths: dict[str, list[str]] = {"pet": [], "ct": []}
+        paths: dict[str, list[str]] = {PET.name: [], CT.name: []}
         for study in studies:
             person = people.loc[study.patient_id]
-            for kind, voxels in (("pet", study.pet), ("ct", study.ct)):
+            for kind, voxels in ((PET.name, study.pet), (CT.name, study.ct)):
                 if voxels is None:
                     paths[kind].append("")
                     continue
                 series = Path("dicom") / study.patient_id / kind.upper()
                 (place / series).mkdir(parents=True)
-                if kind == "pet":
+                if kind == PET.name:
                     _write_pet(place / series, study.patient_id, person, voxels, study.affine)
                 else:
                     _write_ct(place / series, study.patient_id, person, voxels, study.ct_affine)

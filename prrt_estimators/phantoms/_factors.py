@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from prrt_estimators._modalities import CT, PET
+
 #: Latent factors; each is standard normal and independent of the others (before the case mix of a centre).
 FACTORS = (
     "burden",
@@ -47,14 +49,14 @@ _COMMON = float(np.sqrt(1.0 - _SHARE**2))
 
 #: Rows of what each scan shows, as combinations of factors.
 VISIBLE: Mapping[str, Mapping[str, Mapping[str, float]]] = {
-    "pet": {
+    PET.name: {
         "avid_burden": {"burden": _COMMON, "discordance": -_SHARE},
         "expression": {"expression": 1.0},
         "heterogeneity": {"heterogeneity": 1.0},
         "liver_share": {"liver_share": 1.0},
         "body_size": {"body_size": 1.0},
     },
-    "ct": {
+    CT.name: {
         "ct_burden": {"burden": _COMMON, "discordance": _SHARE},
         "dedifferentiation": {"dedifferentiation": 1.0},
         "steatosis": {"steatosis": 1.0},

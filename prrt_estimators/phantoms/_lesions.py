@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.phantoms._anatomy import BREATHING, Anatomy
 from prrt_estimators.phantoms._factors import Patient
 from prrt_estimators.phantoms._shapes import Ellipsoid, Grid
@@ -71,7 +72,7 @@ def place_lesions(patient: Patient, anatomy: Anatomy) -> list[Lesion]:
     have a fixed size, so that patients who differ in one factor differ in nothing else.
     """
     rng = patient.rng("lesions")
-    pet, ct = patient.seen("pet"), patient.seen("ct")
+    pet, ct = patient.seen(PET.name), patient.seen(CT.name)
     wanted_pet = _TYPICAL_COUNT * np.exp(_COUNT_SPREAD * pet["avid_burden"])
     wanted_ct = _TYPICAL_COUNT * np.exp(_COUNT_SPREAD * ct["ct_burden"])
     n_pet, n_ct = (int(np.clip(np.round(n), _MIN_LESIONS, _MAX_LESIONS)) for n in (wanted_pet, wanted_ct))

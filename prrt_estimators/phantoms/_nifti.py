@@ -12,6 +12,7 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from sklearn.utils import Bunch
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.phantoms._studies import Study, clinical_table, studies_of, whole_folder, write_truth
 
 
@@ -61,11 +62,11 @@ def write_nifti(bunch: Bunch, studies: Iterable[Study], folder: str | os.PathLik
     with whole_folder(folder) as place:
         images = place / "images"
         images.mkdir()
-        paths: dict[str, list[str]] = {"pet": [], "ct": [], "lesion_mask": []}
+        paths: dict[str, list[str]] = {PET.name: [], CT.name: [], "lesion_mask": []}
         for study in studies:
             for kind, voxels, affine, dtype in (
-                ("pet", study.pet, study.affine, np.float32),
-                ("ct", study.ct, study.ct_affine, np.int16),
+                (PET.name, study.pet, study.affine, np.float32),
+                (CT.name, study.ct, study.ct_affine, np.int16),
                 ("lesion_mask", study.lesion, study.affine, np.uint8),
             ):
                 if voxels is None:

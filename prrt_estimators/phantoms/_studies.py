@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.utils import Bunch
 
 from prrt_estimators._io import temporary_folder
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.phantoms._factors import CENTRES, Patient
 from prrt_estimators.phantoms._phantom import patient_grid, render
 
@@ -33,13 +34,13 @@ class Study:
 def studies_of(bunch: Bunch) -> Iterator[Study]:
     """Give the scans that a cohort holds in memory."""
     X = bunch["X"]
-    if "pet" not in X or "ct" not in X or X["pet"].array is None:
+    if PET.name not in X or CT.name not in X or X[PET.name].array is None:
         raise ValueError(
             "this cohort holds no rendered volumes; call make_prrt_cohort(..., volumes=True), or make_cohort_folder, "
             "which renders while it writes."
         )
     for row, name in enumerate(X.ids):
-        pet, ct = X["pet"][row], X["ct"][row]
+        pet, ct = X[PET.name][row], X[CT.name][row]
         yield Study(
             str(name),
             None if pet is None else pet[0],
@@ -68,8 +69,8 @@ def rendered(
         scans = render(patient, grid, ct_grid)
         yield Study(
             patient.id,
-            None if lack == "pet" else scans.pet,
-            None if lack == "ct" else scans.ct,
+            None if lack == PET.name else scans.pet,
+            None if lack == CT.name else scans.ct,
             scans.lesion,
             grid.affine,
             ct_grid.affine,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from prrt_estimators._model_specs import MODELS
 from prrt_estimators.phantoms._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
 from prrt_estimators.phantoms._labs import COLUMNS, DERIVED, PANEL
 from prrt_estimators.phantoms._survival import (
@@ -20,17 +21,8 @@ from prrt_estimators.phantoms._survival import (
     survival_at,
 )
 
-#: Modalities that each configuration sees.
-CONFIGURATIONS: Mapping[str, tuple[str, ...]] = {
-    "lab": ("lab",),
-    "pet": ("pet",),
-    "ct": ("ct",),
-    "pet_ct": ("pet", "ct"),
-    "pet_lab": ("pet", "lab"),
-    "ct_lab": ("ct", "lab"),
-    "pet_ct_lab": ("pet", "ct", "lab"),
-    "pet_ct_lab_pretrained": ("pet", "ct", "lab"),
-}
+#: Modalities that each configuration of the study sees.
+CONFIGURATIONS: Mapping[str, tuple[str, ...]] = {name: spec.needs for name, spec in MODELS.items() if spec.study}
 
 #: Factors whose meaning does not reach the image exactly still count as seen exactly; this only keeps the linear
 #: system regular where two scans show the same combination.

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._modalities import PET
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.preprocessing._summaries import percentile, suv_summary, volume_above
@@ -91,23 +92,23 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         MissingModalityError
             If there is no PET at all.
         """
-        X = as_cohort(X, image="pet")
-        if "pet" not in X:
-            raise MissingModalityError.of("GlobalPETFeatures", ["pet"], X.modalities)
+        X = as_cohort(X, image=PET.name)
+        if PET.name not in X:
+            raise MissingModalityError.of("GlobalPETFeatures", [PET.name], X.modalities)
         reader = BoxReader(X, size=self.size, spacing=self.spacing, cache_dir=self.cache_dir)
         rows = np.full((len(X), len(self.get_feature_names_out())), np.nan)
         grid = np.diag([*box_parameters(self.size, self.spacing)[1], 1.0])
-        for row in np.flatnonzero(X["pet"].present):
-            if X["pet"].array is None:
-                summary = reader.record(int(row), "pet").summary
+        for row in np.flatnonzero(X[PET.name].present):
+            if X[PET.name].array is None:
+                summary = reader.record(int(row), PET.name).summary
             else:
-                voxels = X["pet"].array[row, 0]
+                voxels = X[PET.name].array[row, 0]
                 try:
-                    check_array(voxels, "pet")
+                    check_array(voxels, PET.name)
                 except ValueError as error:
-                    problem = Problem(str(error), "mend the array", patient=str(X.ids[row]), column="pet")
+                    problem = Problem(str(error), "mend the array", patient=str(X.ids[row]), column=PET.name)
                     raise CohortError([problem]) from None
-                own = X["pet"].spacing
+                own = X[PET.name].spacing
                 place = grid if own is None else np.diag([*own[row], 1.0])
                 summary = suv_summary(voxels, place)
             field = sum(summary["counts"]) * summary["voxel_ml"]

@@ -15,7 +15,7 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._arguments import parameter
-from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._modalities import CT, IMAGING, MODALITIES, PET
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, CohortWarning, FieldOfViewWarning, Problem
@@ -262,7 +262,7 @@ def prepare_volumes(
             progress(done, len(X))
     if problems:
         files = {name: int(X[name].present.sum()) if name in names else 0 for name in IMAGING}
-        raise CohortError(tell_swapped(problems, files["pet"], files["ct"]))
+        raise CohortError(tell_swapped(problems, files[PET.name], files[CT.name]))
     _warn_of_remarks(reader)
     if tell_padding:
         _warn_of_padding(reader)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from prrt_estimators._modalities import CT, PET
+
 
 @dataclass(frozen=True)
 class PretrainedWeights:
@@ -92,7 +94,7 @@ class PretrainedWeights:
 _MERLIN = {
     "encoder": "inflated_resnet152",
     "out_features": 2048,
-    "modalities": ("ct",),
+    "modalities": (CT.name,),
     "size": (224, 224, 160),
     "spacing": (1.5, 1.5, 3.0),
     "window": (-1000.0, 1000.0),
@@ -106,7 +108,7 @@ def _medicalnet(depth: int, digest: str, megabytes: int, revision: str = "main")
         title=f"MedicalNet 3D ResNet-{depth}, segmentation of 23 sets of CT and MR",
         encoder=f"resnet{depth}",
         out_features=2048 if depth == 50 else 512,
-        modalities=("pet", "ct"),
+        modalities=(PET.name, CT.name),
         digests={digest: "module."},
         licence="MIT",
         citation=_CHEN,

@@ -119,7 +119,7 @@ def find_weights(
     ----------
     weights : str or path
         A key of `WEIGHTS`, or a file.
-    modality : {"pet", "ct"}
+    modality : str
     encoder : str or Module class, default="compact"
         The network of a file that does not tell its own; a name other than the default must be the one that named
         weights are of.

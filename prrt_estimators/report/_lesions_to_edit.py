@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.contours import export_lesions, read_mask
 from prrt_estimators.report._lesions import stems_of
@@ -41,13 +42,13 @@ def write_lesions_to_edit(X: Any, folder: str | os.PathLike[str], *, lesions: st
     --------
     >>> write_lesions_to_edit(X, "lesions")  # doctest: +SKIP
     """
-    X = as_cohort(X, image="pet")
+    X = as_cohort(X, image=PET.name)
     place = Path(folder)
     if lesions == "mask":
         return export_lesions(X, place / EDIT)
     found = {}
     for stem, patient in zip(stems_of(X), map(str, X.ids), strict=True):
-        for scan in ("pet", "ct"):
+        for scan in (PET.name, CT.name):
             file = place / "volumes" / f"{stem}_{scan}_lesions.nii.gz"
             if file.is_file():
                 mask = read_mask(file)
