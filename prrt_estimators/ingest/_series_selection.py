@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -127,15 +126,15 @@ def choose(
     """
     choice, named = Choice(), override or {}
     if PET.name in named:
-        choice.pet, choice.pet_reason = _named(person, "PT", named[PET.name])
+        choice.pet, choice.pet_reason = _named(person, PET.dicom, named[PET.name])
         if choice.pet is not None:
             choice.notes.append("PET chosen by the user")
     else:
         if therapy_unread:
-            wishes = dataclasses.replace(wishes, time_point=None)
+            wishes = replace(wishes, time_point=None)
         choice.pet, choice.pet_reason = _choose_pet(person, wishes, therapy, choice)
     if CT.name in named:
-        choice.ct, choice.ct_reason = _named(person, "CT", named[CT.name])
+        choice.ct, choice.ct_reason = _named(person, CT.dicom, named[CT.name])
         if choice.ct is not None:
             choice.notes.append("CT chosen by the user")
     else:
