@@ -10,13 +10,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._modalities import CT
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import delineate
 from prrt_estimators.features._field import label_lesions
 from prrt_estimators.features._finder import Findings, find
-from prrt_estimators.features._images import read_image, scan_key
+from prrt_estimators.features._images import SCANS, read_image, scan_key
 from prrt_estimators.features._networks import ORGANS
 from prrt_estimators.features._prognostic import liver_hu, muscle_hu
 from prrt_estimators.features._weights import load_finder, manifest_digest
@@ -124,9 +125,9 @@ class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
         CohortError
             With every scan that cannot be used.
         """
-        X = as_cohort(X, image="ct")
-        if "ct" not in X:
-            raise MissingModalityError.of("BodyComposition", ["ct"], X.modalities)
+        X = as_cohort(X, image=CT.name)
+        if CT.name not in X:
+            raise MissingModalityError.of("BodyComposition", [CT.name], X.modalities)
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)
         rows = Parallel(n_jobs=self.n_jobs, prefer="threads")(
@@ -143,15 +144,15 @@ class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
 
     def _row(self, X: Cohort, row: int, cache: VolumeCache, digest: str) -> np.ndarray | list[Problem]:
         try:
-            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in ("pet", "ct")}
-            if scans["ct"] is None:
+            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
+            if scans[CT.name] is None:
                 return np.full(len(_COLUMNS), np.nan)
             file = cache.feature_file("body", _VERSION, digest, scans)
             try:
                 return np.load(file, allow_pickle=False)
             except (OSError, ValueError, EOFError):
                 weights = load_finder(self.weights)
-                pet, ct = (read_image(X, row, scan, self.spacing) for scan in ("pet", "ct"))
+                pet, ct = (read_image(X, row, scan, self.spacing) for scan in SCANS)
                 findings = find(pet, ct, weights)
                 tumour = delineate("phantom", pet, ct, findings, weights.confidence).tumour
                 numbers = body_numbers(findings) | {"muscle_hu": muscle_hu(tumour), "liver_hu": liver_hu(tumour)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.contours import Shares
 from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, per_lesion
 from prrt_estimators.features._finder import Findings
@@ -81,7 +82,7 @@ def delineate(
     if lesions == "phantom":
         return _found(pet, ct, findings, confidence)
     if lesions == "mask":
-        drawn = (masks or {}).get("pet"), (masks or {}).get("ct")
+        drawn = (masks or {}).get(PET.name), (masks or {}).get(CT.name)
         pet_labels, ct_labels = (
             None if scan is None or mask is None else onto_grid_of(mask, scan)
             for scan, mask in zip((pet, ct), drawn, strict=True)
@@ -119,7 +120,7 @@ def _found(
         findings.voxel_ml,
     )
     results: list[tuple[np.ndarray | None, list[Lesion]]] = []
-    for scan, image, share in (("pet", pet, findings.on_pet), ("ct", ct, findings.on_ct)):
+    for scan, image, share in ((PET.name, pet, findings.on_pet), (CT.name, ct, findings.on_ct)):
         if image is None or share is None:
             results.append((None, []))
             continue
@@ -158,7 +159,7 @@ def _given(
         findings.voxel_ml,
     )
     results: list[tuple[np.ndarray | None, list[Lesion]]] = []
-    for scan, image, labels in (("pet", pet, pet_labels), ("ct", ct, ct_labels)):
+    for scan, image, labels in ((PET.name, pet, pet_labels), (CT.name, ct, ct_labels)):
         if image is None or labels is None:
             results.append((None, []))
             continue
@@ -184,8 +185,8 @@ def _lesions(
     ct: Image | None,
     confidence: np.ndarray | None,
 ) -> list[Lesion]:
-    hu = None if ct is None else (ct.data if scan == "ct" else _at(ct, image, -1024.0))
-    return lesions_of(labels, image, site, pet=image.data if scan == "pet" else None, hu=hu, confidence=confidence)
+    hu = None if ct is None else (ct.data if scan == CT.name else _at(ct, image, CT.outside))
+    return lesions_of(labels, image, site, pet=image.data if scan == PET.name else None, hu=hu, confidence=confidence)
 
 
 def _at(source: Image, image: Image, outside: float) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.features._images import Image, onto_box, working_box
 from prrt_estimators.features._networks import NO_CT, PATCH, SITES, network_input
 from prrt_estimators.features._weights import FinderWeights
@@ -73,8 +74,8 @@ def find(pet: Image | None, ct: Image | None, weights: FinderWeights) -> Finding
     if reference is None:
         raise ValueError("a patient without PET and CT has no lesions to find.")
     box = working_box(reference)
-    p = onto_box(pet, box, "pet") if pet is not None else None
-    c = onto_box(ct, box, "ct") if ct is not None else None
+    p = onto_box(pet, box, PET.name) if pet is not None else None
+    c = onto_box(ct, box, CT.name) if ct is not None else None
     x = network_input(
         (np.zeros(box.size) if p is None else p)[None], (np.full(box.size, NO_CT) if c is None else c)[None]
     )[0]

@@ -12,6 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from prrt_estimators._io import file_digest
+from prrt_estimators._modalities import CT, MODALITIES, PET
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.contours import Mask, read_mask
 from prrt_estimators.exceptions import CohortError, ContourError, Problem
@@ -22,6 +23,8 @@ from prrt_estimators.preprocessing._scans import read_scan
 from prrt_estimators.preprocessing._summaries import suv_summary
 from prrt_estimators.preprocessing._volumes import check_array
 
+#: Scans that lesions and organs are measured on.
+SCANS = (PET.name, CT.name)
 #: Voxels within these factors of the training's size are taken as they are.
 _CLOSE = (0.88, 1.14)
 
@@ -108,7 +111,7 @@ def scan_key(X: Cohort, row: int, name: str, cache: VolumeCache, spacing: Any = 
     record = cache.record(volumes.paths[row])
     if record is None:
         scan = read_scan(volumes.paths[row], name, str(X.ids[row]))
-        summary = suv_summary(scan.data, scan.affine) if name == "pet" else {}
+        summary = suv_summary(scan.data, scan.affine) if MODALITIES[name].uptake else {}
         record = ScanRecord(scan.digest, scan.data.shape, tuple(scan.affine.ravel().tolist()), summary)
         cache.put_record(volumes.paths[row], scan.stat, record)
     return record.digest
@@ -152,7 +155,7 @@ def onto_box(image: Image, box: Box, modality: str) -> np.ndarray:
 
 def mask_onto_box(mask: Image, box: Box) -> np.ndarray:
     """Return the share of each voxel of the working grid that a mask fills."""
-    return onto_box(Image((mask.data > 0.5).astype(np.float32), mask.affine), box, "pet")
+    return onto_box(Image((mask.data > 0.5).astype(np.float32), mask.affine), box, PET.name)
 
 
 def from_box(values: np.ndarray, box: Box, image: Image) -> np.ndarray:
@@ -215,16 +218,16 @@ def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, 
     names = list(X.masks)
     if isinstance(mask, Mapping):
         chosen = {scan: str(name) for scan, name in mask.items()}
-        unknown = [scan for scan in chosen if scan not in ("pet", "ct")]
+        unknown = [scan for scan in chosen if scan not in SCANS]
         if unknown or not chosen:
             raise ValueError(f"`mask` must map 'pet' and 'ct' to names of masks; got {mask!r}.")
     elif mask is not None:
-        chosen = {"pet": str(mask), "ct": str(mask)}
+        chosen = dict.fromkeys(SCANS, str(mask))
     elif len(names) == 1:
-        chosen = {"pet": names[0], "ct": names[0]}
+        chosen = dict.fromkeys(SCANS, names[0])
     else:
         chosen = {}
-        for scan in ("pet", "ct"):
+        for scan in SCANS:
             fitting = [name for name in names if scan in name.lower()]
             if len(fitting) == 1:
                 chosen[scan] = fitting[0]

@@ -12,20 +12,20 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from prrt_estimators._modalities import PET
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
 from prrt_estimators.features._field import FIELD, field_numbers
 from prrt_estimators.features._finder import find
-from prrt_estimators.features._images import Image, mask_key, masks_by_scan, read_image, read_lesions, scan_key
+from prrt_estimators.features._images import SCANS, Image, mask_key, masks_by_scan, read_image, read_lesions, scan_key
 from prrt_estimators.features._prognostic import PROGNOSTIC, prognostic_numbers
 from prrt_estimators.features._weights import FinderWeights, load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache
 
 #: Raised whenever the same scans would give other numbers than before; that of given masks apart.
 _VERSION, _MASK_VERSION = 1, 2
-_SCANS = ("pet", "ct")
 _NUMBERS = {"prognostic": PROGNOSTIC, "field": FIELD, "all": (*PROGNOSTIC, *FIELD)}
 #: Numbers of patients seen by this process, by what they depend on: a fold asks for the same patients again.
 _KNOWN: dict[str, np.ndarray] = {}
@@ -162,9 +162,9 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
             If masks are asked for and it is not clear which.
         """
         self._check()
-        X = as_cohort(X, image="pet")
-        if not any(scan in X for scan in _SCANS):
-            raise MissingModalityError.of("LesionFeatures", ["pet", "ct"], X.modalities, either=True)
+        X = as_cohort(X, image=PET.name)
+        if not any(scan in X for scan in SCANS):
+            raise MissingModalityError.of("LesionFeatures", SCANS, X.modalities, either=True)
         masks = masks_by_scan(X, self.mask) if self.lesions == "mask" else {}
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)
@@ -190,7 +190,7 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         self, X: Cohort, row: int, masks: Mapping[str, str], cache: VolumeCache, digest: str
     ) -> np.ndarray | list[Problem]:
         try:
-            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in _SCANS}
+            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
             if not any(scans.values()):
                 return np.full(len(_NUMBERS["all"]), np.nan)
             given = {scan: mask_key(X.masks[name], row) for scan, name in masks.items()}
@@ -230,7 +230,7 @@ def lesions_of_patient(
 ) -> tuple[Image | None, Image | None, Delineation]:
     """Return PET, CT and the lesions of one patient, who has at least one of the scans."""
     weights = load_finder() if weights is None else weights
-    pet, ct = (read_image(X, row, scan, spacing) for scan in _SCANS)
+    pet, ct = (read_image(X, row, scan, spacing) for scan in SCANS)
     given = {
         scan: read_lesions(X, row, name, pet if pet is not None else ct, spacing)
         for scan, name in (masks or {}).items()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.phantoms._anatomy import Trunk, build_anatomy
 from prrt_estimators.phantoms._ct import render_ct
 from prrt_estimators.phantoms._factors import CENTRES, Centre, Patient, draw_patient
@@ -127,8 +128,8 @@ def labelled_phantom(
     if setting.fine:
         centre_mm = np.asarray(grid.origin) + (np.asarray(shape) - 1) / 2 * np.asarray(grid.spacing)
         box = Box(tuple(centre_mm.tolist()), shape, grid.spacing)
-        pet = into_box(pet, scanned.affine, box, "pet")
-        ct = into_box(ct, scanned.affine, box, "ct").astype(np.float32)
+        pet = into_box(pet, scanned.affine, box, PET.name)
+        ct = into_box(ct, scanned.affine, box, CT.name).astype(np.float32)
     share, log_suv, per_voxel = lesion_labels(grid, lesions)
     return LabelledPhantom(pet, ct, share, tissue_labels(Trunk(anatomy, grid)), log_suv, per_voxel, lesions, grid)
 

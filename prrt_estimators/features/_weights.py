@@ -14,6 +14,7 @@ from typing import Any
 from torch import nn
 
 from prrt_estimators._io import file_digest
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.features._networks import LesionUNet, ct_network, pet_ct_network
 from prrt_estimators.networks import load_weights
@@ -24,7 +25,11 @@ MANIFEST = "finder.json"
 PACKAGED = Path(__file__).parent / "weights"
 PACKAGED_DIGEST = "bf5e679aeebda48864b6596156c55aa198ce3eff15f41a709258ef5747befb36"
 
-_NETWORKS: Mapping[str, Callable[[], LesionUNet]] = {"pet_ct": pet_ct_network, "ct": ct_network, "pet": pet_ct_network}
+_NETWORKS: Mapping[str, Callable[[], LesionUNet]] = {
+    "pet_ct": pet_ct_network,
+    CT.name: ct_network,
+    PET.name: pet_ct_network,
+}
 
 
 @dataclass(frozen=True)
@@ -101,12 +106,12 @@ def _load(place: Path, digest: str) -> FinderWeights:
         manifest: dict[str, Any] = json.loads(content)
         files = manifest["files"]
         # One network may do for patients with and without CT.
-        files = {**files, "pet": files.get("pet", files["pet_ct"])}
+        files = {**files, PET.name: files.get(PET.name, files["pet_ct"])}
         networks = {name: tuple(_network(name, place, entry) for entry in files[name]) for name in _NETWORKS}
         return FinderWeights(
             networks["pet_ct"],
-            networks["ct"],
-            networks["pet"],
+            networks[CT.name],
+            networks[PET.name],
             {name: (float(mean), float(sd)) for name, (mean, sd) in manifest["reference"].items()},
             {scan: tuple(map(float, values)) for scan, values in manifest["confidence"].items()},
             digest,

@@ -15,13 +15,14 @@ import pandas as pd
 
 from prrt_estimators._arguments import parameter
 from prrt_estimators._io import atomic_write
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.features import LesionFeatures
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation
 from prrt_estimators.features._field import Lesion
-from prrt_estimators.features._images import Image, masks_by_scan, onto_grid_of
+from prrt_estimators.features._images import SCANS, Image, masks_by_scan, onto_grid_of
 from prrt_estimators.features._lesion_features import lesions_of_patient
 from prrt_estimators.features._weights import load_finder
 from prrt_estimators.plotting._lesion_sheet import LesionPanel, draw_lesion_sheets, lesion_panel
@@ -92,10 +93,10 @@ def write_lesions(
     ValueError
         If two ids make the same file name.
     """
-    X = as_cohort(X, image="pet")
-    if not any(scan in X for scan in ("pet", "ct")):
+    X = as_cohort(X, image=PET.name)
+    if not any(scan in X for scan in SCANS):
         raise MissingModalityError(
-            f"lesions need 'pet' or 'ct'; the data have {', '.join(X.modalities)}.", modalities=["pet", "ct"]
+            f"lesions need {' or '.join(map(repr, SCANS))}; the data have {', '.join(X.modalities)}.", modalities=SCANS
         )
     if lesions not in DEFINITIONS:
         raise ValueError(f"{parameter('lesions')} must be one of {', '.join(DEFINITIONS)}; got {lesions!r}.")
@@ -111,9 +112,9 @@ def write_lesions(
     rows: list[dict[str, Any]] = []
     panels: list[LesionPanel] = []
     for row in range(len(X)):
-        if any(scan in X and X[scan].present[row] for scan in ("pet", "ct")):
+        if any(scan in X and X[scan].present[row] for scan in SCANS):
             pet, ct, found = lesions_of_patient(X, row, lesions, finder, masks, spacing)
-            scans = (("pet", pet, found.pet_labels), ("ct", ct, found.ct_labels))
+            scans = ((PET.name, pet, found.pet_labels), (CT.name, ct, found.ct_labels))
             for scan, image, labels in scans:
                 if image is not None and labels is not None:
                     _write_labels(place / "volumes" / f"{stems[row]}_{scan}_lesions.nii.gz", labels, image)
@@ -139,8 +140,8 @@ def stems_of(X: Cohort) -> list[str]:
 def _rows(patient: str, pet: Image | None, ct: Image | None, found: Delineation) -> list[dict[str, Any]]:
     rows = []
     for scan, image, labels, own, other, other_labels in (
-        ("pet", pet, found.pet_labels, found.pet_lesions, ct, found.ct_labels),
-        ("ct", ct, found.ct_labels, found.ct_lesions, pet, found.pet_labels),
+        (PET.name, pet, found.pet_labels, found.pet_lesions, ct, found.ct_labels),
+        (CT.name, ct, found.ct_labels, found.ct_lesions, pet, found.pet_labels),
     ):
         if image is None or labels is None:
             continue
