@@ -55,6 +55,8 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
     #: The modality that a plain 5-D array stands for; None if the estimator cannot tell.
     _image: ClassVar[str | None] = None
     _takes_table: ClassVar[bool] = True
+    #: Whether importance and SHAP values of its columns are part of an explanation.
+    _explains_columns: ClassVar[bool] = False
     _target: ClassVar[Target]
 
     def _cohort(self, X: Any) -> Cohort | None:

@@ -85,6 +85,7 @@ class LabPFSClassifier(BasePFSClassifier):
     (2, 2)
     """
 
+    _explains_columns: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {
         "model": [StrOptions({"random_forest", "logistic"})],
         "n_estimators": [Interval(Integral, 1, None, closed="left")],

@@ -267,7 +267,7 @@ def _space(out: ExplanationFolder, features: Any, name: str, seed: int) -> None:
 
 
 def _forest(models: Mapping[str, Any]) -> str | None:
-    return next((name for name, model in models.items() if type(model).__name__ == "LabPFSClassifier"), None)
+    return next((name for name, model in models.items() if getattr(model, "_explains_columns", False)), None)
 
 
 def _with_scans(models: Mapping[str, Any], X: Cohort, summary: pd.DataFrame | None, wanted: str | None) -> str | None:
