@@ -10,7 +10,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
 from prrt_estimators._classes import as_target, check_labels, probability_of_long
-from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._predictions import PROBABILITY
 
 
@@ -202,12 +201,8 @@ class ClassTarget:
         return found, PROBABILITY
 
 
-#: What can be learnt; the first is the target of every model that names none, such as those of scikit-learn.
-TARGETS: Registry[Target] = Registry("target", ClassTarget())
-
-
 def target_of(estimator: Any) -> Target:
-    """Return what an estimator learns; a pipeline or search learns what its last step or model learns.
+    """Return what an estimator learns: its ``_target``, that of its last step or inner model, or classes.
 
     Examples
     --------
@@ -220,4 +215,4 @@ def target_of(estimator: Any) -> Target:
     own = getattr(estimator, "_target", None)
     if own is None and hasattr(inner, "fit"):
         return target_of(inner)
-    return next(iter(TARGETS.values())) if own is None else own
+    return ClassTarget() if own is None else own

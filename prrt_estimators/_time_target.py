@@ -41,6 +41,7 @@ class TimeTarget:
     breaks: np.ndarray | None = None
 
     name = "time"
+    response = "predict"
 
     @property
     def criterion(self) -> Any:
@@ -129,6 +130,19 @@ class TimeTarget:
         if self.head == "cox":
             return logits
         return np.cumsum(np.logaddexp(0, logits.reshape(len(logits), -1)), axis=1)
+
+    def predicted(self, model: Any, X: Any) -> tuple[np.ndarray, str]:
+        """Return the risks that a fitted model predicts.
+
+        Raises
+        ------
+        ValueError
+            If one is not finite.
+        """
+        found = np.asarray(model.predict(X), dtype=np.float64)
+        if not np.isfinite(found).all():
+            raise ValueError("predict gave a value that is not finite.")
+        return found, "risk"
 
     def start(self, values: np.ndarray) -> np.ndarray:
         """Return the logits of the hazards of all patients together, from which a network starts."""

@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from prrt_estimators._modalities import PET
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._block_fusion import BlockFusionPFSClassifier
 from prrt_estimators.estimators._blocks import absent, default_blocks, joined, usable_blocks
@@ -86,7 +87,7 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
     (['labs'], (2, 1))
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
     _parameter_constraints: ClassVar[dict] = {
         "blocks": [StrOptions({"auto"}), list, tuple, dict],
         "own_share": [Interval(Real, 0, None, closed="left")],

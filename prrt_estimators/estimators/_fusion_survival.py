@@ -63,8 +63,8 @@ class FusionPFSSurvival(DeepPFSSurvival):
     augment : {"light", "affine"} or None, default="light"
         Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
         little, "affine" also turns and zooms them (twice the time on a CPU).
-    embedding, hidden : int, default=32
-        Width of a modality's embedding and of the fully connected layer.
+    embedding : int, default=32
+        Width of a modality's embedding.
     dropout : float, default=0.2
         In the fully connected layer.
     max_epochs : int, default=25
@@ -75,13 +75,9 @@ class FusionPFSSurvival(DeepPFSSurvival):
         Patients in a step.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
-    lr_schedule : {"cosine"} or None, default="cosine"
-        How the learning rate falls over the epochs.
     early_stopping : bool, default=False
-        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        Whether to keep a fifth of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
-    validation_fraction : float, default=0.2
-        That part.
     patience : int, default=10
         Epochs without improvement before stopping.
     device : str, default="auto"
@@ -174,16 +170,13 @@ class FusionPFSSurvival(DeepPFSSurvival):
         spacing: Any = 8.0,
         augment: str | None = "light",
         embedding: int = 32,
-        hidden: int = 32,
         dropout: float = 0.2,
         max_epochs: int = 25,
         lr: float = 1e-3,
         batch_size: int = 8,
         optimizer: str = "adamw",
         weight_decay: float = 0.01,
-        lr_schedule: str | None = "cosine",
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
         patience: int = 10,
         device: str = "auto",
         precision: str = "auto",
@@ -207,16 +200,13 @@ class FusionPFSSurvival(DeepPFSSurvival):
         self.spacing = spacing
         self.augment = augment
         self.embedding = embedding
-        self.hidden = hidden
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
         self.precision = precision

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators.estimators._by_modality import BRANCH_CONSTRAINTS
 from prrt_estimators.estimators._deep_survival import SURVIVAL_CONSTRAINTS, DeepPFSSurvival
 
@@ -53,8 +53,8 @@ class PETPFSSurvival(_ImagePFSSurvival):
     augment : {"light", "affine"} or None, default="light"
         Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
         little, "affine" also turns and zooms them (twice the time on a CPU).
-    embedding, hidden : int, default=32
-        Width of a modality's embedding and of the fully connected layer.
+    embedding : int, default=32
+        Width of a modality's embedding.
     dropout : float, default=0.2
         In the fully connected layer.
     max_epochs : int, default=25
@@ -65,13 +65,9 @@ class PETPFSSurvival(_ImagePFSSurvival):
         Patients in a step.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
-    lr_schedule : {"cosine"} or None, default="cosine"
-        How the learning rate falls over the epochs.
     early_stopping : bool, default=False
-        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        Whether to keep a fifth of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
-    validation_fraction : float, default=0.2
-        That part.
     patience : int, default=10
         Epochs without improvement before stopping.
     device : str, default="auto"
@@ -122,7 +118,7 @@ class PETPFSSurvival(_ImagePFSSurvival):
     (8,)
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
 
     def __init__(
         self,
@@ -131,7 +127,7 @@ class PETPFSSurvival(_ImagePFSSurvival):
         n_intervals: int = 10,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = MODALITIES["pet"].window,
+        window: Any = PET.window,
         weights: Any = None,
         finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
@@ -139,16 +135,13 @@ class PETPFSSurvival(_ImagePFSSurvival):
         spacing: Any = 8.0,
         augment: str | None = "light",
         embedding: int = 32,
-        hidden: int = 32,
         dropout: float = 0.2,
         max_epochs: int = 25,
         lr: float = 1e-3,
         batch_size: int = 8,
         optimizer: str = "adamw",
         weight_decay: float = 0.01,
-        lr_schedule: str | None = "cosine",
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
         patience: int = 10,
         device: str = "auto",
         precision: str = "auto",
@@ -168,16 +161,13 @@ class PETPFSSurvival(_ImagePFSSurvival):
         self.spacing = spacing
         self.augment = augment
         self.embedding = embedding
-        self.hidden = hidden
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
         self.precision = precision
@@ -220,8 +210,8 @@ class CTPFSSurvival(_ImagePFSSurvival):
     augment : {"light", "affine"} or None, default="light"
         Random changes of the training volumes, anew in each epoch: "light" shifts them and changes their intensity a
         little, "affine" also turns and zooms them (twice the time on a CPU).
-    embedding, hidden : int, default=32
-        Width of a modality's embedding and of the fully connected layer.
+    embedding : int, default=32
+        Width of a modality's embedding.
     dropout : float, default=0.2
         In the fully connected layer.
     max_epochs : int, default=25
@@ -232,13 +222,9 @@ class CTPFSSurvival(_ImagePFSSurvival):
         Patients in a step.
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
-    lr_schedule : {"cosine"} or None, default="cosine"
-        How the learning rate falls over the epochs.
     early_stopping : bool, default=False
-        Whether to keep a part of the *training* patients aside, stop when their loss no longer falls, and keep the
+        Whether to keep a fifth of the *training* patients aside, stop when their loss no longer falls, and keep the
         best epoch. False trains for `max_epochs`.
-    validation_fraction : float, default=0.2
-        That part.
     patience : int, default=10
         Epochs without improvement before stopping.
     device : str, default="auto"
@@ -289,7 +275,7 @@ class CTPFSSurvival(_ImagePFSSurvival):
     (8,)
     """
 
-    _image: ClassVar[str] = "ct"
+    _image: ClassVar[str] = CT.name
 
     def __init__(
         self,
@@ -298,7 +284,7 @@ class CTPFSSurvival(_ImagePFSSurvival):
         n_intervals: int = 10,
         encoder: Any = "compact",
         encoder_params: Any = None,
-        window: Any = MODALITIES["ct"].window,
+        window: Any = CT.window,
         weights: Any = None,
         finetune: Any = "frozen",
         pretrained_lr_factor: float = 0.1,
@@ -306,16 +292,13 @@ class CTPFSSurvival(_ImagePFSSurvival):
         spacing: Any = 8.0,
         augment: str | None = "light",
         embedding: int = 32,
-        hidden: int = 32,
         dropout: float = 0.2,
         max_epochs: int = 25,
         lr: float = 1e-3,
         batch_size: int = 8,
         optimizer: str = "adamw",
         weight_decay: float = 0.01,
-        lr_schedule: str | None = "cosine",
         early_stopping: bool = False,
-        validation_fraction: float = 0.2,
         patience: int = 10,
         device: str = "auto",
         precision: str = "auto",
@@ -335,16 +318,13 @@ class CTPFSSurvival(_ImagePFSSurvival):
         self.spacing = spacing
         self.augment = augment
         self.embedding = embedding
-        self.hidden = hidden
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.lr = lr
         self.batch_size = batch_size
         self.optimizer = optimizer
         self.weight_decay = weight_decay
-        self.lr_schedule = lr_schedule
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.patience = patience
         self.device = device
         self.precision = precision

@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, MODALITIES, PET
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._image_survival import CTPFSSurvival, PETPFSSurvival
@@ -79,7 +79,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
     ({'lab': 1.0}, True)
     """
 
-    _image: ClassVar[str] = "pet"
+    _image: ClassVar[str] = PET.name
     _parameter_constraints: ClassVar[dict] = {"cv": [int], "random_state": ["random_state"]}
 
     def __init__(self, *, estimators: Any = "auto", cv: int = 5, random_state: Any = None):
@@ -176,7 +176,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
         if isinstance(self.estimators, Mapping):
             models = {name: clone(one) for name, one in self.estimators.items()}
         else:
-            every = {"pet": PETPFSSurvival(), "ct": CTPFSSurvival(), "lab": LabPFSSurvival()}
+            every = {PET.name: PETPFSSurvival(), CT.name: CTPFSSurvival(), "lab": LabPFSSurvival()}
             models = {name: one for name, one in every.items() if name in cohort}
         lacking = [name for name in models if name in MODALITIES and name not in cohort]
         if lacking or not models:

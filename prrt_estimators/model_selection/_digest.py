@@ -155,7 +155,8 @@ def scorer_text(scorer: Any, *, old: bool = False) -> str:
     if old and score is not None:
         return old_scorer(score.name)
     if score is not None and public_path(function).startswith("prrt_estimators."):
-        return score.name
+        given, usual = (dict(getattr(one, "_kwargs", None) or {}) for one in (scorer, score.scorer))
+        return score.name if given == usual else f"{score.name}({stable_text(given)})"
     options = {name: getattr(scorer, name, None) for name in ("_sign", "_response_method", "_kwargs")}
     return f"{stable_text(function, old=old)}({stable_text(options, old=old)})"
 
