@@ -14,6 +14,8 @@ HOMES = {"_modalities.py", "_model_specs.py"}
 #: Lines of code that may quote a modality, by file.
 ALLOWED = {
     "_former_parameters.py": (1, "parameters of the last version were named for these two"),
+    "_forms.py": (1, "an example in a message"),
+    "_records.py": (1, "an example in a message"),
     "_validation.py": (1, "an example in a message"),
     "cohort.py": (1, "an example in a message"),
     "datasets/_tables.py": (1, "an example in a message"),

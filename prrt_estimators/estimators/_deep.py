@@ -28,9 +28,6 @@ from prrt_estimators.preprocessing._volumes import BoxInput, BoxReader
 from prrt_estimators.pretrained._branches import BranchSettings, PretrainedBranch
 from prrt_estimators.pretrained._prepare import find_branch, prepare_scans, pretrained_on, tell_of_overlap
 
-#: Share of the training patients that early stopping keeps aside.
-_HELD_BACK = 0.2
-
 
 class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, BasePFSEstimator):
     """Base of the estimators that train a `FusionNet`, whatever their target; not to be used itself.
@@ -38,8 +35,9 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
     Subclasses say which modalities they use, and have the parameters of `BRANCH_CONSTRAINTS`.
     """
 
-    #: Width of the fully connected layer; models of before may have another.
+    #: Width of the fully connected layer (models of before may have another); share that early stopping keeps aside.
     _head_width: int = 32
+    _held_back: float = 0.2
 
     # What a subclass answers --------------------------------------------------------------------------------------
 
@@ -369,7 +367,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         if not self.early_stopping:
             return None
         encoded = self._target.strata(values)
-        held = max(2, round(_HELD_BACK * len(encoded)))
+        held = max(2, round(self._held_back * len(encoded)))
         if np.bincount(encoded).min() < 2 or len(encoded) - held < 2:
             raise ValueError(
                 f"early_stopping needs at least 2 patients of each class to split; got {np.bincount(encoded).tolist()}. "

@@ -73,9 +73,7 @@ def test_an_interruption_in_a_callback_is_one():
 
 def test_a_score_of_the_validation_patients():
     score = EpochScoring(lambda net, X, y=None: 0.25, name="quarter", on_train=False, use_caching=False)
-    model = PETPFSClassifier(**TINY, early_stopping=True, patience=9, validation_fraction=0.3, callbacks=[score]).fit(
-        X, Y
-    )
+    model = PETPFSClassifier(**TINY, early_stopping=True, patience=9, callbacks=[score]).fit(X, Y)
     assert model.net_.history[:, "quarter"] == [0.25] * model.n_epochs_
 
 
@@ -94,7 +92,7 @@ def test_saved_models_and_keys_of_folds_hold_no_callback(tmp_path):
     assert "callbacks" in stable_text(PETPFSClassifier(callbacks=[Seen()]))
 
 
-@pytest.mark.parametrize("options", [{}, {"early_stopping": True, "validation_fraction": 0.3}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize("options", [{}, {"early_stopping": True}, {"optimizer": "sgd"}])
 def test_a_pickle_is_no_larger_than_the_saved_model(tmp_path, options):
     model = FusionPFSClassifier(**TINY, **options).fit(X, Y)
     saved = save_model(model, tmp_path / "model.prrt").stat().st_size
