@@ -50,7 +50,7 @@ def joined_volumes(parts: Sequence[Volumes | None], sizes: Sequence[int], name: 
     )  # fmt: skip
     if any(part is None or part.spacing is None for part in parts):
         return Volumes(whole)
-    return Volumes(whole, spacing=np.concatenate([part.spacing for part in known]))  # type: ignore[misc]
+    return Volumes(whole, spacing=np.concatenate([part.spacing for part in known]))
 
 
 def joined_tables(parts: Sequence[pd.DataFrame | None], sizes: Sequence[int]) -> pd.DataFrame:

@@ -22,8 +22,6 @@ ALLOWED = {
     "inspection/_explained_models.py": (1, "an example in a message"),
     "features/_images.py": (2, "examples of a mapping of masks in messages"),
     "cli/_model_options.py": (1, "the option --ct-weights, as the publication has it"),
-    "ingest/_convert.py": (1, "a value of the option --grid"),
-    "ingest/_ingest.py": (2, "values of the option --grid"),
     "ingest/_privacy.py": (1, "a word of headers that names nobody"),
     "ingest/_series_override.py": (1, "an example in a message"),
     "preprocessing/_scans.py": (2, "a PET and a CT that are swapped"),

@@ -10,9 +10,6 @@ import numpy as np
 
 from prrt_estimators._io import atomic_write
 
-#: What lies outside a scan: nothing taken up, air.
-OUTSIDE = {"pet": 0.0, "ct": -1024.0}
-
 
 def save(image: nib.Nifti1Image, path: Path) -> None:
     """Write voxels and affine as ``.nii.gz``: no description, no file name, no time; the same volume, the same bytes."""
