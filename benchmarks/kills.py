@@ -2,20 +2,23 @@
 
 Run from the root of the repository::
 
-    python benchmarks/kills.py --kills 50 --out docs/kills.csv
+    python benchmarks/kills.py --kills 50 --work build/kills --out docs/kills.csv
 
 Each of comparing, ingesting, pretraining and saving runs once to its end. Then it is started in a new folder, killed
 (SIGKILL) at a random moment of that time, and started again. What counts as result must be byte for byte that of the
 undisturbed run (for a saved model, whose parts hold numbers of the process that wrote them: its predictions bit for bit),
-and no half-written file may be left in the folder or in the cache.
+and no half-written file may be left in the folder or in the cache. What is done is kept in the folder of `--work`, so that the
+same command resumes.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,11 +27,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from _common import give, print_machine
 
 from prrt_estimators import load_model
+from prrt_estimators._io import atomic_write
 from prrt_estimators.datasets import make_cohort_folder
 
 _CLI = "from prrt_estimators.cli import main; main()"
@@ -72,44 +77,75 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50, help="of all commands together")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "prrt-kills")
     parser.add_argument("--out", type=Path, help="CSV file for the table")
     given = parser.parse_args()
     print_machine(1)
-    with tempfile.TemporaryDirectory() as folder:
-        table = measure(Path(folder), given.kills, given.seed)
+    given.work.mkdir(parents=True, exist_ok=True)
+    table = measure(given.work.resolve(), given.kills, given.seed)
     give(table, given.out)
     return int((table["same"] < table["kills"]).any() or table["left_over"].any())
 
 
 def measure(folder: Path, kills: int, seed: int) -> pd.DataFrame:
-    """Return one row a command."""
-    generator = random.Random(seed)
-    make_cohort_folder(folder / "cohort", 12, "nifti", volume_shape=16, random_state=0)
-    make_cohort_folder(folder / "export", 3, "dicom", volume_shape=24, ct_shape=32, random_state=0)
-    (folder / "export" / "key").write_bytes(bytes(range(32)))
+    """Return one row per command; kills that an earlier run finished are read from the folder."""
+    if not (folder / "export" / "key").exists():
+        for place in ("cohort", "export"):
+            shutil.rmtree(folder / place, ignore_errors=True)
+        make_cohort_folder(folder / "cohort", 12, "nifti", volume_shape=16, random_state=0)
+        make_cohort_folder(folder / "export", 3, "dicom", volume_shape=24, ct_shape=32, random_state=0)
+        (folder / "export" / "key").write_bytes(bytes(range(32)))
     rows = []
     commands = all_commands(folder)
     for position, command in enumerate(commands):
-        place = folder / f"{command.name} alone"
-        seconds = end(start(command, place))
-        wanted = command.result(place)
+        alone = kept(folder / f"{command.name}.json", lambda command=command: undisturbed(folder, command))
         number = kills // len(commands) + (position < kills % len(commands))
-        hit = same = left = 0
-        for k in range(number):
-            place = folder / f"{command.name} {k}"
-            process = start(command, place)
-            time.sleep(generator.uniform(0, seconds))
-            hit += process.poll() is None
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            end(start(command, place))
-            same += command.result(place) == wanted
-            left += len(half_written(place))
+        found = [
+            kept(
+                folder / f"{command.name} {k}.json",
+                lambda k=k, command=command, alone=alone: killed(folder, command, alone, seed, k),
+            )
+            for k in range(number)
+        ]
         rows.append(
-            {"command": command.name, "seconds": round(seconds, 1), "kills": number, "killed_running": hit,
-             "same": same, "left_over": left}
+            {"command": command.name, "seconds": round(alone["seconds"], 1), "kills": number}
+            | {name: sum(one[name] for one in found) for name in ("killed_running", "same", "left_over")}
         )  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a file holds, made first where there is none."""
+    if not file.exists():
+        with atomic_write(file) as temporary:
+            temporary.write_text(json.dumps(make()), encoding="utf-8")
+    return json.loads(file.read_text("utf-8"))
+
+
+def undisturbed(folder: Path, command: Command) -> dict[str, Any]:
+    """Run a command to its end."""
+    place = folder / f"{command.name} alone"
+    shutil.rmtree(place, ignore_errors=True)
+    seconds = end(start(command, place))
+    return {"seconds": seconds, "result": command.result(place)}
+
+
+def killed(folder: Path, command: Command, alone: dict[str, Any], seed: int, k: int) -> dict[str, Any]:
+    """Kill a command at a random moment, run it to its end and compare."""
+    place = folder / f"{command.name} {k}"
+    shutil.rmtree(place, ignore_errors=True)
+    process = start(command, place)
+    time.sleep(random.Random(f"{seed} {command.name} {k}").uniform(0, alone["seconds"]))
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
+    end(start(command, place))
+    same, left = command.result(place) == alone["result"], len(half_written(place))
+    if same and not left:
+        shutil.rmtree(place)
+    return {"killed_running": running, "same": same, "left_over": left}
 
 
 def all_commands(folder: Path) -> list[Command]:

@@ -7,13 +7,19 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from prrt_estimators._text import plain_text
+
 _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "jan january januar jän jänner jaen jaenner", "feb february februar feber", "mar march mär märz maerz mrz",
-            "apr april", "may mai", "jun june juni", "jul july juli", "aug august", "sep sept september",
-            "oct october okt oktober", "nov november", "dec december dez dezember",
+            "jan january januar jän jänner jaen jaenner janvier gennaio enero ocak",
+            "feb february februar feber février fevrier febbraio febrero şubat", "mar march mär märz maerz mrz mars marzo mart",
+            "apr april avril aprile abril nisan", "may mai maggio mayo mayıs", "jun june juni juin giugno junio haziran",
+            "jul july juli juillet luglio julio temmuz", "aug august août aout agosto ağustos",
+            "sep sept september septembre settembre septiembre eylül",
+            "oct october okt oktober octobre ottobre octubre ekim", "nov november novembre noviembre kasım",
+            "dec december dez dezember décembre decembre dicembre diciembre aralık",
         ),
         1,
     )
@@ -38,6 +44,9 @@ _FORMS = (
     r"(?<![\d.])(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:[T_ ]?\d{4,6}(?:\.\d+)?)?(?![\d.])",
     r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d{2}(?![\d.])",
     r"(?<![^\W_])(?<!\.)(?:0[1-9]|[12]\d|3[01])\.\s?(?:0[1-9]|1[0-2])\.(?!\d)",
+    rf"(?<![\d.,-]){_D}[ _]{_M}[ _](?:19|20)\d{{2}}(?!\d)|(?<![\d.,-])(?:19|20)\d{{2}}[ _]{_M}[ _]{_D}(?!\d)",
+    # The day of the year.
+    r"(?<![\d.,/-])(?:19|20)\d{2}-(?:00[1-9]|0[1-9]\d|[12]\d{2}|3[0-5]\d|36[0-6])(?![\d-])",
     r"\d{4}\s?年\s?\d{1,2}\s?月(?:\s?\d{1,2}\s?日)?",
     # Month and year, week and year, quarter and year.
     rf"(?<![\d.,/-]){_M}\s?[/-]\s?(?:19|20)\d{{2}}(?![\d/-])",
@@ -50,12 +59,14 @@ _ANY = re.compile("|".join(f"(?:{form})" for form in _FORMS), re.I)
 #: A year beside the name of a month; one alone is a number like others.
 _MONTH_YEAR = re.compile(
     rf"(?<![^\W_]){_MONTH.replace('?P<month>', '?:')}[\s.,_/'-]*(?:19|20)\d{{2}}(?!\d)"
+    rf"|(?<![^\W_]){_MONTH.replace('?P<month>', '?:')}\s?['’-]\s?\d{{2}}(?![\d.])"
     rf"|(?<!\d)(?:19|20)\d{{2}}[\s._/-]*{_MONTH.replace('?P<month>', '?:')}(?![^\W_])",
     re.I,
 )
 #: In texts of people, also a month and year with a point, which would be a number in a table.
 _SPOKEN = re.compile(r"(?<![\d.,])(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}(?!\d)")
 _PATTERNS = (*_NAMED, _ANY, _MONTH_YEAR)
+_ALIKE = dict.fromkeys(map(ord, "‐‑‒–—−"), "-") | dict.fromkeys(map(ord, "·•∙․"), ".")
 #: Spreadsheets count days from here.
 _DAY_ZERO = datetime.date(1899, 12, 30)
 _FIRST, _LAST = datetime.date(1900, 1, 1), datetime.date(2100, 12, 31)
@@ -96,14 +107,26 @@ def has_date(text: str, *, spoken: bool = True) -> bool:
     >>> [has_date(text) for text in ("Wert am 17.03.2021", "06-Jan-2020", "Ki-67", "1.2.840", "SUV 3.2 to 4.1")]
     [True, True, False, False, False]
     """
+    text = _plainly(text)
     return any(pattern.search(text) for pattern in _PATTERNS) or (spoken and _SPOKEN.search(text) is not None)
 
 
 def without_dates(text: str, mark: str = "***", *, spoken: bool = True) -> str:
     """Return a text with a mark in place of each date."""
+    if has_date(text, spoken=spoken):
+        text = _plainly(text)
     for pattern in (*_PATTERNS, *((_SPOKEN,) if spoken else ())):
         text = pattern.sub(mark, text)
     return text
+
+
+def _plainly(text: str) -> str:
+    """Return a text with one kind of digits, dashes and points, and without invisible signs."""
+    if text.isascii():
+        return text
+    # Blanks at the ends stay, which `plain_text` removes.
+    inside = plain_text(f"|{text}|")[1:-1]
+    return inside.translate(_ALIKE)
 
 
 def day_of_number(value: Any) -> datetime.date | None:

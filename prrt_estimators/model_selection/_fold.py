@@ -9,7 +9,6 @@ import json
 import sys
 import time
 import traceback
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from sklearn import get_config
 from sklearn.base import clone
 from sklearn.metrics import check_scoring
 
+from prrt_estimators._captured_warnings import captured_warnings
 from prrt_estimators._io import atomic_write
 from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
@@ -139,8 +139,7 @@ def run_fold(
         "key": task.key, "model": task.model, "repeat": split.repeat, "fold": split.fold, "seed": task.seed,
         "threads": task.threads, "status": "ok",
     }  # fmt: skip
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with captured_warnings() as caught:
         try:
             with fixed_threads(task.threads):
                 _fit_and_score(record, task, X, y, sample_weight, scorers)

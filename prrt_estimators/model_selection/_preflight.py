@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import get_scorer
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._captured_warnings import captured_warnings
 from prrt_estimators._targets import Target, target_of
 from prrt_estimators.exceptions import (
     CohortError,
@@ -61,8 +62,7 @@ def prepare_models(
     """
     problems: dict[Problem, None] = {}
     unable: dict[str, MissingModalityError] = {}
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with captured_warnings() as caught:
         for name, estimator in models.items():
             _prepare_one(name, estimator, X, progress, problems, unable)
     if problems:

@@ -13,6 +13,7 @@ from typing import Any
 from sklearn.exceptions import InconsistentVersionWarning
 
 from prrt_estimators import estimators
+from prrt_estimators._captured_warnings import captured_warnings, tell_again
 from prrt_estimators._former_parameters import present_parameters
 from prrt_estimators.estimators._saved_state import SavedState
 from prrt_estimators.exceptions import (
@@ -78,9 +79,7 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | No
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unless_ours(error, f"{file.name} holds no model that can be read. Fetch it again.") from error
     try:
-        with warnings.catch_warnings():
-            # What scikit-learn says of another version the probe below says better.
-            warnings.simplefilter("ignore", InconsistentVersionWarning)
+        with captured_warnings() as heard:
             estimator = _restored(config, parts, dict(encoders or {}), file.name)
             # A file of the first format has nothing to compare, but that it predicts at all is seen here, not later.
             difference = probe_difference(estimator, config.get("probe", {}))
@@ -92,6 +91,8 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | No
         raise _unless_ours(
             error, f"{file.name} cannot be read with the versions here ({told}). {remedy(saved)}"
         ) from error
+    # What scikit-learn says of another version the probe says better.
+    tell_again(heard, but=(InconsistentVersionWarning,))
     _tell(file.name, difference, saved, older="probe" not in config)
     return estimator
 

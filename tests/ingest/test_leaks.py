@@ -14,7 +14,30 @@ from prrt_estimators.ingest import ingest
 
 PEOPLE = ["MUELLER^HEINRIKE", "Lukasiewicz^Zdzislawa", "Soerensen^Aksel", "YILDIZ^GULBEN"]
 IN_THE_TABLE = ["Müller", "Łukasiewicz", "Sørensen", "Yıldız"]
-DATES = ["06-Jan-2020", "6. Januar 2020", "01/2020", "20200106", "06.01.2020", "January 6, 2020", "2020-W02"]
+DATES = [
+    *(
+        "06-Jan-2020",
+        "6. Januar 2020",
+        "01/2020",
+        "20200106",
+        "06.01.2020",
+        "January 6, 2020",
+        "2020-W02",
+        "2020-01-06",
+        "6.1.20",
+    ),
+    *(
+        "06/01/2020",
+        "Jan 2020",
+        "6 January 2020",
+        "2020/01/06",
+        "06Jan2020",
+        "6th January 2020",
+        "06 01 2020",
+        "06_01_2020",
+    ),
+    *("2020-006", "6 janvier 2020", "06–01–2020", "６.１.２０２０", "Januar '20"),
+]
 SECRETS = [
     *("müller", "mueller", "łukasiewicz", "lukasiewicz", "sørensen", "soerensen", "sorensen", "yıldız", "yildiz", "heinrike"),
     *("sonnenhang", "sn48213", "petraum9", "acc55512", "quarzfels", "dr. huber", "versnr998877", "43836", "1578268800"),
@@ -24,6 +47,7 @@ SECRETS = [
 
 def plant(ds):
     """Write what identifies a place, a device and a day wherever it may stand."""
+    ds.SpecificCharacterSet = "ISO_IR 192"
     ds.InstitutionName, ds.StationName, ds.DeviceSerialNumber = "Klinikum Sonnenhang", "PETRAUM9", "SN48213"
     ds.ManufacturerModelName = "Biograph Sonnenhang"
     ds.SoftwareVersions = ["VG60", "SN48213", *DATES]
@@ -47,7 +71,7 @@ def leaky(tmp_path_factory):
         change(paths, plant)
         change(paths, lambda ds, name=name: setattr(ds, "PatientName", name))
         for path in paths:
-            path.rename(path.with_name(f"{name.split('^')[0]} {DATES[0]} {path.name}"))
+            path.rename(path.with_name(f"{name.split('^')[0]} {DATES[0]} {DATES[-5]} {path.name}"))
     table = clinical(folder)
     for number, name in enumerate(IN_THE_TABLE):
         table[f"Zentrum {number}"] = [name, name, "Nord", "Nord"]

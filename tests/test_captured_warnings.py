@@ -1,0 +1,84 @@
+"""Warnings in threads: each hears its own, and nothing of it is left behind."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+
+import pandas as pd
+import pytest
+
+from prrt_estimators import LabPFSClassifier, load_model, save_model
+from prrt_estimators._captured_warnings import captured_warnings, tell_again
+
+
+def state():
+    """Return what of the process `captured_warnings` changes."""
+    return [repr(one) for one in warnings.filters], warnings.showwarning
+
+
+def test_two_threads_that_overlap_hear_their_own_and_leave_nothing():
+    before = state()
+    first_in, second_in, first_out = (threading.Event() for _ in range(3))
+    heard = {}
+
+    def first():
+        with captured_warnings() as mine:
+            first_in.set()
+            assert second_in.wait(20)
+            warnings.warn("of the first", UserWarning, stacklevel=1)
+        heard["first"] = [str(one.message) for one in mine]
+        first_out.set()
+
+    def second():
+        assert first_in.wait(20)
+        with captured_warnings() as mine:
+            second_in.set()
+            assert first_out.wait(20)
+            warnings.warn("of the second", UserWarning, stacklevel=1)
+        heard["second"] = [str(one.message) for one in mine]
+
+    threads = [threading.Thread(target=one) for one in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert heard == {"first": ["of the first"], "second": ["of the second"]}
+    assert state() == before
+
+
+def test_nested_lists_hear_the_inner_warnings_once():
+    with captured_warnings() as outer:
+        with captured_warnings() as inner:
+            warnings.warn("inside", UserWarning, stacklevel=1)
+        warnings.warn("outside", UserWarning, stacklevel=1)
+    assert [str(one.message) for one in inner] == ["inside"]
+    assert [str(one.message) for one in outer] == ["outside"]
+
+
+def test_it_is_set_back_after_an_error():
+    before = state()
+    with pytest.raises(RuntimeError), captured_warnings():
+        raise RuntimeError
+    assert state() == before
+
+
+def test_warnings_are_told_again_but_for_some():
+    with captured_warnings() as heard:
+        warnings.warn("kept", UserWarning, stacklevel=1)
+        warnings.warn("dropped", FutureWarning, stacklevel=1)
+    with pytest.warns(UserWarning, match="kept") as told:
+        tell_again(heard, but=(FutureWarning,))
+    assert len(told) == 1
+
+
+def test_models_loaded_in_threads_leave_the_filters_as_they_were(tmp_path):
+    table = pd.DataFrame({"a": range(8), "b": [3.0, 1, 4, 1, 5, 9, 2, 6]})
+    save_model(LabPFSClassifier(n_estimators=3, random_state=0).fit(table, [0, 1] * 4), tmp_path / "m.prrt")
+    before = state()
+    threads = [threading.Thread(target=load_model, args=(tmp_path / "m.prrt",)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert state() == before
