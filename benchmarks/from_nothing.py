@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, StratifiedShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -29,7 +30,11 @@ from prrt_estimators.preprocessing import LabPreprocessor
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 MARKS = ("<!-- from nothing -->\n", "<!-- end of nothing -->")
 SEEDS = range(10)
-PATIENTS, NOISE_COLUMNS, CHOSEN, EPOCHS, SEEDS_TRIED = 116, 2000, 20, 100, 60
+PATIENTS, NOISE_COLUMNS, CHOSEN, SEEDS_TRIED = 116, 2000, 20, 200
+#: Where the epoch is chosen: folds, restarts, epochs of each; columns that a restart, or a lucky model, looks at.
+EPOCH_FOLDS, RESTARTS, EPOCHS, COLUMNS = 10, 10, 40, 8
+#: How much a person's values change between two visits, in standard deviations over persons.
+CHANGE = 0.15
 
 Pair = tuple[float, float]
 
@@ -70,34 +75,42 @@ def chosen_outside(_: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Pa
 
 
 def best_epoch(X: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Pair:
-    """The epoch that is reported is the one that did best on the test fold."""
+    """Of each fold the epoch, and the one of ten restarts, are reported that did best on the test patients."""
     best, last = [], []
-    wide = np.c_[X, rng.normal(size=(len(y), 100))]
-    for train, test in folds_of(y, 0):
-        scale = StandardScaler().fit(wide[train])
-        model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=0.05, alpha=1e-6, random_state=0)
-        curve = []
-        for _ in range(EPOCHS):
-            model.partial_fit(scale.transform(wide[train]), y[train], classes=[0, 1])
-            curve.append(roc_auc_score(y[test], model.decision_function(scale.transform(wide[test]))))
-        best.append(max(curve))
-        last.append(curve[-1])
+    for train, test in StratifiedKFold(EPOCH_FOLDS, shuffle=True, random_state=0).split(y, y):
+        scale = StandardScaler().fit(X[train])
+        curves = []
+        for _ in range(RESTARTS):
+            columns = rng.permutation(X.shape[1])[:COLUMNS]
+            inside, outside = (scale.transform(X[rows])[:, columns] for rows in (train, test))
+            model = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=2.0, alpha=1e-6, random_state=0)
+            for _ in range(EPOCHS):
+                model.partial_fit(inside, y[train], classes=[0, 1])
+                curves.append(auroc(y[test], model.decision_function(outside)))
+        best.append(max(curves))
+        last.append(curves[EPOCHS - 1])  # the last epoch of the first restart, fixed before anything was seen
     return float(np.mean(best)), float(np.mean(last))
 
 
-def one_repeat(X: np.ndarray, y: np.ndarray, _: np.random.Generator) -> Pair:
-    """Of many seeds of the splits and subsets of columns, the luckiest is reported, run once."""
+def auroc(y: np.ndarray, values: np.ndarray) -> float:
+    """Return the AUROC by ranks, which is quicker than scikit-learn's for a dozen patients."""
+    ranks, positive = rankdata(values)[y == 1], np.count_nonzero(y)
+    return float((ranks.sum() - positive * (positive + 1) / 2) / (positive * (len(y) - positive)))
+
+
+def one_split(X: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Pair:
+    """One tenth of the patients is held out, once; of many seeds of split and columns the luckiest is reported."""
     scores = []
-    for seed in range(SEEDS_TRIED):
-        columns = np.random.default_rng(seed).permutation(X.shape[1])[:8]
-        scores.append(score(linear(), X[:, columns], y, folds_of(y, seed)))
+    for train, test in StratifiedShuffleSplit(SEEDS_TRIED, test_size=0.1, random_state=0).split(y, y):
+        columns = rng.permutation(X.shape[1])[:COLUMNS]
+        scores.append(score(linear(), X[:, columns], y, [(train, test)]))
     return max(scores), float(np.mean(scores))
 
 
 def person_twice(X: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Pair:
     """Each person stands in the table twice, before and after a second course, and the folds do not know."""
     person = np.tile(np.arange(len(y)), 2)
-    twice = np.vstack([X, X + 0.3 * rng.normal(size=X.shape) * X.std(axis=0)])
+    twice = np.vstack([X, X + CHANGE * rng.normal(size=X.shape) * X.std(axis=0)])
     both = np.tile(y, 2)
     forest = RandomForestClassifier(100, random_state=0)
     honest = StratifiedGroupKFold(3, shuffle=True, random_state=0).split(twice, both, person)
@@ -107,8 +120,8 @@ def person_twice(X: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Pair
 WAYS: dict[str, Callable[[np.ndarray, np.ndarray, np.random.Generator], Pair]] = {
     "an outcome column among the predictors": outcome_column,
     "columns chosen outside the fold": chosen_outside,
-    "the best epoch on the test fold": best_epoch,
-    "the luckiest of many single runs": one_repeat,
+    "the best epoch and restart on the test fold": best_epoch,
+    "the luckiest of many single splits": one_split,
     "one person twice": person_twice,
 }
 

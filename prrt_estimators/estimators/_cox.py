@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from prrt_estimators._classes import check_labels, check_same_order
 from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
@@ -149,7 +150,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
 
         Parameters
         ----------
-        X : array or DataFrame of shape (n, n_features)
+        X : array, DataFrame or Cohort with ``"lab"`` of shape (n, n_features)
             Numbers; NaN where a value is missing.
         y : array of shape (n,)
             1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
@@ -167,7 +168,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         for name, values in (("y", y), ("sample_weight", sample_weight), ("time", time), ("event", event)):
             check_same_order(X, values, ("X", name))
         check_labels(y)
-        X, y = validate_data(self, as_frame(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
+        X, y = validate_data(self, _table(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
@@ -252,7 +253,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
             adds nothing.
         """
         check_is_fitted(self)
-        X = validate_data(self, as_frame(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        X = validate_data(self, _table(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.nan_to_num(self.scaler_.transform(X)) @ self.coef_
 
     def _fit_class(self, Z: np.ndarray, encoded: np.ndarray, weights: np.ndarray, direction: np.ndarray) -> None:
@@ -288,3 +289,8 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         tags.classifier_tags.multi_class = False
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _table(X: Any) -> Any:
+    """Return the table of X: the laboratory values of a cohort, anything else as it is."""
+    return X["lab"] if isinstance(X, Cohort) and "lab" in X else as_frame(X)

@@ -1,5 +1,6 @@
 """What moves a model's predictions: laboratory values, modalities, feature space and maps."""
 
+from prrt_estimators.inspection._coefficients import block_contributions, coefficient_table
 from prrt_estimators.inspection._embedding import (
     OutOfFoldFeatures,
     class_separation,
@@ -29,7 +30,9 @@ __all__ = [
     "PermutationImportance",
     "SaliencyMaps",
     "attribution_in_regions",
+    "block_contributions",
     "class_separation",
+    "coefficient_table",
     "correlated_groups",
     "forest_importance",
     "grouped_permutation_importance",

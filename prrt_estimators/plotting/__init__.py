@@ -1,6 +1,7 @@
 """Figures of a comparison as scikit-learn Displays: numbers first, then the drawing."""
 
 from prrt_estimators.plotting._calibration import CalibrationDisplay
+from prrt_estimators.plotting._coefficients import CoefficientDisplay
 from prrt_estimators.plotting._curves import PrecisionRecallDisplay, RocDisplay
 from prrt_estimators.plotting._embedding import EmbeddingDisplay
 from prrt_estimators.plotting._importance import ImportanceDisplay
@@ -14,6 +15,7 @@ from prrt_estimators.plotting._style import OKABE_ITO, model_label, save_figure,
 __all__ = [
     "OKABE_ITO",
     "CalibrationDisplay",
+    "CoefficientDisplay",
     "EmbeddingDisplay",
     "ImportanceDisplay",
     "KaplanMeierDisplay",

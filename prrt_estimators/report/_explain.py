@@ -24,6 +24,7 @@ from prrt_estimators.inspection import (
     shap_importance,
     shap_values,
 )
+from prrt_estimators.inspection._coefficients import has_coefficients
 from prrt_estimators.inspection._explained_models import FittedFolds
 from prrt_estimators.model_selection import bootstrap_interval
 from prrt_estimators.model_selection._descriptions import counted
@@ -34,6 +35,7 @@ from prrt_estimators.plotting import (
     model_label,
 )
 from prrt_estimators.plotting._style import offscreen
+from prrt_estimators.report._coefficients import add_coefficients, coefficients_of_all, linear_model
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
 from prrt_estimators.report._shap_figures import draw_beeswarm, draw_scatter
@@ -42,7 +44,7 @@ Progress = Callable[[str], None]
 
 
 class NothingToExplainError(ValueError):
-    """No model has a forest or looks at scans."""
+    """No model has a forest, has coefficients or looks at scans with a network."""
 
 
 @offscreen()
@@ -62,8 +64,9 @@ def explain_models(
 ) -> Path:
     """Explain models out of fold: every patient by a model that never saw them.
 
-    The first model with a forest explains the laboratory values; one that looks at scans explains modalities, feature
-    space and maps.
+    The first model with coefficients shows them, with the part of published directions and what each block adds; the first
+    with a forest explains the laboratory values; one that looks at scans with a network explains modalities, feature space
+    and maps.
 
     Parameters
     ----------
@@ -105,17 +108,21 @@ def explain_models(
     tell = progress or (lambda _: None)
     X, y = as_cohort(X), np.asarray(y)
     splits = list(check_cv(cv, y, classifier=True).split(X, y))
-    forest, scans = _forest(models), _with_scans(models, X, summary, scans)
-    if forest is None and scans is None:
+    forest, scans, linear = _forest(models), _with_scans(models, X, summary, scans), linear_model(models)
+    if forest is None and scans is None and linear is None:
         names = ", ".join(models)
         raise NothingToExplainError(
-            f"nothing to explain: {f'none of the models {names}' if names else 'no model'} has a forest or looks at scans."
+            f"nothing to explain: {f'none of the models {names}' if names else 'no model'} has a forest, has coefficients "
+            "or looks at scans with a network."
         )
     out = ExplanationFolder(folder, "What the models go by")
     out.open(
         f"{counted(len(X), 'patient')}. Every patient is explained by a model that was trained without them, "
         f"{counted(len(splits), 'fold')}."
     )
+    if linear is not None:
+        tell(f"{linear}: coefficients")
+        coefficients_of_all(out, models[linear], X, y, linear)
     if forest is not None and "lab" in X:
         tell(f"{forest}: importance and SHAP values of {counted(X['lab'].shape[1], 'column')}")
         _labs(out, models[forest], X, y, splits, forest, random_state)
@@ -184,6 +191,9 @@ def explain_model(
         interval = (found.low, found.high)
         out.open(f"On these patients its AUROC is {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}).")
     used = getattr(estimator, "modalities_", ("lab",))
+    if has_coefficients(estimator):
+        tell("coefficients")
+        add_coefficients(out, estimator, X, name)
     if "lab" in used and "lab" in X:
         tell("SHAP values of the laboratory columns")
         explanation = shap_values(estimator, X, background=X, random_state=random_state)
@@ -193,7 +203,7 @@ def explain_model(
     if len(used) > 1:
         tell("what each modality adds")
         _modalities(out, modality_shapley(estimator, X), y, name)
-    if any(modality in IMAGING and modality in X for modality in used):
+    if hasattr(estimator, "net_") and any(modality in IMAGING and modality in X for modality in used):
         tell("maps")
         chosen = most_telling(p_long, (p_long >= 0.5).astype(int), n_patients)
         traced = FoundMaps()
