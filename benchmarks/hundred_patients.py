@@ -189,7 +189,8 @@ def without_scans(out: Path, case: Case, seed: int, found: pd.DataFrame) -> pd.D
     file = file_of(out, _BY_NAME[f"no_{case.lack}"], seed)
     table = pd.read_csv(file, index_col="patient_id", dtype={"patient_id": str}).filter(like="found__")
     less = table.rename(columns=lambda c: c.partition("__")[2])
-    return found.where(~_third(len(found), seed)[:, None], less.loc[found.index, found.columns])
+    kept = np.broadcast_to(~_third(len(found), seed)[:, None], found.shape)
+    return found.where(kept, less.loc[found.index].reindex(columns=found.columns))
 
 
 def _third(n: int, seed: int) -> np.ndarray:
