@@ -217,7 +217,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         """
         check_is_fitted(self)
         score = self.score_samples(X)
-        warn_of_nothing(empty_rows(X), None, type(self).__name__)
+        warn_of_nothing(empty_rows(_table(X)), None, type(self).__name__)
         if self.learnt_from_ == "time":
             long = np.exp(-self.cumulative_hazard_ * np.exp(-score))
         else:
