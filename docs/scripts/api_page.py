@@ -65,7 +65,8 @@ PROVISIONAL = {
     "prrt_estimators.dicom": "* -read_ct -read_pet -suv_factors",
     "prrt_estimators.ingest": "* -ingest -IngestResult",
     "prrt_estimators.inspection": (
-        "attribution_in_regions class_separation correlated_groups label_randomisation map_similarity randomise_weights "
+        "attribution_in_regions block_contributions class_separation coefficient_table correlated_groups label_randomisation "
+        "map_similarity randomise_weights "
         "summarise_regions umap_embedding weight_randomisation OutOfFoldFeatures PermutationImportance SaliencyMaps"
     ),
     "prrt_estimators.metrics": (
@@ -78,7 +79,7 @@ PROVISIONAL = {
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
         "BASELINES CONFIGURATIONS MODEL_NAMES log_to_mlflow"
     ),
-    "prrt_estimators.plotting": "OKABE_ITO model_label style_context",
+    "prrt_estimators.plotting": "CoefficientDisplay OKABE_ITO model_label style_context",
     "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
     "prrt_estimators.phantoms": "*",
