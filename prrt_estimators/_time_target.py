@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.utils.validation import _num_samples
 
 from prrt_estimators._survival import as_survival, censoring_curve
 from prrt_estimators._targets import CheckedTarget
@@ -78,7 +79,7 @@ class TimeTarget:
         """
         if y is None:
             raise ValueError(f"{estimator} requires y to be passed, but the target y is None")
-        survival = as_survival(y, n=None if X is None else _length(X))
+        survival = as_survival(y, n=None if X is None else _num_samples(X))
         if not survival["event"].any():
             raise ValueError(
                 f"none of the {len(survival)} patients progressed; {estimator} has nothing to learn from. Check the "
@@ -160,7 +161,3 @@ class TimeTarget:
             return np.empty(0)
         shares = np.linspace(0, 1, min(self.n_intervals, len(times)) + 1)[1:]
         return np.unique(np.quantile(times, shares, method="inverted_cdf"))
-
-
-def _length(X: Any) -> int:
-    return int(X.shape[0]) if hasattr(X, "shape") else len(X)

@@ -12,6 +12,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from prrt_estimators._modalities import CT, MODALITIES, PET
+from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._image_survival import CTPFSSurvival, PETPFSSurvival
@@ -170,7 +171,10 @@ class LateFusionPFSSurvival(ProportionalHazards):
 
     def _blocks_of(self, X: Any) -> Cohort:
         cohort = self._cohort(X)
-        return as_cohort(X, image=self._image) if cohort is None else cohort
+        if cohort is not None:
+            return cohort
+        table = as_frame(X)
+        return as_cohort(table.reset_index(drop=True) if hasattr(table, "reset_index") else table, image=self._image)
 
     def _models(self, cohort: Cohort) -> dict[str, Any]:
         if isinstance(self.estimators, Mapping):

@@ -12,7 +12,7 @@ from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._survival import StepCurve, as_survival
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.estimators._base import BasePFSEstimator
-from prrt_estimators.metrics import uno_c
+from prrt_estimators.metrics._survival_entries import uno_c_in_reach
 
 
 class BasePFSSurvival(BasePFSEstimator):
@@ -93,6 +93,9 @@ class BasePFSSurvival(BasePFSEstimator):
     def score(self, X: Any, y: Any) -> float:
         """Return Uno's C of the risks, censoring weighted as among the training patients.
 
+        Progressions count up to the time at which still a fifth of the training patients would be followed, as in
+        ``scoring="uno_c"``.
+
         Parameters
         ----------
         X : Cohort, mapping, DataFrame or array
@@ -107,7 +110,7 @@ class BasePFSSurvival(BasePFSEstimator):
         check_same_order(as_frame(X), y, ("X", "y"))
         risk = self.predict(X)
         curve = StepCurve(self.censoring_["time"], self.censoring_["survival"])
-        return uno_c(as_survival(y, n=len(risk)), risk, train=curve)
+        return uno_c_in_reach(as_survival(y, n=len(risk)), risk, train=curve)
 
     def _hazards(self, X: Any, times: np.ndarray) -> np.ndarray:
         raise NotImplementedError  # pragma: no cover - every estimator defines it

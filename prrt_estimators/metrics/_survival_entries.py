@@ -32,6 +32,10 @@ Curves = Callable[[np.ndarray], np.ndarray]
 RISK, CURVES = "predict", "predict_survival_function"
 
 
+#: Share of training patients who would still be followed, up to which progressions count in the registered score.
+_REACH = 0.2
+
+
 class SurvivalScorer(_Scorer):
     """scikit-learn's scorer, whose function gets risks or curves, and how the training patients were censored.
 
@@ -111,6 +115,17 @@ def _inside(curve: Any, moments: np.ndarray) -> np.ndarray:
     return np.clip(moments, *domain)
 
 
+def uno_c_in_reach(y_true: Any, y_score: Any, *, train: Any = None) -> float:
+    """Return Uno's C of progressions up to the time at which still a fifth of the training patients would be followed.
+
+    Later ones would count up to thousandfold, so that one pair decides the score.
+    """
+    y = as_survival(y_true)
+    curve = train if isinstance(train, StepCurve) else censoring_curve(y if train is None else as_survival(train))
+    late = curve.times[curve.values < _REACH]
+    return uno_c(y, y_score, train=curve, tau=float(late[0]) if len(late) else None)
+
+
 def _auc_at(y_true: Any, y_score: Any, *, train: Any = None, horizon: float = 12.0) -> float:
     return cumulative_dynamic_auc(y_true, y_score, [horizon], train=train)[1]
 
@@ -174,7 +189,7 @@ def _nothing(name: str, why: str) -> float:
 
 #: What `_score.py` makes entries of: name, title, function, chance, greater is better, response, limits.
 ENTRIES: tuple[tuple[Any, ...], ...] = (
-    ("uno_c", "Uno's C", uno_c, 0.5, True, RISK, (0.0, 1.0)),
+    ("uno_c", "Uno's C", uno_c_in_reach, 0.5, True, RISK, (0.0, 1.0)),
     ("harrell_c", "Harrell's C", harrell_c, 0.5, True, RISK, (0.0, 1.0)),
     ("auc_horizon", "AUC at the horizon", _auc_at, 0.5, True, RISK, (0.0, 1.0)),
     ("neg_brier_horizon", "Brier at the horizon", _brier_at, None, False, CURVES, None),
@@ -186,9 +201,19 @@ ENTRIES: tuple[tuple[Any, ...], ...] = (
 
 
 def known_to_sklearn(scorers: dict[str, Any]) -> None:
-    """Let ``scoring="uno_c"`` and the like be found by scikit-learn, which has no public way to add a name."""
+    """Let ``scoring="uno_c"`` and the like be found by scikit-learn, which has no public way to add a name.
+
+    Searches and `cross_val_score` hold the names that were known when they were imported; theirs are added to.
+    """
+    from sklearn import inspection, metrics, model_selection
     from sklearn.metrics import _scorer
+    from sklearn.utils._param_validation import StrOptions
 
     with contextlib.suppress(AttributeError):
         for name, scorer in scorers.items():
             _scorer._SCORERS.setdefault(name, scorer)
+        for tool in [tool for room in (inspection, metrics, model_selection) for tool in vars(room).values()]:
+            constraints = getattr(tool, "_parameter_constraints", getattr(tool, "_skl_parameter_constraints", {}))
+            kinds = constraints.get("scoring", ()) if isinstance(constraints, dict) else ()
+            for kind in (one for one in kinds if isinstance(one, StrOptions)):
+                kind.options.update(scorers)

@@ -28,13 +28,17 @@ class OfNumbers:
     """Takes a number or label for each patient, as the checks give it, as the time of a progression."""
 
     def fit(self, X, y, sample_weight=None):
-        if y is not None:
-            values = column_or_1d(y, warn=True)
-            if values.dtype.kind == "f" and not np.isfinite(values).all():
-                raise ValueError("Input y contains NaN or infinity")
-            rank = np.unique(values, return_inverse=True)[1]
-            y = {"event": np.ones(len(rank), bool), "time": 1.0 + rank}
-        return super().fit(X, y, sample_weight)
+        return super().fit(X, None if y is None else self._times(y), sample_weight)
+
+    def score(self, X, y):
+        return super().score(X, self._times(y))
+
+    def _times(self, y):
+        values = column_or_1d(y, warn=True)
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError("Input y contains NaN or infinity")
+        rank = np.unique(values, return_inverse=True)[1]
+        return {"event": np.ones(len(rank), bool), "time": 1.0 + rank}
 
 
 class CoxPFSSurvivalOfNumbers(OfNumbers, CoxPFSSurvival):

@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators import Cohort, load_model, save_model
-from prrt_estimators._survival import as_survival, kaplan_meier
+from prrt_estimators._survival import as_survival, censoring_curve, kaplan_meier
 from prrt_estimators.estimators import (
     BlockFusionPFSSurvival,
     CoxPFSSurvival,
@@ -71,7 +71,8 @@ def test_a_planted_effect_is_found_and_curves_fall(model):
         warnings.simplefilter("error")
         model.fit(table, y)
     assert model.score(new, y_new) > 0.68
-    assert model.score(new, y_new) == uno_c(y_new, model.predict(new), train=y)
+    tau = censoring_curve(y).times[censoring_curve(y).values < 0.2].min(initial=np.inf)
+    assert model.score(new, y_new) == uno_c(y_new, model.predict(new), train=y, tau=tau)
     times = np.array([0.0, 3.0, 12.0, 12.5, 40.0, 500.0])
     curves = model.predict_survival_function(new, times)
     assert ((curves >= 0) & (curves <= 1)).all()
@@ -135,7 +136,7 @@ def test_fixed_ridge_and_baseline_agree_with_lifelines():
     scaled = pd.DataFrame(model.scaler_.transform(X.to_numpy()), columns=["a", "b"]).assign(t=y["time"], e=y["event"])
     fitted = lifelines.CoxPHFitter().fit(scaled, "t", "e")
     np.testing.assert_allclose(model.coef_, fitted.params_, atol=1e-4)
-    times = [5.0, 12.0]
+    times = np.sort(y["time"][y["event"]])[[10, 30]]  # between progressions lifelines interpolates
     expected = fitted.predict_survival_function(scaled, times=times).T
     np.testing.assert_allclose(model.predict_survival_function(X, times), expected, atol=2e-4)
 
@@ -245,8 +246,11 @@ def test_the_scorer_learns_censoring_from_the_training_patients():
     from sklearn.metrics import get_scorer
 
     risk = piped.predict(numbers.iloc[test])
-    assert get_scorer("uno_c")(piped, numbers.iloc[test], y[test]) == uno_c(y[test], risk, train=y[train])
-    assert uno_c(y[test], risk, train=y[train]) != uno_c(y[test], risk)
+    curve = censoring_curve(y[train])
+    tau = curve.times[curve.values < 0.2].min(initial=np.inf)
+    found = get_scorer("uno_c")(piped, numbers.iloc[test], y[test])
+    assert found == uno_c(y[test], risk, train=y[train], tau=tau)
+    assert found != uno_c(y[test], risk, tau=tau)
     curves = survival_curves(piped, numbers.iloc[test], [12.0])
     inner = piped[-1].predict_survival_function(piped[:-1].transform(numbers.iloc[test]), [12.0])
     np.testing.assert_array_equal(curves, inner)
