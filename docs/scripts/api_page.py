@@ -29,6 +29,7 @@ ROOMS = {
     "prrt_estimators.datasets": "Cohorts from tables, and synthetic ones.",
     "prrt_estimators.dicom": "Scanner files to volumes in SUVbw and HU.",
     "prrt_estimators.ingest": "Whole exports to pseudonymous cohorts, and lesions back into their studies.",
+    "prrt_estimators.evaluation": "Calibration, decisions, subgroups, other centres and cohorts, stability, sample size.",
     "prrt_estimators.model_selection": "Comparing models, and the statistics of comparison.",
     "prrt_estimators.metrics": "Scores beyond those of scikit-learn.",
     "prrt_estimators.inspection": "What moves a model's predictions: laboratory values, modalities, feature space and maps.",
@@ -60,6 +61,7 @@ CONSTANTS = {
 #: Public names that may still change in any release: "*" for all of a room, except those listed after it with a minus.
 PROVISIONAL = {
     "prrt_estimators.contours": "*",
+    "prrt_estimators.evaluation": "*",
     "prrt_estimators.networks": "*",
     "prrt_estimators.pretrained": "* -WEIGHTS",
     "prrt_estimators.dicom": "* -read_ct -read_pet -suv_factors",
@@ -72,14 +74,17 @@ PROVISIONAL = {
     "prrt_estimators.metrics": (
         "SCORES Score auprc_of_chance find_score CalibrationLine loess_calibration DCalibration brier_survival "
         "cumulative_dynamic_auc d_calibration harrell_c integrated_brier restricted_mean_survival survival_calibration "
-        "survival_curves uno_c"
+        "survival_curves uno_c choose_threshold decision_scores"
     ),
     "prrt_estimators.model_selection": (
         "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
-        "BASELINES CONFIGURATIONS MODEL_NAMES log_to_mlflow"
+        "BASELINES CONFIGURATIONS MODEL_NAMES TunedClassifier log_to_mlflow"
     ),
-    "prrt_estimators.plotting": "CoefficientDisplay OKABE_ITO model_label style_context",
+    "prrt_estimators.plotting": (
+        "CoefficientDisplay OKABE_ITO model_label style_context DecisionCurveDisplay ForestPlotDisplay MeanRocDisplay "
+        "MeanPrecisionRecallDisplay"
+    ),
     "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
     "prrt_estimators.phantoms": "*",

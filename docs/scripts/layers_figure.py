@@ -18,6 +18,7 @@ TARGET = ROOT / "docs" / "images" / "layers.svg"
 ROOMS = {
     "cli": "the prrt command",
     "report": "one page of HTML",
+    "evaluation": "calibration, decisions, other cohorts",
     "model_selection": "comparisons, resumable runs, statistics",
     "plotting": "Displays",
     "persistence": "saved models",

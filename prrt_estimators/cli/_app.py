@@ -12,6 +12,7 @@ from prrt_estimators.cli import (
     _check,
     _compare,
     _demo,
+    _evaluate,
     _explain,
     _fit,
     _ingest,
@@ -36,6 +37,7 @@ app.command("compare")(_compare.compare)
 app.command("check")(_check.check)
 app.command("fit")(_fit.fit)
 app.command("predict")(_predict.predict)
+app.command("evaluate")(_evaluate.evaluate)
 app.command("explain")(_explain.explain)
 app.command("lesions")(_lesions.lesions)
 app.command("make-cohort")(_make_cohort.make_cohort)

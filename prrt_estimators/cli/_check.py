@@ -35,6 +35,7 @@ def check(
     """
     from prrt_estimators.datasets import check_cohort, load_cohort
     from prrt_estimators.exceptions import CohortWarning
+    from prrt_estimators.model_selection._twins import twin_problems
 
     options = {name: value for name, value in model_options.items() if value is not None}
     _check_table(cohort, table["sheet"])
@@ -46,7 +47,7 @@ def check(
             warnings.simplefilter("ignore", CohortWarning)  # `check_cohort` has said it
             data = load_cohort(cohort, verbose=not quiet, **table)
         X, unopened = data.X, len(data.excluded) if set(IMAGING) & set(data.X) else 0
-        problems = _class_problems(data, folds)
+        problems = _class_problems(data, folds) + twin_problems(X, X.ids, data.group)
     masks, notices = _mask_problems(X, quiet)
     problems = list(dict.fromkeys([*problems, *_scan_problems(X, options, quiet), *masks]))
     if not quiet:

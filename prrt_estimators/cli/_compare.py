@@ -230,8 +230,9 @@ def run_comparison(
     for row in comparison.status.itertuples(index=False):
         if row.status == "failed":  # what was skipped is said before the first fold
             say(f"{row.model}: failed: {row.reason}")
+    centres = _by_centre(estimators, data, options, quiet=not verbose)
     if report:
-        _write_pages(comparison, data, out, notice)
+        _write_pages(comparison, data, out, notice, centres)
     if track_with is not None:
         from prrt_estimators.model_selection import log_to_mlflow
 
@@ -243,7 +244,28 @@ def run_comparison(
         say(f"Results: {out}" + (f"; open {out / 'report.html'}" if report else ""))
     if explain:
         _explain(comparison, data, out, models, model_options, explained, folds, seed, verbose)
+        if report and (out / "explain" / "explain.html").is_file():
+            _write_pages(comparison, data, out, notice, centres)  # with a link to it
     return MODEL_FAILED if (comparison.status["status"] == "failed").any() else OK
+
+
+def _by_centre(estimators: Any, data: Any, options: dict[str, Any], *, quiet: bool) -> Any:
+    """Leave out each centre in turn, print the table and write it; None without centres."""
+    if data.centre is None:
+        return None
+    from prrt_estimators._io import atomic_write
+    from prrt_estimators._pandas_tables import for_spreadsheets
+    from prrt_estimators.evaluation import centre_table, leave_one_centre_out
+
+    if not quiet:
+        say("Each centre is left out in turn.")
+    own = {name: value for name, value in options.items() if name != "cv"} | {"out": options["out"] / "centres"}
+    found = leave_one_centre_out(estimators, data.X, data.y, data.centre, **own)
+    table = centre_table(found, data.centre)
+    with atomic_write(options["out"] / "centres.csv") as temporary:
+        for_spreadsheets(table).to_csv(temporary, index=False, lineterminator="\n")
+    print_table(table.round(3).astype(str).replace("nan", ""), title="By centre, learnt from the others")
+    return table
 
 
 def _default_jobs(device: str) -> int:
@@ -255,12 +277,14 @@ def _default_jobs(device: str) -> int:
     return 1 if gpu else min(4, joblib.cpu_count())
 
 
-def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> None:
+def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None, centres: Any) -> None:
     from prrt_estimators._io import atomic_write
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.contours import count_corrected
+    from prrt_estimators.evaluation import inputs_by_class
     from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
+    from prrt_estimators.report._common_subgroups import common_subgroups
 
     figures = comparison.figures(horizon=data.horizon, followup=data.followup)
     comparison.save_figures(figures=figures)
@@ -277,6 +301,10 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None) -> N
         figures=figures,
         corrected=count_corrected(data.X),
         notice=notice,
+        followup=data.followup,
+        inputs=inputs_by_class(data.X, data.y),
+        subgroups=common_subgroups(data),
+        centres=centres,
     )
 
 

@@ -59,7 +59,7 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "group",
         str,
         "",
-        "Column with the person or centre; rows of one value are never split between training and test.",
+        "Column with the person; rows of one value are never split between training and test.",
     ),
     (
         "blocks",
@@ -67,6 +67,7 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "auto",
         "Columns that are a table of their own: 'auto' finds radiomics by name, 'radiomics=a,b' names them, 'none' has none.",
     ),
+    ("centre", str, "", "Column with the centre; each is also left out in turn, with a table by centre."),
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
     ("root", str, "", "Folder in which paths of the table start; its own if not given."),
 )
@@ -131,6 +132,7 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Callable[[str], Any]] = dict.fromkeys(_NONE_MEANS_NONE, _column)
     read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
     read |= {"group": lambda text: text or None, "blocks": _blocks}
+    read |= {"centre": lambda text: text or None}
     read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
     given = dict(given)
     for name in ("event", "target"):

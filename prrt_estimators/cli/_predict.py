@@ -56,11 +56,12 @@ def predict(
     for sentence in lacking_inputs(estimator, data.X):
         say(f"Warning: {sentence}")
     p_long = probability_of_long(estimator, data.X)
+    threshold = getattr(estimator, "decision_threshold_", 0.5)
     found = pd.DataFrame(
         {
             "patient_id": data.X.ids,
             "p_long": p_long,
-            "predicted": ["long" if one >= 0.5 else "short" for one in p_long],
+            "predicted": ["long" if one >= threshold else "short" for one in p_long],
         }
     )
     if not quiet:

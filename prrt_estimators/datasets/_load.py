@@ -49,7 +49,8 @@ class _Reading:
     lab: LabTable = field(default_factory=lambda: LabTable(pd.DataFrame()))
     files: dict[str, np.ndarray] = field(default_factory=dict)
     blocks: dict[str, LabTable] = field(default_factory=dict)
-    group: pd.Series | None = None  # persons or centres, of every row
+    group: pd.Series | None = None  # persons, of every row
+    centre: pd.Series | None = None
     torn: bool = False  # lines are missing, so what is told of the patients as a whole may be wrong
 
 
@@ -70,6 +71,7 @@ def load_cohort(
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
     group: str | None = None,
+    centre: str | None = None,
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
     return_X_y: bool = False,
     verbose: bool = False,
@@ -122,8 +124,10 @@ def load_cohort(
         Folder in which relative paths start; that of the table by default, the working folder for tables in
         memory.
     group : str, default=None
-        Column that says which rows belong together, e.g. the person where one has several courses of therapy, or the centre;
-        never a predictor. Given to `compare_models` as ``groups``.
+        Column that says which rows belong together, e.g. the person where one has several courses of therapy; never a
+        predictor. Given to `compare_models` as ``groups``.
+    centre : str, default=None
+        Column with the centre of each patient; never a predictor. For `leave_one_centre_out` and tables by centre.
     blocks : "auto", None or mapping of str to sequence of str, default="auto"
         Columns that are tables of numbers of their own in ``X.blocks``, apart from laboratory values: radiomics, from which
         `BlockFusionPFSClassifier` learns. "auto" finds the names of MIRP, pyradiomics and nuclear medicine (SUVmax, MTV).
@@ -137,8 +141,8 @@ def load_cohort(
     Bunch or tuple (X, y)
         ``X`` (`Cohort` with ids, masks and survival), ``y`` (int array of shape (n,), 1 = long PFS; for
         ``target="survival"`` a structured array with ``event`` and ``time``), ``time``
-        (months) and ``event`` (None without a time), ``group`` (None, or the group of
-        each patient), ``followup`` (event and time of everybody in the table whose time is
+        (months) and ``event`` (None without a time), ``group`` and ``centre`` (None, or
+        those of each patient), ``followup`` (event and time of everybody in the table whose time is
         known, those censored early too; for Kaplan-Meier), ``sample_weight`` (None, or the weights), ``roles``
         (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
         columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon`` and ``sheet``
@@ -175,7 +179,7 @@ def load_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group, blocks=blocks,
+            allow_after_therapy, sheet, root, group, centre, blocks=blocks,
         ),
     )  # fmt: skip
     if reading.roles.leaks:
@@ -207,6 +211,7 @@ def check_cohort(
     sheet: int | str = 0,
     root: str | os.PathLike[str] | None = None,
     group: str | None = None,
+    centre: str | None = None,
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort table and the existence of its files, without raising.
@@ -236,7 +241,7 @@ def check_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group, blocks=blocks,
+            allow_after_therapy, sheet, root, group, centre, blocks=blocks,
         ),
         everyone=True,
     )  # fmt: skip
@@ -251,12 +256,15 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
-    roles = reading.roles = assign_roles(table.frame.drop(columns=[options.group], errors="ignore"), options)
+    roles = reading.roles = assign_roles(
+        table.frame.drop(columns=[options.group, options.centre], errors="ignore"), options
+    )
     roles.notices += table.notices
     roles.sheet = table.sheet
     notes, note_problems = note_rows(table.frame, roles)
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
-    _read_group(reading, options)
+    reading.group = _read_labels(reading, "group", options.group, "rows of one value stay together; never a predictor")
+    reading.centre = _read_labels(reading, "centre", options.centre, "each is left out in turn; never a predictor")
     reading.problems += note_problems
     reading.ids, id_problems = read_ids(frame, roles)
     for name in (roles.patient_id, *roles.scans.values(), *roles.masks.values()):
@@ -298,22 +306,22 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     return reading
 
 
-def _read_group(reading: _Reading, options: Options) -> None:
-    name = options.group
+def _read_labels(reading: _Reading, argument: str, name: str | None, reason: str) -> pd.Series | None:
+    """Return the column of persons or centres; every patient must have one."""
     if name is None:
-        return
+        return None
     if name not in reading.frame.columns:
-        remedy = f"correct {keyword('group')}; the table has {', '.join(map(str, reading.frame.columns))}"
-        reading.problems.append(Problem(f"there is no column {name!r} of groups", remedy))
-        return
+        remedy = f"correct {keyword(argument)}; the table has {', '.join(map(str, reading.frame.columns))}"
+        reading.problems.append(Problem(f"there is no column {name!r} of {argument}s", remedy))
+        return None
     empty = empty_cells(reading.frame[name])
     if empty.any():
-        what = (
-            f"{int(empty.sum())} cell(s) of the group are empty, the first in row {int(np.flatnonzero(empty)[0]) + 1}"
-        )
-        reading.problems.append(Problem(what, "fill them in, with a value of its own for each person", column=name))
-    reading.group = reading.frame[name]
-    reading.roles.log[name] = ("group", "rows of one value stay together; never a predictor")
+        first = int(np.flatnonzero(empty)[0]) + 1
+        what = f"{int(empty.sum())} cell(s) of the {argument} are empty, the first in row {first}"
+        own = ", with a value of its own for each person" if argument == "group" else ""
+        reading.problems.append(Problem(what, f"fill them in{own}", column=name))
+    reading.roles.log[name] = (argument, reason)
+    return reading.frame[name]
 
 
 def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
@@ -345,6 +353,7 @@ def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
         roles=roles.table(),
         followup=followup,
         group=None if reading.group is None else reading.group.iloc[kept].astype(str).to_numpy(),
+        centre=None if reading.centre is None else reading.centre.iloc[kept].astype(str).to_numpy(),
         excluded=pd.DataFrame({"patient_id": reading.ids[out], "reason": outcome.reasons[out]}),
         frame=_carried(reading, ids),
         horizon=horizon,

@@ -67,6 +67,7 @@ class Options:
     sheet: int | str = 0
     root: str | os.PathLike[str] | None = None
     group: str | None = None
+    centre: str | None = None
     as_times: str = ""  # the word by which times were asked for
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO
     event_codes: frozenset[str] | None = None
@@ -97,7 +98,7 @@ class Options:
                 raise TypeError(
                     f"{parameter('scans')} must map to column names, 'auto' or None; got {column!r} for {name!r}."
                 )
-        for name in ("patient_id", "time", "event", "target", "group"):
+        for name in ("patient_id", "time", "event", "target", "group", "centre"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{parameter(name)} must be a column name, 'auto' or None; got {value!r}.")

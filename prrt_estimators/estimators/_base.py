@@ -18,6 +18,7 @@ from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.datasets._predictors import check_predictors
+from prrt_estimators.estimators._class_prior import with_offset
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 
@@ -148,8 +149,19 @@ class BasePFSClassifier(KnowsLongClass, ClassifierMixin, BasePFSEstimator):
 
     _target: ClassVar[Target] = ClassTarget()
 
+    @property
+    def decision_threshold_(self) -> float:
+        """Probability of long PFS from which on `predict` says long: 0.5, moved by class weights.
+
+        Class weights change the decision and not the probability: with ``class_weight="balanced"`` it is near the share
+        of long PFS among the training patients.
+        """
+        check_is_fitted(self, "classes_")
+        odds = float(np.exp(getattr(self, "offset_", 0.0)))  # absent from models that an earlier version saved
+        return odds / (odds + 1.0)
+
     def predict(self, X: Any) -> np.ndarray:
-        """Return the more probable class of each patient.
+        """Return the class of each patient.
 
         Parameters
         ----------
@@ -159,15 +171,23 @@ class BasePFSClassifier(KnowsLongClass, ClassifierMixin, BasePFSEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            The label of long PFS where its probability is at least 0.5.
+            The label of long PFS where its probability is at least `decision_threshold_`.
         """
         check_is_fitted(self)
         long = int(np.flatnonzero(self.classes_ == self.positive_class_)[0])
-        return self.classes_[np.where(self.predict_proba(X)[:, long] >= 0.5, long, 1 - long)]
+        return self.classes_[np.where(self.predict_proba(X)[:, long] >= self.decision_threshold_, long, 1 - long)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities of shape (n, 2), columns in the order of `classes_`."""
         raise NotImplementedError  # pragma: no cover - every estimator defines it
+
+    def _calibrated(self, columns: np.ndarray) -> np.ndarray:
+        """Return probabilities of 0 and 1 as a model computed them, less what class weights added to them."""
+        offset = getattr(self, "offset_", 0.0)
+        if offset == 0:
+            return columns
+        # Each from its own column, so that swapping the labels swaps the columns to the last bit.
+        return np.column_stack([with_offset(columns[:, 0], -offset), with_offset(columns[:, 1], offset)])
 
     def _check_target(self, X: Any, y: Any) -> np.ndarray:
         return self._encode_classes(super()._check_target(X, y))

@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 from prrt_estimators._modalities import PET
 from prrt_estimators._validation import check_modalities
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
+from prrt_estimators.estimators._class_prior import logistic_offset
 from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
 from prrt_estimators.exceptions import MarkersMissingWarning
 from prrt_estimators.preprocessing import GlobalPETFeatures, LabPreprocessor, LiteratureMarkers, prepare_volumes
@@ -36,6 +37,7 @@ class LabBaselineClassifier(BasePFSClassifier):
     C : float, default=1.0
         Inverse strength of the L2 penalty.
     class_weight : "balanced", mapping or None, default="balanced"
+        Moves the decision of `predict`; probabilities are corrected for it.
     pos_label : label, default=None
         Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
 
@@ -47,6 +49,8 @@ class LabBaselineClassifier(BasePFSClassifier):
         Markers used; empty if all columns are.
     preprocessor_ : LabPreprocessor
     model_ : LogisticRegression
+    offset_ : float
+        Log odds added to those of `model_`, which undo what class weights add.
 
     References
     ----------
@@ -107,6 +111,7 @@ class LabBaselineClassifier(BasePFSClassifier):
             C=self.C, class_weight=encoded_class_weight(self.class_weight, self._inside_classes()), max_iter=2000
         )
         self.model_.fit(prepared, encoded, sample_weight=weights)
+        self.offset_ = logistic_offset(self.model_, prepared, encoded, weights)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -126,7 +131,7 @@ class LabBaselineClassifier(BasePFSClassifier):
         table = self._used(self._table(X, cohort))
         prepared = self.preprocessor_.transform(table)
         warn_of_nothing(empty_rows(table), None if cohort is None else cohort.ids, type(self).__name__)
-        return self._ordered(self.model_.predict_proba(prepared))
+        return self._ordered(self._calibrated(self.model_.predict_proba(prepared)))
 
     def _used(self, table: Any) -> Any:
         return self.finder_.transform(table) if self.markers_ else table
@@ -142,6 +147,7 @@ class PETBaselineClassifier(BasePFSClassifier):
     C : float, default=0.03
         Inverse strength of the L2 penalty; six numbers that rise together leave little to learn from a hundred patients.
     class_weight : "balanced", mapping or None, default="balanced"
+        Moves the decision of `predict`; probabilities are corrected for it.
     pos_label : label, default=None
         Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     size : int or three ints, default=48
@@ -158,6 +164,8 @@ class PETBaselineClassifier(BasePFSClassifier):
     positive_class_ : label
     model_ : Pipeline
         Imputer (for a patient without PET), inverse hyperbolic sine (a logarithm that takes zeros), scaler and logistic regression.
+    offset_ : float
+        Log odds added to those of `model_`, which undo what class weights add.
 
     Examples
     --------
@@ -229,6 +237,7 @@ class PETBaselineClassifier(BasePFSClassifier):
         for _, step in self.model_.steps[:-1]:
             values = step.fit_transform(values)
         self.model_.steps[-1][1].fit(values, encoded, sample_weight=weights)
+        self.offset_ = logistic_offset(self.model_.steps[-1][1], values, encoded, weights)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -244,7 +253,7 @@ class PETBaselineClassifier(BasePFSClassifier):
             Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         check_is_fitted(self)
-        return self._ordered(self.model_.predict_proba(self._features(X)))
+        return self._ordered(self._calibrated(self.model_.predict_proba(self._features(X))))
 
     def prepare(
         self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None

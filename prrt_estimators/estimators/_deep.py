@@ -19,6 +19,7 @@ from prrt_estimators._validation import as_cohort, check_modalities
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import BasePFSClassifier, BasePFSEstimator, class_weights
 from prrt_estimators.estimators._by_modality import ByModalityMixin, branch_settings, check_by_modality
+from prrt_estimators.estimators._class_prior import offset_of_weights
 from prrt_estimators.estimators._saved_network import SavesNetworkMixin
 from prrt_estimators.estimators._unknown_patients import check_finite, empty_rows, warn_of_nothing
 from prrt_estimators.exceptions import MissingModalityError
@@ -48,8 +49,6 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
     def _joining(self) -> dict[str, Any]:
         """Return how the modalities are joined, as arguments of `FusionNet`."""
         return {}
-
-    # scikit-learn's methods ---------------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train the network.
@@ -174,8 +173,6 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
             branches = self._find_branches(names)
             self._prepare(cohort, names, branches, progress=progress, n_jobs=n_jobs)
         return self
-
-    # How it is done -----------------------------------------------------------------------------------------------
 
     def _branch(self, name: str) -> BranchSettings:
         """Return what the parameters say of an imaging modality."""
@@ -393,7 +390,9 @@ class DeepPFSClassifier(DeepPFSEstimator, BasePFSClassifier):
         ndarray of shape (n, 2)
             Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
-        return self._ordered(self._target.output(self._run(X, "forward")))
+        return self._ordered(self._calibrated(self._target.output(self._run(X, "forward"))))
 
     def _patient_weights(self, values: np.ndarray) -> np.ndarray:
-        return class_weights(self.class_weight, values, self._inside_classes())
+        weights = class_weights(self.class_weight, values, self._inside_classes())
+        self.offset_ = offset_of_weights({code: float(weights[values == code][0]) for code in (0, 1)})  # of the loss
+        return weights

@@ -74,7 +74,7 @@ class FusionPFSClassifier(DeepPFSClassifier):
     optimizer : {"adamw", "adam", "sgd"}, default="adamw"
     weight_decay : float, default=0.01
     class_weight : "balanced", mapping or None, default="balanced"
-        Weights of the classes in training.
+        Weights of the classes in the loss. They move the decision of `predict`; probabilities are corrected for them.
     pos_label : label, default=None
         Label of long PFS in y. None knows 1, True and words such as "long" or "lang".
     early_stopping : bool, default=False

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators.estimators._base import BasePFSClassifier, encoded_class_weight
+from prrt_estimators.estimators._class_prior import fit_forest, logistic_offset
 from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
 from prrt_estimators.preprocessing import LabPreprocessor
 from prrt_estimators.preprocessing._labs import prepared_from
@@ -38,7 +39,7 @@ class LabPFSClassifier(BasePFSClassifier):
     C : float, default=1.0
         Inverse strength of the logistic regression's L2 penalty.
     class_weight : "balanced", mapping or None, default="balanced"
-        Weights of the classes in training.
+        Weights of the classes in training. They move the decision of `predict`; probabilities are corrected for them.
     log : "auto", list of column names or None, default="auto"
         Columns that enter as logarithms, see `LabPreprocessor`.
     pos_label : label, default=None
@@ -56,6 +57,11 @@ class LabPFSClassifier(BasePFSClassifier):
     preprocessor_ : LabPreprocessor
         Fitted on the training rows.
     model_ : RandomForestClassifier or LogisticRegression
+    offset_ : float
+        Log odds added to those of `model_`, so that probabilities agree with the share of long PFS although classes are
+        weighted: out of bag for a forest.
+    decision_threshold_ : float
+        Probability from which on `predict` says long PFS.
     feature_importances_ : ndarray of shape (n_features,)
         Of each column of the table, in its order; forest only.
     coef_ : ndarray of shape (1, n_features)
@@ -151,6 +157,8 @@ class LabPFSClassifier(BasePFSClassifier):
         class_weight = encoded_class_weight(self.class_weight, self._inside_classes())
         if self.model == "logistic":
             self.model_: Any = LogisticRegression(C=self.C, class_weight=class_weight, max_iter=2000)
+            self.model_.fit(prepared, encoded, sample_weight=weights)
+            self.offset_ = logistic_offset(self.model_, prepared, encoded, weights)
         else:
             self.model_ = RandomForestClassifier(
                 n_estimators=self.n_estimators,
@@ -161,7 +169,7 @@ class LabPFSClassifier(BasePFSClassifier):
                 n_jobs=self.n_jobs,
                 random_state=self.random_state,
             )
-        self.model_.fit(prepared, encoded, sample_weight=weights)
+            self.offset_ = fit_forest(self.model_, prepared, encoded, weights)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -181,7 +189,7 @@ class LabPFSClassifier(BasePFSClassifier):
         table = self._table(X, cohort)
         prepared = self.preprocessor_.transform(table)
         warn_of_nothing(empty_rows(table), None if cohort is None else cohort.ids, type(self).__name__)
-        return self._ordered(self.model_.predict_proba(prepared))
+        return self._ordered(self._calibrated(self.model_.predict_proba(prepared)))
 
     @property
     def feature_importances_(self) -> np.ndarray:

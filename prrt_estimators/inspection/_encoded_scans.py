@@ -60,6 +60,7 @@ def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | N
             module.encoders[name] = _Known(module.encoders[name](volume))
     module.volumes = ()
     lab = list(estimator.modalities_).index("lab")
+    offset = getattr(estimator, "offset_", 0.0)  # undoes what class weights add, as in predict_proba
 
     def predict(table: Any) -> np.ndarray:
         rows = Cohort({"lab": table})
@@ -69,6 +70,6 @@ def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | N
         dummies = {name: torch.zeros(len(rows), 1) for name in scans}
         with torch.inference_mode():
             logits = module(present=present, lab=torch.from_numpy(np.asarray(values, dtype=np.float32)), **dummies)
-        return 1 / (1 + np.exp(-logits.double().numpy()))
+        return 1 / (1 + np.exp(-(logits.double().numpy() + offset)))
 
     return predict

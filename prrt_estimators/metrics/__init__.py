@@ -19,6 +19,7 @@ from prrt_estimators.metrics._survival_scores import (
     restricted_mean_survival,
     uno_c,
 )
+from prrt_estimators.metrics._threshold import choose_threshold, decision_scores
 from prrt_estimators.metrics.scoring import prrt_scorers
 
 __all__ = [
@@ -29,8 +30,10 @@ __all__ = [
     "auprc_of_chance",
     "brier_survival",
     "calibration_intercept_slope",
+    "choose_threshold",
     "cumulative_dynamic_auc",
     "d_calibration",
+    "decision_scores",
     "find_score",
     "harrell_c",
     "integrated_brier",

@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 
-from prrt_estimators.metrics._check import check_target_and_probability, holds_both_classes
+from prrt_estimators.metrics._check import check_target_and_probability, check_weight, holds_both_classes
 
 
 class CalibrationLine(NamedTuple):
@@ -30,7 +30,9 @@ class CalibrationLine(NamedTuple):
     slope: float
 
 
-def calibration_intercept_slope(y_true: ArrayLike, p_long: ArrayLike, *, clip: float = 1e-3) -> CalibrationLine:
+def calibration_intercept_slope(
+    y_true: ArrayLike, p_long: ArrayLike, *, clip: float = 1e-3, sample_weight: ArrayLike | None = None
+) -> CalibrationLine:
     r"""Calibration-in-the-large and calibration slope.
 
     Two logistic models of the outcome on the linear predictor :math:`l = \mathrm{logit}(p)`:
@@ -46,6 +48,8 @@ def calibration_intercept_slope(y_true: ArrayLike, p_long: ArrayLike, *, clip: f
     clip : float, default=1e-3
         Probabilities are kept between `clip` and ``1 - clip``, for the logit of 0 or 1 is infinite. A random
         forest predicts such values, and the slope then depends on `clip`.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient.
 
     Returns
     -------
@@ -74,16 +78,17 @@ def calibration_intercept_slope(y_true: ArrayLike, p_long: ArrayLike, *, clip: f
         raise ValueError(f"`clip` must lie between 0 and 0.5; got {clip}. Pass e.g. 0.001.")
     if not holds_both_classes(y, "Calibration"):
         return CalibrationLine(float("nan"), float("nan"))
-    linear = logit(np.clip(p, clip, 1 - clip))
+    linear, weight = logit(np.clip(p, clip, 1 - clip)), check_weight(sample_weight, len(y))
     # The score equation sum(expit(a + l)) = sum(y) is monotone in a, and its root lies within these bounds.
-    centre, half_width = logit(y.mean()), np.abs(linear).max() + 1.0
+    share = weight @ y
+    centre, half_width = logit(share), np.abs(linear).max() + 1.0
     intercept = brentq(
-        lambda a: expit(a + linear).mean() - y.mean(), centre - half_width, centre + half_width, xtol=1e-12
+        lambda a: weight @ expit(a + linear) - share, centre - half_width, centre + half_width, xtol=1e-12
     )
-    return CalibrationLine(float(intercept), _slope(y, linear))
+    return CalibrationLine(float(intercept), _slope(y, linear, weight))
 
 
-def _slope(y: np.ndarray, linear: np.ndarray) -> float:
+def _slope(y: np.ndarray, linear: np.ndarray, weight: np.ndarray) -> float:
     short, long = linear[y == 0], linear[y == 1]
     if short.max() <= long.min() or long.max() <= short.min():
         reason = "all predictions are equal" if np.ptp(linear) == 0 else "predictions separate the classes perfectly"
@@ -96,12 +101,17 @@ def _slope(y: np.ndarray, linear: np.ndarray) -> float:
     # Standardised first, so that the solver's tolerance means the same for timid and for bold predictions.
     scale = linear.std()
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    model.fit(((linear - linear.mean()) / scale)[:, np.newaxis], y)
+    model.fit(((linear - linear.mean()) / scale)[:, np.newaxis], y, sample_weight=weight * len(y))
     return float(model.coef_[0, 0] / scale)
 
 
 def loess_calibration(
-    y_true: ArrayLike, p_long: ArrayLike, *, at: ArrayLike | None = None, span: float = 0.75
+    y_true: ArrayLike,
+    p_long: ArrayLike,
+    *,
+    at: ArrayLike | None = None,
+    span: float = 0.75,
+    sample_weight: ArrayLike | None = None,
 ) -> np.ndarray:
     """Observed frequency of long PFS as a smooth function of the predicted probability.
 
@@ -119,6 +129,8 @@ def loess_calibration(
         Predicted probabilities at which the curve is wanted; ``None`` takes those of the patients.
     span : float, default=0.75
         Share of the patients that each local line sees, above 0 and at most 1.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient, beside that of the distance.
 
     Returns
     -------
@@ -146,16 +158,19 @@ def loess_calibration(
     points = p if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64))
     neighbours = min(len(p), max(2, int(span * len(p) + 1e-10)))
     distinct, where = np.unique(points, return_inverse=True)
-    smooth = np.array([_local_line(point, p, y, neighbours) for point in distinct])
+    given = None if sample_weight is None else check_weight(sample_weight, len(y))
+    smooth = np.array([_local_line(point, p, y, neighbours, given) for point in distinct])
     return np.clip(smooth, 0.0, 1.0)[where]
 
 
-def _local_line(point: float, p: np.ndarray, y: np.ndarray, neighbours: int) -> float:
+def _local_line(point: float, p: np.ndarray, y: np.ndarray, neighbours: int, given: np.ndarray | None = None) -> float:
     distance = np.abs(p - point)
     width = np.partition(distance, neighbours - 1)[neighbours - 1]
     # A wider window where so many predictions tie that the nearest ones leave no distance to weigh.
     width = max(width, 1e-9) * (1 + 1e-9)
     weight = (1 - np.minimum(distance / width, 1.0) ** 3) ** 3
+    if given is not None and (weight * given).sum() > 0:
+        weight = weight * given
     total = weight.sum()
     centre, height = weight @ p / total, weight @ y / total
     spread = weight @ (p - centre) ** 2
@@ -164,7 +179,9 @@ def _local_line(point: float, p: np.ndarray, y: np.ndarray, neighbours: int) -> 
     return float(height + (point - centre) * (weight @ ((p - centre) * y)) / spread)
 
 
-def integrated_calibration_index(y_true: ArrayLike, p_long: ArrayLike, *, span: float = 0.75) -> float:
+def integrated_calibration_index(
+    y_true: ArrayLike, p_long: ArrayLike, *, span: float = 0.75, sample_weight: ArrayLike | None = None
+) -> float:
     r"""Mean distance between predicted probability and smoothed observed frequency.
 
     .. math:: \mathrm{ICI} = \frac{1}{n} \sum_i |p_i - \hat o(p_i)|
@@ -182,6 +199,8 @@ def integrated_calibration_index(y_true: ArrayLike, p_long: ArrayLike, *, span: 
         Predicted probability of long PFS.
     span : float, default=0.75
         Share of the patients that each local line sees.
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient.
 
     Returns
     -------
@@ -204,7 +223,7 @@ def integrated_calibration_index(y_true: ArrayLike, p_long: ArrayLike, *, span: 
     0.25
     """
     y, p = check_target_and_probability(y_true, p_long)
-    smooth = loess_calibration(y, p, span=span)
+    smooth = loess_calibration(y, p, span=span, sample_weight=sample_weight)
     if not holds_both_classes(y, "The integrated calibration index"):
         return float("nan")
-    return float(np.abs(p - smooth).mean())
+    return float(check_weight(sample_weight, len(y)) @ np.abs(p - smooth))

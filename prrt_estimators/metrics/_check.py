@@ -54,3 +54,15 @@ def holds_both_classes(y_true: np.ndarray, name: str, stacklevel: int = 3) -> bo
         stacklevel=stacklevel,
     )
     return False
+
+
+def check_weight(sample_weight: ArrayLike | None, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return weights that sum to 1, alike if none are given."""
+    if sample_weight is None:
+        return np.full(n, 1 / n)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
+        raise ValueError(
+            f"`sample_weight` must hold one weight of at least 0 for each of {n} patients, not all 0; got shape {weight.shape}."
+        )
+    return weight / weight.sum()

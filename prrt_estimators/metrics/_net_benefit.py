@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from prrt_estimators.metrics._check import check_target_and_probability
+from prrt_estimators.metrics._check import check_target_and_probability, check_weight
 
 
-def net_benefit(y_true: ArrayLike, p_long: ArrayLike, thresholds: ArrayLike) -> pd.DataFrame:
+def net_benefit(
+    y_true: ArrayLike, p_long: ArrayLike, thresholds: ArrayLike, *, sample_weight: ArrayLike | None = None
+) -> pd.DataFrame:
     r"""Net benefit of treating the patients whose probability of long PFS reaches a threshold.
 
     .. math:: \mathrm{NB}(t) = \frac{TP(t)}{n} - \frac{FP(t)}{n} \cdot \frac{t}{1 - t}
@@ -25,6 +27,8 @@ def net_benefit(y_true: ArrayLike, p_long: ArrayLike, thresholds: ArrayLike) -> 
         Predicted probability of long PFS.
     thresholds : array-like of shape (m,) or float
         Probabilities from 0 (included) to 1 (excluded).
+    sample_weight : array-like of shape (n,), default=None
+        Weight of each patient.
 
     Returns
     -------
@@ -56,13 +60,15 @@ def net_benefit(y_true: ArrayLike, p_long: ArrayLike, thresholds: ArrayLike) -> 
         )
     treated = p[np.newaxis, :] >= t[:, np.newaxis]
     odds = t / (1 - t)
-    true_positive = (treated & (y == 1)).mean(axis=1)
-    false_positive = (treated & (y == 0)).mean(axis=1)
+    weight = check_weight(sample_weight, len(y))
+    true_positive = (treated & (y == 1)) @ weight
+    false_positive = (treated & (y == 0)) @ weight
+    share = float(weight @ y)
     return pd.DataFrame(
         {
             "threshold": t,
             "model": true_positive - false_positive * odds,
-            "treat_all": y.mean() - (1 - y.mean()) * odds,
+            "treat_all": share - (1 - share) * odds,
             "treat_none": np.zeros_like(t),
         }
     )

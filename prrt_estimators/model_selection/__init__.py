@@ -27,6 +27,7 @@ from prrt_estimators.model_selection._run_store import RunInProgressError
 from prrt_estimators.model_selection._statistics import corrected_t_test, holm, pool_repeats
 from prrt_estimators.model_selection._summary import format_summary
 from prrt_estimators.model_selection._tracking import log_to_mlflow
+from prrt_estimators.model_selection._tuned import TunedClassifier
 
 __all__ = [
     "BASELINES",
@@ -39,6 +40,7 @@ __all__ = [
     "RepeatedStratifiedGroupKFold",
     "RunInProgressError",
     "Skipped",
+    "TunedClassifier",
     "bootstrap_interval",
     "cohort_table",
     "compare_models",

@@ -44,6 +44,7 @@ from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
 from prrt_estimators.model_selection._times import fit_names, survival_of
 from prrt_estimators.model_selection._tracking import check_tracker, track
+from prrt_estimators.model_selection._tuned import with_tuning
 from prrt_estimators.model_selection._twins import check_twins
 
 
@@ -57,6 +58,7 @@ def compare_models(
     groups: Any = None,
     sample_weight: Any = None,
     primary: Sequence[str] | None = None,
+    tune: Mapping[str, Any] | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
     client: Any = None,
@@ -95,6 +97,8 @@ def compare_models(
     primary : pair of str, default=None
         The one comparison that the study is about, named before it is run: the first model less the second. It is tested
         alone, the others by Holm.
+    tune : mapping of model to grid of parameters, default=None
+        Parameters chosen anew inside each training set, see `TunedClassifier`: ``{"lab": {"max_depth": [3, None]}}``.
     n_jobs : int, default=None
         Folds that run at once. Ignored with `client`.
     threads : int, default=None
@@ -160,7 +164,7 @@ def compare_models(
     """
     check_tracker(tracker)
     run = Run(
-        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, n_jobs=n_jobs,
+        models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, tune=tune, n_jobs=n_jobs,
         threads=threads, client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
     )  # fmt: skip
     with contextlib.nullcontext() if run.store is None else run.store.locked():
@@ -176,9 +180,10 @@ class Run:
     def __init__(
         self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, primary: Any,
         n_jobs: Any, threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
+        tune: Any = None,
     ):  # fmt: skip
         self.X = as_cohort(X) if (isinstance(X, Mapping) and not isinstance(X, Cohort)) or are_records(X) else X
-        self.models = check_models(models)
+        self.models = with_tuning(check_models(models), tune)
         check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators.metrics import SCORES
+from prrt_estimators.model_selection._risk_groups import risk_groups
 from prrt_estimators.model_selection._run_store import folder_name
-from prrt_estimators.model_selection._statistics import pool_repeats
 from prrt_estimators.plotting import (
     KaplanMeierDisplay,
     ModelComparisonDisplay,
@@ -74,7 +74,7 @@ def draw_all(
     survival = _survival(comparison.survival)
     if survival is not None:
         everybody = survival if followup is None else followup
-        display = KaplanMeierDisplay.from_survival(everybody, horizon=horizon)
+        display = KaplanMeierDisplay.from_survival(everybody, horizon=horizon, min_at_risk=0.1)
         who = (
             f"the {len(survival)} patients compared, with 95 % band, censored patients as ticks, and numbers at risk. Patients "
             "who were left out of the comparison (censored before the horizon, no outcome) are not in it, so that the curve "
@@ -85,7 +85,8 @@ def draw_all(
         )
         panels["kaplan_meier_cohort"] = Panel(
             display.figure_,
-            f"Kaplan-Meier estimate of progression-free survival of {who}",
+            f"Kaplan-Meier estimate of progression-free survival of {who} The axis ends where fewer than a tenth of them are at "
+            "risk.",
         )
         if best is not None:
             panels[f"kaplan_meier_{folder_name(best)}"] = _by_class(comparison, best, horizon)
@@ -93,8 +94,9 @@ def draw_all(
 
 
 def save_all(panels: Mapping[str, Panel], folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """Write each figure as PNG and SVG."""
-    return {name: save_figure(panel.figure, Path(folder) / name) for name, panel in panels.items()}
+    """Write each figure as PNG, SVG and PDF."""
+    formats = ("png", "svg", "pdf")
+    return {name: save_figure(panel.figure, Path(folder) / name, formats=formats) for name, panel in panels.items()}
 
 
 def _prevalence(comparison: ModelComparison) -> float:
@@ -137,16 +139,20 @@ def _curves(comparison: ModelComparison, best: str) -> dict[str, Panel]:
 
 
 def _by_class(comparison: ModelComparison, best: str, horizon: float | None) -> Panel:
-    own = comparison.predictions[comparison.predictions["model"] == best]
-    pooled = pool_repeats(own)
-    patients = comparison.survival.set_index("patient_id").loc[pooled["patient_id"]].reset_index()
+    groups = risk_groups(comparison.predictions[comparison.predictions["model"] == best]).set_index("patient_id")[
+        "group"
+    ]
+    patients = comparison.survival.set_index("patient_id").loc[groups.index].reset_index()
     survival = _survival(patients)
-    display = KaplanMeierDisplay.from_predictions(survival, pooled["y_score"], horizon=horizon)  # type: ignore[arg-type]
+    names = np.where(groups.to_numpy() == 1, "lower predicted risk", "higher predicted risk")
+    order = np.argsort(names, kind="stable")  # higher risk first, in every report
+    display = KaplanMeierDisplay.from_groups(survival[order], names[order], horizon=horizon, min_at_risk=0.1)  # type: ignore[index]
     return Panel(
         display.figure_,
-        f"Progression-free survival by the class that {model_label(best)} predicts: out-of-fold probabilities averaged "
-        "over repeats, long PFS from 0.5 on. This model was chosen after the fact for its highest mean AUROC, and the "
-        "log-rank p value is descriptive.",
+        f"Progression-free survival by the risk that {model_label(best)} predicts, in two groups: a patient of a test fold is "
+        "in the group of lower risk where the probability of long PFS is above the median of the other folds of the repeat, "
+        "and in that of most repeats. This model was chosen after the fact for its highest mean AUROC, so that no test is "
+        "shown. The axis ends where fewer than a tenth of the patients are at risk.",
     )
 
 

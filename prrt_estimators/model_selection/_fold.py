@@ -169,6 +169,7 @@ def _fit_and_score(
     model.fit(X_train, y[train], **with_weight, **times)
     target = target_of(model)
     record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else target.name)
+    inner = _inner_score(model)
     fitted = time.perf_counter()
     X_test = take_rows(X, test)
     y_score, kind = target.predicted(model, X_test)
@@ -189,8 +190,16 @@ def _fit_and_score(
     # JSON has no NaN, the score of a test part with one class only
     record["scores"] = {name: float(found[name]) if np.isfinite(found[name]) else None for name in scorers}
     record |= {"y_score": np.asarray(y_score, dtype=float).tolist(), "kind": kind}
+    if inner is not None and np.isfinite(inner):
+        record["inner_score"] = inner
     record["fit_seconds"] = round(fitted - started, 4)
     record["score_seconds"] = round(time.perf_counter() - fitted, 4)
+
+
+def _inner_score(model: Any) -> float | None:
+    from prrt_estimators.model_selection._tuned import inner_score  # it clones and seeds as this file does
+
+    return inner_score(model)
 
 
 def _free_accelerator() -> None:

@@ -46,9 +46,8 @@ def model_entry(model: Any, records: Sequence[Record], n_splits: int) -> dict[st
     entry["warnings"] = list(texts)[:_WARNINGS_KEPT]
     entry["learnt_from"] = next((one.get("learnt_from", "class") for one in done), "")
     entry["seconds"] = round(sum(one["fit_seconds"] + one["score_seconds"] for one in done), 3)
-    entry["folds"] = [
-        {key: one[key] for key in ("repeat", "fold", "seed", "threads", "fit_seconds", "score_seconds")} for one in done
-    ]
+    kept = ("repeat", "fold", "seed", "threads", "fit_seconds", "score_seconds", "inner_score")
+    entry["folds"] = [{key: one[key] for key in kept if key in one} for one in done]
     return entry
 
 

@@ -20,6 +20,7 @@ from prrt_estimators.model_selection._corrected import PrimaryTest, primary_test
 from prrt_estimators.model_selection._descriptions import size_in_words
 from prrt_estimators.model_selection._seal import is_whole, sealed
 from prrt_estimators.model_selection._summary import chance_of_folds, format_summary, sizes_of_folds, summarise
+from prrt_estimators.model_selection._tuned import inner_less_outer
 
 _KEYS = ("model", "repeat", "fold")
 
@@ -107,7 +108,7 @@ class ModelComparison:
             over repeats, with ``auroc_ensemble_low`` and ``auroc_ensemble_high``, an interval over patients (both left
             out with sample weights). ``reference``; for each metric the mean difference from it with its interval; of
             the first metric ``p_value`` and ``p_holm``, adjusted for the number of models (a primary comparison is
-            tested alone).
+            tested alone). ``inner_less_outer``, where a model is tuned inside: how much its inner AUROC flatters it.
 
         Raises
         ------
@@ -121,7 +122,7 @@ class ModelComparison:
             reference = None
         if reference is not None and reference not in set(self.scores["model"]):
             reference = None
-        return summarise(
+        table = summarise(
             self.scores,
             self.predictions,
             self.survival,
@@ -132,6 +133,10 @@ class ModelComparison:
             random_state=int(self.run.get("random_state", 0)),
             primary=self.primary,
         )
+        optimism = inner_less_outer(self.run, self.scores, main_score(self.metrics)) if self.metrics else pd.Series()
+        if len(optimism):
+            table["inner_less_outer"] = optimism.reindex(table.index)
+        return table
 
     @property
     def primary(self) -> tuple[str, str] | None:
@@ -161,9 +166,10 @@ class ModelComparison:
         if self.primary is None:
             raise ValueError("no primary comparison was named; pass primary=('a', 'b') to compare_models.")
         model, reference = self.primary
-        return primary_test(self.scores, model, reference, main_score(self.metrics), **self._sizes())
+        return primary_test(self.scores, model, reference, main_score(self.metrics), **self.sizes_of_folds())
 
-    def _sizes(self) -> dict[str, float]:
+    def sizes_of_folds(self) -> dict[str, float]:
+        """Return ``n_test`` and ``n_train``, the mean number of patients in a test and in a training set."""
         return sizes_of_folds(self.predictions, self.survival)
 
     def plot(self) -> Any:
@@ -199,7 +205,7 @@ class ModelComparison:
         horizon: float | None = 12.0,
         figures: dict[str, Any] | None = None,
     ) -> dict[str, list[Path]]:
-        """Write every figure as PNG and SVG.
+        """Write every figure as PNG, SVG and PDF.
 
         Parameters
         ----------

@@ -36,6 +36,13 @@ def check_twins(X: Any, ids: Sequence[str], groups: Any = None) -> None:
     CohortError
         With every pair.
     """
+    problems = twin_problems(X, ids, groups)
+    if problems:
+        raise CohortError(problems)
+
+
+def twin_problems(X: Any, ids: Sequence[str], groups: Any = None) -> list[Problem]:
+    """Return a problem for every set of patients that `check_twins` refuses."""
     group = np.arange(len(ids)) if groups is None else np.asarray(groups)
     problems = []
     for what, column, rows in find_twins(X):
@@ -51,8 +58,7 @@ def check_twins(X: Any, ids: Sequence[str], groups: Any = None) -> None:
                 column=column,
             )
         )
-    if problems:
-        raise CohortError(problems)
+    return problems
 
 
 def find_twins(X: Any) -> list[tuple[str, str, tuple[int, ...]]]:

@@ -3,9 +3,12 @@
 from prrt_estimators.plotting._calibration import CalibrationDisplay
 from prrt_estimators.plotting._coefficients import CoefficientDisplay
 from prrt_estimators.plotting._curves import PrecisionRecallDisplay, RocDisplay
+from prrt_estimators.plotting._decision_curve import DecisionCurveDisplay
 from prrt_estimators.plotting._embedding import EmbeddingDisplay
+from prrt_estimators.plotting._forest_plot import ForestPlotDisplay
 from prrt_estimators.plotting._importance import ImportanceDisplay
 from prrt_estimators.plotting._kaplan_meier import KaplanMeierDisplay
+from prrt_estimators.plotting._mean_curves import MeanPrecisionRecallDisplay, MeanRocDisplay
 from prrt_estimators.plotting._modality import ModalityShapleyDisplay
 from prrt_estimators.plotting._model_comparison import ModelComparisonDisplay
 from prrt_estimators.plotting._representative_fold import representative_fold
@@ -16,9 +19,13 @@ __all__ = [
     "OKABE_ITO",
     "CalibrationDisplay",
     "CoefficientDisplay",
+    "DecisionCurveDisplay",
     "EmbeddingDisplay",
+    "ForestPlotDisplay",
     "ImportanceDisplay",
     "KaplanMeierDisplay",
+    "MeanPrecisionRecallDisplay",
+    "MeanRocDisplay",
     "ModalityShapleyDisplay",
     "ModelComparisonDisplay",
     "PrecisionRecallDisplay",

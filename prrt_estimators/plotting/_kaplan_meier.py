@@ -36,6 +36,8 @@ class KaplanMeierDisplay(Display):
         Months that divide short from long PFS.
     logrank_p : float, default=NaN
         Descriptive log-rank p value of two groups.
+    min_at_risk : float, default=0.0
+        The axis ends where fewer than this share of all patients are at risk.
 
     Attributes
     ----------
@@ -63,14 +65,28 @@ class KaplanMeierDisplay(Display):
     ax_: Axes
     figure_: Figure
 
-    def __init__(self, curves: Mapping[str, pd.DataFrame], *, horizon: float | None, logrank_p: float = float("nan")):
+    def __init__(
+        self,
+        curves: Mapping[str, pd.DataFrame],
+        *,
+        horizon: float | None,
+        logrank_p: float = float("nan"),
+        min_at_risk: float = 0.0,
+    ):
         self.curves = curves
         self.horizon = horizon
         self.logrank_p = logrank_p
+        self.min_at_risk = min_at_risk
 
     @classmethod
     def from_survival(
-        cls, survival: np.ndarray, *, horizon: float | None = 12.0, name: str = "all patients", ax: Axes | None = None
+        cls,
+        survival: np.ndarray,
+        *,
+        horizon: float | None = 12.0,
+        name: str = "all patients",
+        min_at_risk: float = 0.0,
+        ax: Axes | None = None,
     ) -> KaplanMeierDisplay:
         """Curve of the whole cohort.
 
@@ -82,6 +98,8 @@ class KaplanMeierDisplay(Display):
             Months that divide short from long PFS; ``None`` draws no line.
         name : str, default="all patients"
             Name of the group.
+        min_at_risk : float, default=0.0
+            The axis ends where fewer than this share of the patients are at risk.
         ax : matplotlib Axes, default=None
             Axes to draw on; a new figure if None.
 
@@ -97,7 +115,53 @@ class KaplanMeierDisplay(Display):
             If it is empty, or a time is missing or negative.
         """
         event, time = _check_survival(survival)
-        return cls({name: _curve(time, event)}, horizon=_check_horizon(horizon)).plot(ax)
+        curves = {name: _curve(time, event)}
+        return cls(curves, horizon=_check_horizon(horizon), min_at_risk=min_at_risk).plot(ax)
+
+    @classmethod
+    def from_groups(
+        cls,
+        survival: np.ndarray,
+        groups: ArrayLike,
+        *,
+        horizon: float | None = 12.0,
+        min_at_risk: float = 0.0,
+        ax: Axes | None = None,
+    ) -> KaplanMeierDisplay:
+        """Curves of groups of patients, such as groups of risk whose cut points come from other patients.
+
+        Parameters
+        ----------
+        survival : structured array of shape (n,)
+            Fields ``event`` (progression seen) and ``time`` (months), e.g. ``X.survival``.
+        groups : array-like of shape (n,)
+            Name of the group of each patient; drawn in the order in which they first occur.
+        horizon : float, default=12.0
+            Months that divide short from long PFS; ``None`` draws no line.
+        min_at_risk : float, default=0.0
+            The axis ends where fewer than this share of the patients are at risk.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        KaplanMeierDisplay
+            Without a log-rank test.
+
+        Raises
+        ------
+        TypeError
+            If `survival` is not a structured array.
+        ValueError
+            If lengths differ, or a time is missing or negative.
+        """
+        event, time = _check_survival(survival)
+        labels = np.asarray(groups).astype(str)
+        if labels.shape != time.shape:
+            raise ValueError(f"`groups` must name a group for each of {len(time)} patients; got shape {labels.shape}.")
+        names = list(dict.fromkeys(labels.tolist()))
+        curves = {name: _curve(time[labels == name], event[labels == name]) for name in names}
+        return cls(curves, horizon=_check_horizon(horizon), min_at_risk=min_at_risk).plot(ax)
 
     @classmethod
     def from_predictions(
@@ -186,7 +250,7 @@ class KaplanMeierDisplay(Display):
         with style_context():
             if ax is None:
                 ax = new_axes((5.6, 3.6 + 0.34 * len(self.curves)))
-            last = max(curve["time"].iloc[-1] for curve in self.curves.values())
+            last = self._last_time()
             n = max(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
             ticks = _ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
             for name, curve in self.curves.items():
@@ -194,7 +258,10 @@ class KaplanMeierDisplay(Display):
             if self.horizon is not None:
                 style: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
                 ax.axvline(self.horizon, zorder=0.5, label=f"horizon, {self.horizon:g} months", **style)
-            ax.set(xlim=(0, ticks[-1]), ylim=(0, 1.02), xlabel="Time (months)", ylabel="Progression-free survival")
+            if self.min_at_risk > 0:  # no tick beyond what is drawn, whose number would be at risk of nothing
+                ticks = ticks[ticks <= max(last, self.horizon or 0.0)]
+            end = max(last, self.horizon or 0.0, 0.1) if self.min_at_risk > 0 else ticks[-1]
+            ax.set(xlim=(0, end), ylim=(0, 1.02), xlabel="Time (months)", ylabel="Progression-free survival")
             ax.set_xticks(ticks)
             # Above the plot, where no curve can run through it.
             legend = ax.legend(
@@ -206,8 +273,23 @@ class KaplanMeierDisplay(Display):
         self.figure_ = figure_of(ax)
         return self
 
+    def _last_time(self) -> float:
+        """Return the month where the axis ends: the last, or the last with enough patients at risk."""
+        times = np.unique(np.concatenate([curve["time"] for curve in self.curves.values()]))
+        if self.min_at_risk <= 0:
+            return float(times[-1])
+        n = sum(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
+        at_risk = np.array([sum(_at_risk(curve, time) for curve in self.curves.values()) for time in times])
+        return float(times[at_risk >= self.min_at_risk * n][-1])
+
+    def _colour(self, name: str) -> str:
+        if name in _COLOURS or len(self.curves) == 1:
+            return _COLOURS.get(name, OKABE_ITO["blue"])
+        order = ("vermillion", "blue", "green", "orange", "purple", "sky", "black")
+        return OKABE_ITO[order[list(self.curves).index(name) % len(order)]]
+
     def _draw_curve(self, ax: Axes, name: str, curve: pd.DataFrame) -> None:
-        colour = _COLOURS.get(name, OKABE_ITO["blue"])
+        colour = self._colour(name)
         n = int(curve["at_risk"].iloc[0])
         label = f"{name} (n = {n})"
         if self.horizon is not None:
@@ -238,7 +320,7 @@ class KaplanMeierDisplay(Display):
         ax.annotate("Number at risk", (0, 0), (left, -34), xycoords="axes fraction", ha="right", **below)
         for line, name in enumerate(self.curves):
             y = -46 - 12 * line
-            colour = _COLOURS.get(name, OKABE_ITO["blue"])
+            colour = self._colour(name)
             ax.annotate(name, (0, 0), (left, y), xycoords="axes fraction", ha="right", color=colour, **below)
             for month in ticks:
                 number = str(self.at_risk_.loc[name, month])

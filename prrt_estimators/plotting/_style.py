@@ -57,6 +57,7 @@ _RC: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.5,
     "savefig.facecolor": "white",
+    "pdf.fonttype": 42,  # text stays text, which editors and journals ask for
     "svg.fonttype": "path",
     "svg.hashsalt": "prrt-estimators",
     "text.color": "black",

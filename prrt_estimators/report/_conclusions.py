@@ -118,6 +118,19 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     return said
 
 
+def follow_up_in_words(found: Any) -> str:
+    """Say how long the patients were followed; "" without times."""
+    if found is None:
+        return ""
+    if not np.isfinite(found.median):
+        return f"Median follow-up by reverse Kaplan-Meier is not reached; {found.n_events} of {found.n} patients progressed."
+    ends = " to ".join(f"{one:.1f}" if np.isfinite(one) else "not reached" for one in (found.low, found.high))
+    return (
+        f"Median follow-up by reverse Kaplan-Meier is {found.median:.1f} months (95 % interval {ends}); {found.n_events} of {found.n} "
+        "patients progressed."
+    )
+
+
 def flow(
     n_analysed: int,
     n_short: int,

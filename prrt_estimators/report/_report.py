@@ -11,18 +11,60 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
+from prrt_estimators.model_selection._run_store import folder_name
 from prrt_estimators.plotting import model_label, save_figure
-from prrt_estimators.report._conclusions import answer, flow, limits, reading
+from prrt_estimators.report._checklists import CLAIM, TRIPOD_AI, rows
+from prrt_estimators.report._conclusions import answer, flow, follow_up_in_words, limits, reading
+from prrt_estimators.report._flow_picture import flow_picture
+from prrt_estimators.report._methods import methods
+from prrt_estimators.report._panels import more_panels
+from prrt_estimators.report._parts import TABLES, page_tables, shown_models, size_text
+from prrt_estimators.report._plain_tables import write_tables
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",
     "roc": "ROC curves of one fold",
     "precision_recall": "Precision-recall curves of one fold",
     "kaplan_meier_cohort": "Progression-free survival of the cohort",
+    "forest": "Scores with their intervals",
+    "forest_difference": "Differences with their intervals",
+    "mean_roc": "ROC curves over all folds",
+    "mean_precision_recall": "Precision-recall curves over all folds",
+    "decision": "Decision curves",
+}
+
+#: Sections by anchor, in the order of the page.
+SECTIONS = {
+    "question": "What was asked",
+    "answer": "What came out",
+    "results": "Scores of all models",
+    "patients": "Patients",
+    "table1": "Table 1: the cohort by class",
+    "columns": "Columns of the table",
+    "inputs": "Missing values and scan characteristics by class",
+    "size": "Sample size",
+    "calibration": "Calibration",
+    "decision": "Decisions",
+    "curves": "ROC and precision-recall curves",
+    "survival": "Survival",
+    "differences": "Differences between models",
+    "subgroups": "Subgroups and centres",
+    "censoring": "Sensitivity to early censoring",
+    "failures": "Where predictions failed",
+    "figures": "Figures as in the study",
+    "explanations": "Explanations",
+    "methods": "Methods to copy",
+    "run": "How it was run",
+    "models": "Parameters of the models",
+    "limits": "Limits",
+    "tripod": "TRIPOD+AI",
+    "claim": "CLAIM 2024",
 }
 
 
@@ -38,10 +80,16 @@ def write_report(
     figures: Mapping[str, Any] | None = None,
     corrected: tuple[int, int] | None = None,
     notice: str | None = None,
+    followup: Any = None,
+    inputs: pd.DataFrame | None = None,
+    subgroups: Mapping[str, Any] | pd.DataFrame | None = None,
+    centres: pd.DataFrame | None = None,
 ) -> Path:
-    """Write ``report.html``: what was asked, who the patients are, what came out, how, and its limits.
+    """Write ``report.html``: what was asked, what came out, who the patients are, how, and its limits.
 
-    The page needs no other file and no network, and can be read on a phone and printed.
+    The page needs no other file and no network, is light or dark as the reader's screen, can be read on a phone and
+    printed. Its tables are written beside it as ``tables.md`` and as ``tables.html``, which word processors open, its
+    figures beyond those of the study into ``figures``.
 
     Parameters
     ----------
@@ -66,6 +114,14 @@ def write_report(
         :func:`~prrt_estimators.contours.count_corrected`.
     notice : str, default=None
         What nobody must overlook, e.g. that the patients are simulated: below the title and first of the limits.
+    followup : structured array with ``event`` and ``time``, default=None
+        Of everybody (``load_cohort(...).followup``): follow-up, and sensitivity to early censoring.
+    inputs : DataFrame, default=None
+        From :func:`~prrt_estimators.evaluation.inputs_by_class`.
+    subgroups : mapping of variable to labels, or DataFrame, default=None
+        One label per patient compared, see :func:`~prrt_estimators.evaluation.subgroup_table`.
+    centres : DataFrame, default=None
+        From :func:`~prrt_estimators.evaluation.centre_table`.
 
     Returns
     -------
@@ -86,7 +142,9 @@ def write_report(
     """
     run = comparison.run
     summary = comparison.summary(reference=reference)
-    panels = comparison.figures(horizon=horizon) if figures is None else figures
+    panels = dict(comparison.figures(horizon=horizon, followup=followup) if figures is None else figures)
+    shown = shown_models(comparison)
+    more = more_panels(comparison, summary, shown)
     environment = Environment(
         loader=PackageLoader("prrt_estimators", "report"),
         autoescape=True,
@@ -97,27 +155,73 @@ def write_report(
     table = format_summary(summary)
     table["model"] = [model_label(name) for name in table["model"]]
     table = table[(summary["status"] != "skipped").to_numpy()]
-    readings = [(model_label(str(name)), reading(row)) for name, row in summary.iterrows() if row["status"] == "ok"]
+    findings: dict[str, list[str]] = {}  # models of which the same can be said stand together
+    for name, row in summary.iterrows():
+        if row["status"] == "ok":
+            findings.setdefault(reading(row), []).append(model_label(str(name)))
+    readings = [(", ".join(names), said) for said, names in findings.items()]
     status = comparison.status
     skipped = {str(row.model): str(row.reason) for row in status[status["status"] == "skipped"].itertuples(index=False)}
     lacks = {name: entry["lacks"] for name, entry in run["models"].items() if entry.get("lacks")}
     failed = status[status["status"] == "failed"]
+    tables = page_tables(
+        comparison,
+        summary,
+        shown,
+        followup=followup,
+        horizon=horizon,
+        inputs=inputs,
+        subgroups=subgroups,
+        centres=centres,
+    )
+    steps = flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded, corrected)
+    reverse = None if followup is None or not len(followup) else reverse_kaplan_meier(followup)
+    text, references = methods(comparison, horizon, str(summary["reference"].iloc[0]) if len(summary) else "", reverse)
+    drawn = {name: _picture(name, panel) for name, panel in (panels | more).items()}
+    explained = "explain/explain.html" if (Path(folder) / "explain" / "explain.html").is_file() else ""
+    cohort = None if cohort_table is None else cohort_table.pipe(format_cohort_table)
+    grouped = {
+        "forest": drawn.get("forest"),
+        "forest_difference": drawn.get("forest_difference"),
+        "decision": drawn.get("decision"),
+        "calibration": [one for name, one in drawn.items() if name.startswith("calibration_")],
+        "curves": [drawn[name] for name in ("mean_roc", "mean_precision_recall") if name in drawn],
+        "survival": [one for name, one in drawn.items() if name.startswith("kaplan_meier_")],
+        "study": [drawn[name] for name in ("auroc_auprc", "roc", "precision_recall") if name in drawn],
+    }
+    there = {
+        "table1": cohort is not None, "columns": roles is not None, "explanations": bool(explained), "figures": bool(grouped["study"]),
+        "curves": bool(grouped["curves"]), "survival": bool(grouped["survival"]),
+        "subgroups": "subgroups" in tables or "centres" in tables,
+        **{name: name in tables for name in ("inputs", "calibration", "decision", "differences", "censoring", "failures")},
+    }  # fmt: skip
+    sections = {name for name in SECTIONS if there.get(name, True)}
     page = environment.get_template("report.html").render(
         run=run,
         horizon=f"{horizon:g}",
         notice=notice,
         size=size_in_words(run, summary["status"]),
         answer=answer(comparison, summary),
-        flow=flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded, corrected),
+        flow=steps,
+        flow_picture=Markup(flow_picture(steps)),
+        titles=SECTIONS,
+        contents=[name for name in SECTIONS if name in sections and name not in ("question", "answer")],
+        links=_links(Path(folder)),
         excluded=_rows(excluded),
         roles=_rows(roles),
-        cohort=None if cohort_table is None else _rows(cohort_table.pipe(format_cohort_table)),
+        cohort=_rows(cohort),
+        followup=follow_up_in_words(reverse),
         summary=_rows(table),
         readings=readings,
-        figures=[
-            {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
-            for name, panel in panels.items()
-        ],
+        panels=grouped,
+        tables={name: _rows(tables.get(name)) for name in TABLES},
+        sizes=size_text(comparison),
+        failure_model=model_label(shown[0]) if shown else "",
+        explanations=explained,
+        methods=text,
+        references=references,
+        tripod=rows(TRIPOD_AI, sections),
+        claim=rows(CLAIM, sections),
         skipped=skipped_in_words(skipped, run["data"]["modalities"], lacks),
         failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
         cohort_warnings=run["data"].get("warnings", []),
@@ -127,10 +231,35 @@ def write_report(
         models=[_model(name, entry) for name, entry in run["models"].items()],
         limits=([notice] if notice else []) + limits(comparison),
     )
+    named = {"Scores": table, **({} if cohort is None else {SECTIONS["table1"]: cohort})}
+    named |= {TABLES[name]: one for name, one in tables.items()}
+    write_tables({title: one for title, one in named.items() if len(one)}, Path(folder))
+    for name, panel in more.items():
+        save_figure(panel.figure, Path(folder) / "figures" / folder_name(name), formats=["pdf", "png"])
     target = Path(folder) / "report.html"
     with atomic_write(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return target
+
+
+def _picture(name: str, panel: Any) -> dict[str, str]:
+    return {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
+
+
+def _links(folder: Path) -> list[tuple[str, str]]:
+    """Files beside the page, which it does without."""
+    names = (
+        "summary.csv",
+        "scores.csv",
+        "predictions.csv",
+        "patients.csv",
+        "cohort_table.csv",
+        "centres.csv",
+        "run.json",
+    )
+    return [("tables.md", "tables (Markdown)"), ("tables.html", "tables (for a word processor)")] + [
+        (name, name) for name in names if (folder / name).is_file()
+    ]
 
 
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
@@ -140,8 +269,10 @@ def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
 
 
 def _title(name: str) -> str:
+    if name.startswith("calibration_"):
+        return f"Calibration of {model_label(name.removeprefix('calibration_'))}"
     model = name.removeprefix("kaplan_meier_")
-    return _TITLES.get(name, f"Progression-free survival by the class that {model_label(model)} predicts")
+    return _TITLES.get(name, f"Progression-free survival by the risk that {model_label(model)} predicts")
 
 
 def data_uri(figure: Any) -> str:

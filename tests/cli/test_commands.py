@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from prrt_estimators import model_selection
 from prrt_estimators.cli import app
 from prrt_estimators.cli._model_options import three
+from prrt_estimators.persistence import load_model
 
 #: Every command, as the application has them.
 COMMANDS = tuple(typer.main.get_command(app).commands)
@@ -130,7 +131,7 @@ def test_warnings_of_reading_the_table_reach_run_json_and_report(table, tmp_path
     assert "no column is recognised as the progression event" in told[0]
     assert json.loads((tmp_path / "r" / "run.json").read_text("utf-8"))["data"]["warnings"] == told
     page = html.unescape((tmp_path / "r" / "report.html").read_text("utf-8"))
-    assert told[0] in page[page.index("<h2>Patients") : page.index("<h2>How it was run")]
+    assert told[0] in page[page.index('<h2 id="patients">') : page.index('<h2 id="run">')]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +271,8 @@ def test_fit_then_predict_patients_with_and_without_outcome(table, tmp_path, nam
     predicted = pd.read_csv(out)
     assert predicted.columns.tolist() == ["patient_id", "p_long", "predicted"]
     assert predicted["patient_id"].tolist() == [f"P{k:02d}" for k in range(36)]
-    assert ((predicted["p_long"] >= 0.5) == (predicted["predicted"] == "long")).all()
+    threshold = getattr(load_model(model), "decision_threshold_", 0.5)
+    assert ((predicted["p_long"] >= threshold) == (predicted["predicted"] == "long")).all()
     fresh = tmp_path / "one.csv"
     pd.read_csv(table).iloc[[7]].drop(columns=["pfs_months", "progressed"]).to_csv(fresh, index=False)
     answer = prrt("predict", model, fresh)

@@ -60,7 +60,7 @@ def test_probabilities_are_probabilities_and_follow_the_patients():
     assert ((p > 0) & (p < 1)).all()
     order = np.random.default_rng(0).permutation(20)
     np.testing.assert_allclose(model.predict_proba(X[order]), p[order], atol=1e-5)
-    np.testing.assert_array_equal(model.predict(X), model.classes_[(p[:, 1] >= 0.5).astype(int)])
+    np.testing.assert_array_equal(model.predict(X), model.classes_[(p[:, 1] >= model.decision_threshold_).astype(int)])
 
 
 @pytest.mark.parametrize(

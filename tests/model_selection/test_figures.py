@@ -10,7 +10,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from prrt_estimators.model_selection import ModelComparison, Skipped, compare_models, pool_repeats
+from prrt_estimators.model_selection import ModelComparison, Skipped, compare_models
+from prrt_estimators.model_selection._risk_groups import risk_groups
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_names_and_captions(comparison):
     for name in ("roc", "precision_recall", "kaplan_meier_lab"):
         assert "after the fact" in panels[name].caption
     assert "no confidence interval" in panels["auroc_auprc"].caption
-    assert "averaged over repeats" in panels["kaplan_meier_lab"].caption.replace("\n", " ")
+    assert "median of the other folds" in panels["kaplan_meier_lab"].caption
 
 
 def test_models_without_a_result_take_no_place_among_the_bars(comparison):
@@ -51,13 +52,13 @@ def test_a_failed_model_keeps_its_place_and_says_so(comparison):
     assert "failed: RuntimeError: no luck" in [text.get_text() for text in failed.plot().ax_.texts]
 
 
-def test_kaplan_meier_classes_are_means_over_repeats(comparison):
-    pooled = pool_repeats(comparison.predictions[comparison.predictions["model"] == "lab"])
-    n_long = int((pooled["y_score"] >= 0.5).sum())
-    assert 0 < n_long < 60
+def test_kaplan_meier_groups_are_cut_on_other_folds(comparison):
+    groups = risk_groups(comparison.predictions[comparison.predictions["model"] == "lab"])["group"]
+    assert 0 < groups.sum() < 60
     legend = " ".join(texts(comparison.figures()["kaplan_meier_lab"].figure))
-    assert re.search(rf"predicted long PFS \(n = {n_long}\b", legend)
-    assert re.search(rf"predicted short PFS \(n = {60 - n_long}\b", legend)
+    assert re.search(rf"lower predicted risk \(n = {groups.sum()}\b", legend)
+    assert re.search(rf"higher predicted risk \(n = {60 - groups.sum()}\b", legend)
+    assert "log-rank" not in legend
 
 
 def test_without_survival_there_are_no_curves_of_time(comparison):
@@ -81,6 +82,6 @@ def test_files(comparison, tmp_path):
     panels = {name: panel for name, panel in renamed.figures().items() if name.startswith("kaplan")}
     files = renamed.save_figures(tmp_path, figures=panels)
     assert all(path.parent == tmp_path and path.is_file() for paths in files.values() for path in paths)
-    assert [path.suffix for path in files["kaplan_meier_cohort"]] == [".png", ".svg"]
+    assert [path.suffix for path in files["kaplan_meier_cohort"]] == [".png", ".svg", ".pdf"]
     with pytest.raises(ValueError, match="no folder of its own"):
         comparison.save_figures()

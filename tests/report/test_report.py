@@ -68,8 +68,13 @@ def test_page_is_whole_and_needs_nothing_else(page):
     tags.feed(text)
     assert tags.open == []
     assert not {"script", "link", "iframe", "object"} & set(tags.seen)
-    assert len(tags.addresses) == 5
-    assert all(address.startswith("data:image/svg+xml;base64,") for address in tags.addresses)
+    pictures = [address for address in tags.addresses if address.startswith("data:image/svg+xml;base64,")]
+    assert len(pictures) >= 10
+    anchors = {address[1:] for address in tags.addresses if address.startswith("#")}
+    assert anchors
+    assert anchors <= set(re.findall(r' id="([a-z0-9]+)"', text))
+    files = {address for address in tags.addresses if not address.startswith(("data:", "#"))}
+    assert files == {"tables.md", "tables.html"}
     assert not re.search(r"https?:|//[a-z]+\.|url\(", text)
     assert 'name="viewport"' in text
     assert "@media print" in text
@@ -147,11 +152,11 @@ def test_warnings_of_reading_stand_with_the_patients_and_a_notice_stands_first(t
     )
     assert json.loads((tmp_path / "run.json").read_text("utf-8"))["data"]["warnings"] == [told]
     text = write_report(comparison, tmp_path, notice="All of it & them simulated.").read_text("utf-8")
-    patients = text[text.index("<h2>Patients") : text.index("<h2>How it was run")]
+    patients = text[text.index('<h2 id="patients">') : text.index('<h2 id="run">')]
     assert html.escape(told, quote=False) in patients
     notice = "All of it &amp; them simulated."
-    assert text.index("<h1>") < text.index(notice) < text.index("<h2>")
-    assert re.search(rf"<h2>Limits</h2>\s*<ul>\s*<li>{notice}</li>", text)
+    assert text.index("<h1>") < text.index(notice) < text.index("<h2")
+    assert re.search(rf"<h2 id=\"limits\">Limits</h2>\s*<ul>\s*<li>{notice}</li>", text)
     assert "It is the only model with a result." in text
     assert "30 patients, 1 model, 3 test folds in 1 repeat." in text
     plain = write_report(comparison, tmp_path).read_text("utf-8")
@@ -165,7 +170,7 @@ def test_skipped_models_are_one_sentence_and_no_rows(tmp_path):
     text = write_report(compare_models(models, X, y, cv=3, verbose=0), tmp_path).read_text("utf-8")
     assert text.count("no scans") == 1
     assert "<li>Skipped (no scans): PET, CT, PET + CT.</li>" in text
-    results = text[text.index("<h2>What came out") : text.index("<h2>Figures")]
+    results = text[text.index('<h2 id="results">') : text.index('<h2 id="patients">')]
     assert results.count("<tr>") == 2
 
 

@@ -1,0 +1,125 @@
+"""Discrimination and calibration in the large within subgroups of patients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+#: Patients of each class below which no AUROC is shown.
+MIN_PER_CLASS = 5
+
+_COLUMNS = ["model", "variable", "level", "n", "n_long", "auroc", "low", "high", "observed", "observed_low",
+            "observed_high", "predicted"]  # fmt: skip
+
+
+def subgroup_table(
+    comparison: Any,
+    groups: Mapping[str, Any] | pd.DataFrame,
+    *,
+    models: Any = None,
+    n_boot: int = 1000,
+    confidence_level: float = 0.95,
+    random_state: int = 0,
+) -> pd.DataFrame:
+    """Scores of subgroups from out-of-fold predictions.
+
+    The AUROC counts pairs of a patient with long and one with short PFS *of the same test fold*, whose probabilities come
+    from one model, over all repeats. Its interval draws patients; differences between subgroups of such a cohort are
+    seldom shown.
+
+    Parameters
+    ----------
+    comparison : ModelComparison
+    groups : mapping of variable to labels, or DataFrame
+        One label per patient of ``comparison.survival``, in its order; empty cells are "unknown".
+    models : iterable of str, default=None
+        Models to report; all with a result if None.
+    n_boot : int, default=1000
+        Draws of patients.
+    confidence_level : float, default=0.95
+        Of the intervals.
+    random_state : int, default=0
+        Seed of the draws.
+
+    Returns
+    -------
+    DataFrame
+        ``model``, ``variable``, ``level``, ``n``, ``n_long``, ``auroc`` with ``low`` and ``high`` (NaN with fewer than five
+        patients of a class), ``observed`` share of long PFS with Wilson's interval, ``predicted`` (mean probability).
+
+    Raises
+    ------
+    ValueError
+        If a variable has another number of labels.
+    """
+    patients = comparison.survival["patient_id"].astype(str).tolist()
+    y = comparison.survival["y_true"].to_numpy()
+    predictions = comparison.predictions
+    names = list(dict.fromkeys(predictions["model"])) if models is None else list(models)
+    rows = []
+    for model in names:
+        own = predictions[predictions["model"] == model]
+        concordant, pairs = pair_counts(own, patients)
+        mean = own.assign(patient_id=own["patient_id"].astype(str)).groupby("patient_id")["y_score"].mean()
+        p = mean.reindex(patients).to_numpy()
+        for variable, given in groups.items():
+            labels = _labels(given, len(patients), str(variable))
+            for level in sorted(set(labels), key=lambda text: (text == "unknown", text)):
+                member = labels == level
+                rng = np.random.default_rng(random_state)
+                auroc = auroc_of_pairs(concordant, pairs, y, member, n_boot, confidence_level, rng)
+                n, n_long = int(member.sum()), int(y[member].sum())
+                low, high = binomtest(n_long, n).proportion_ci(confidence_level, method="wilson")
+                predicted = float(np.nanmean(p[member])) if np.isfinite(p[member]).any() else np.nan
+                rows.append((model, str(variable), level, n, n_long, *auroc, n_long / n, low, high, predicted))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _labels(given: Any, n: int, variable: str) -> np.ndarray:
+    series = pd.Series(np.asarray(given, dtype=object))
+    if len(series) != n:
+        raise ValueError(f"`groups[{variable!r}]` must hold a label for each of {n} patients; got {len(series)}.")
+    text = series.where(series.notna(), "unknown").astype(str).str.strip()
+    return text.where(text != "", "unknown").to_numpy()
+
+
+def pair_counts(predictions: pd.DataFrame, patients: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for pairs in one test fold, how often row i is predicted above row j (ties half), and how often they meet."""
+    place = {name: k for k, name in enumerate(patients)}
+    concordant, pairs = np.zeros((len(patients),) * 2), np.zeros((len(patients),) * 2)
+    for _, fold in predictions.groupby(["repeat", "fold"], sort=False):
+        rows = fold["patient_id"].astype(str).map(place).to_numpy(dtype=int)
+        p = fold["y_score"].to_numpy(dtype=float)
+        above = (p[:, None] > p[None, :]) + 0.5 * (p[:, None] == p[None, :])
+        concordant[np.ix_(rows, rows)] += above
+        pairs[np.ix_(rows, rows)] += 1.0
+    return concordant, pairs
+
+
+def auroc_of_pairs(
+    concordant: np.ndarray,
+    pairs: np.ndarray,
+    y: np.ndarray,
+    member: np.ndarray,
+    n_boot: int,
+    confidence_level: float,
+    rng: np.random.Generator,
+) -> tuple[float, float, float]:
+    """Return the AUROC over pairs within folds with the percentile interval over drawn patients of each class."""
+    long, short = np.flatnonzero(member & (y == 1)), np.flatnonzero(member & (y == 0))
+    if min(len(long), len(short)) < MIN_PER_CLASS:
+        return (float("nan"),) * 3
+    hits, meets = concordant[np.ix_(long, short)], pairs[np.ix_(long, short)]
+    if meets.sum() == 0:
+        return (float("nan"),) * 3
+    weights = [rng.multinomial(len(one), np.full(len(one), 1 / len(one)), size=n_boot) for one in (long, short)]
+    above = np.einsum("bi,ij,bj->b", weights[0], hits, weights[1], optimize=True)
+    total = np.einsum("bi,ij,bj->b", weights[0], meets, weights[1], optimize=True)
+    drawn = above[total > 0] / total[total > 0]
+    tail = (1 - confidence_level) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return float(hits.sum() / meets.sum()), float(low), float(high)
