@@ -93,8 +93,7 @@ def fit_forest(forest: Any, X: Any, long: np.ndarray, weights: np.ndarray | None
     try:
         with warnings.catch_warnings():
             # A patient who is in every bag has no such probability; the others are enough.
-            warnings.filterwarnings("ignore", message="Some inputs do not have OOB scores", category=UserWarning)
-            warnings.filterwarnings("ignore", message="invalid value", category=RuntimeWarning)
+            warnings.simplefilter("ignore")
             forest.fit(X, long, sample_weight=weights)
         if len(forest.classes_) < 2:
             return 0.0

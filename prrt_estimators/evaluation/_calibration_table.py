@@ -27,7 +27,7 @@ def calibration_scores(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None =
         warnings.simplefilter("ignore", UndefinedMetricWarning)
         line = calibration_intercept_slope(y, p, **given)  # type: ignore[arg-type]
         ici = integrated_calibration_index(y, p, **given)  # type: ignore[arg-type]
-        scaled = scaled_brier_score(y, p, **given)  # type: ignore[arg-type]
+        scaled = scaled_brier_score(y, p, **given)
     return {"intercept": line.intercept, "slope": line.slope, "ici": ici, "scaled_brier": scaled}
 
 

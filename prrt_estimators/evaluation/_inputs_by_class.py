@@ -87,7 +87,7 @@ def _grids(volumes: Any) -> dict[str, np.ndarray]:
         if path is None:
             continue
         try:
-            header: Any = nib.load(path).header  # type: ignore[attr-defined]
+            header: Any = nib.load(path).header
             zooms, shape = header.get_zooms(), header.get_data_shape()
             found[row] = zooms[2], zooms[0], shape[2]
         except Exception:  # whatever is wrong with a file is reported where it is read
