@@ -93,7 +93,7 @@ def test_the_decision_is_that_of_the_weighted_model():
 
 def test_a_network_is_corrected_for_the_weights_of_its_loss():
     X, y = cohort(n=40)
-    options = {"max_epochs": 2, "random_state": 0, "hidden": 4}
+    options = {"max_epochs": 2, "random_state": 0}
     ours = FusionPFSClassifier(**options).fit({"lab": X}, y)
     plain = FusionPFSClassifier(**options, class_weight=None).fit({"lab": X}, y)
     counts = np.bincount(y)

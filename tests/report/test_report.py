@@ -54,7 +54,7 @@ def page(tmp_path_factory):
     survival = np.array([(True, 20.0 if one else 5.0) for one in y], dtype=[("event", bool), ("time", float)])
     lab = pd.DataFrame({"CgA <b>": rng.normal(size=36) - 2 * y, "age": rng.normal(60, 9, 36)})
     X = Cohort({"lab": lab}, survival=survival)
-    models = {"baseline_lab": OnLabs(), "<script>alert(1)</script>": OnLabs(C=0.5), "ct": Skipped("no scans & none")}
+    models = {"baseline_lab": OnLabs(), "<script>alert(1)</script>": OnLabs(C=0.5), "scans": Skipped("no scans & none")}
     comparison = compare_models(models, X, y, cv=3, verbose=0)
     excluded = pd.DataFrame({"patient_id": ["P8", "P9"], "reason": ["censored before 12 months: class unknown"] * 2})
     folder = tmp_path_factory.mktemp("report")
@@ -95,7 +95,7 @@ def test_page_tells_who_was_left_out_and_what_came_out(page):
     assert "left out: censored before 12 months: class unknown 2" in plain
     assert "patients compared 36" in plain
     assert f"{comparison.summary().loc['baseline_lab', 'auroc_mean']:.3f}" in plain
-    assert "Skipped (no scans & none): CT." in plain.replace("&amp;", "&")
+    assert "Skipped (no scans & none): scans." in plain.replace("&amp;", "&")
     assert "36 patients, 2 models (1 skipped), 3 test folds in 1 repeat." in plain
     assert "and Baseline: labs was not shown (corrected" in plain
     assert "1 models" not in plain
