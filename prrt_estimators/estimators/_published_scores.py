@@ -131,7 +131,8 @@ class PublishedScoreClassifier(BasePFSClassifier):
         X : Cohort or mapping with ``"lab"``, or DataFrame of shape (n, k)
         y : array of shape (n,)
             1 for long PFS, 0 for short; only its labels are used.
-        sample_weight : ignored
+        sample_weight : array of shape (n,), default=None
+            Checked, and not used: nothing is learnt.
 
         Returns
         -------
@@ -140,6 +141,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
         self._validate_params()
         table = self._named(X)
         self._check_target(table, y)
+        self._with_weight(table, y, sample_weight)
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         known: dict[str, str] = {}

@@ -262,7 +262,7 @@ def own_words() -> frozenset[str]:
     """
     found: set[str] = set()
     package = importlib.resources.files("prrt_estimators")
-    rooms = [*(package / "dicom").iterdir(), *(package / "contours").iterdir()]
+    rooms = [file for room in ("dicom", "ingest", "contours") for file in (package / room).iterdir()]
     files = [package / "_analytes.py", package / "cli" / "_ingest.py", *rooms]
     for file in files:
         if file.name.endswith(".py") and file.name not in _NOT_WRITTEN:

@@ -57,9 +57,10 @@ def shap_values(
     With :math:`v(S)` the prediction that knows the columns :math:`S` only, a column's value is its mean marginal
     contribution over all orders in which columns become known; over columns they sum to
     :math:`f(x) - v(\emptyset)`. For a forest shap's ``TreeExplainer`` gives them exactly, ``v`` following the training
-    patients along the trees. For any other classifier shap's model-agnostic explainers are used: what is not known is
-    taken from background patients, **the patient's own scans staying as they are**, so the values tell what the labs
-    add to the scans.
+    patients along the trees; :math:`f` is then the forest's own probability, before `LabPFSClassifier` corrects it for class
+    weights (``offset_``), which changes the order of no two patients. For any other classifier shap's model-agnostic
+    explainers are used: what is not known is taken from background patients, **the patient's own scans staying as they
+    are**, so the values tell what the labs add to the scans.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def shap_values(
     --------
     >>> from prrt_estimators import LabPFSClassifier
     >>> table = pd.DataFrame({"cga": [20, 30, 25, 900, 800, 950] * 4, "age": [50, 60, 70] * 8})
-    >>> clf = LabPFSClassifier(n_estimators=20, random_state=0).fit(table, [1, 1, 1, 0, 0, 0] * 4)
+    >>> clf = LabPFSClassifier(n_estimators=20, class_weight=None, random_state=0).fit(table, [1, 1, 1, 0, 0, 0] * 4)
     >>> found = shap_values(clf, table[:3])
     >>> shap_importance(found)["column"].tolist()
     ['cga', 'age']

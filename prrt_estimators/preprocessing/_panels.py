@@ -153,7 +153,7 @@ class LabPanels(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, n_features_out)
-            NaN where no analyte of a panel was measured.
+            NaN where no analyte of a panel was measured, and in all columns where nothing was.
         """
         check_is_fitted(self, "columns_")
         table = self._named(X)
@@ -177,7 +177,9 @@ class LabPanels(TransformerMixin, BaseEstimator):
         if self.others_:
             names = self.other_.get_feature_names_out()
             parts.append(pd.DataFrame(self.other_.transform(table[self.others_]), columns=names, index=table.index))
-        return pd.concat(parts, axis=1) if parts else pd.DataFrame(index=table.index)
+        found = pd.concat(parts, axis=1) if parts else pd.DataFrame(index=table.index)
+        # Gaps of other columns are filled; a patient of whom nothing was measured has nothing.
+        return found.mask(table[list(self.feature_names_in_)].isna().all(axis=1), axis=0)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns that `transform` gives."""

@@ -189,7 +189,7 @@ def test_leaks_can_be_allowed_but_never_the_outcome_itself(folder):
     for lab in (["age", "n_cycles"], "auto"):
         b = load(source, root=folder, lab=lab, allow_after_therapy=["n_cycles"])
         assert "n_cycles" in b.X["lab"]
-        assert "allowed by allow_after_therapy" in b.roles.set_index("column")["reason"]["n_cycles"]
+        assert "allowed by `allow_after_therapy`" in b.roles.set_index("column")["reason"]["n_cycles"]
     with pytest.raises(LeakageError, match="pfs_months"):
         load(source, root=folder, lab=["pfs_months"], allow_after_therapy=["pfs_months"])
 

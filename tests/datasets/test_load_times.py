@@ -38,7 +38,7 @@ def test_censored_patients_are_kept(word):
 
 
 def test_what_is_printed_counts_events(capsys):
-    load_cohort(table(), target="survival")
+    load_cohort(table(), target="survival", verbose=True)
     assert "progression seen 3, censored 2" in capsys.readouterr().err
 
 

@@ -195,7 +195,7 @@ def test_slices_that_share_no_grid():
     headers[1].PixelSpacing = [2.0, 3.1]
     with pytest.raises(ScannerFileError, match=r"PixelSpacing \(0028,0030\) differs between slices"):
         sort_slices(headers)
-    with pytest.raises(ScannerFileError, match="no pair of perpendicular unit vectors"):
+    with pytest.raises(ScannerFileError, match="not a pair of perpendicular unit vectors"):
         sort_slices(slices([0, 4], directions=(1, 0, 0, 1, 0, 0)))
     with pytest.raises(ScannerFileError, match="no header was given"):
         sort_slices([])

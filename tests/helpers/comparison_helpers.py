@@ -45,7 +45,7 @@ class OnCohort(ClassifierMixin, BaseEstimator):
         if self.problem:
             raise CohortError([Problem(self.problem, "mend it", patient="P1")])
         if self.needs and self.needs not in X:
-            raise MissingModalityError(f"OnCohort needs '{self.needs}'; the data have {', '.join(X.modalities)}.")
+            raise MissingModalityError.of("OnCohort", [self.needs], X.modalities)
         return self
 
     def fit(self, X, y, sample_weight=None):

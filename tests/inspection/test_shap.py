@@ -41,7 +41,7 @@ def data():
 
 @pytest.fixture(scope="module")
 def forest(data):
-    return LabPFSClassifier(n_estimators=15, random_state=0).fit(*data)
+    return LabPFSClassifier(n_estimators=15, class_weight=None, random_state=0).fit(*data)
 
 
 def by_column(clf, prepared):
@@ -90,7 +90,7 @@ def test_a_background_asks_for_interventional_values(data, forest):
 def test_trees_and_permutations_agree_on_the_same_question(data):
     X, y = data
     X = X[["cga", "age"]]  # columns that are one feature each; several of one column are known together or not at all
-    clf = LabPFSClassifier(n_estimators=10, random_state=0).fit(X, y)
+    clf = LabPFSClassifier(n_estimators=10, class_weight=None, random_state=0).fit(X, y)
     trees = shap_values(clf, X[:3], background=X[20:30])
     found = shap_values(clf, X[:3], background=X[20:30], method="permutation", random_state=0)
     np.testing.assert_allclose(found.values, trees.values, atol=1e-6)
