@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 from scipy.special import expit, logit
-from sklearn.exceptions import UndefinedMetricWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 
 from prrt_estimators.metrics._check import check_target_and_probability, check_weight, holds_both_classes
@@ -101,7 +101,10 @@ def _slope(y: np.ndarray, linear: np.ndarray, weight: np.ndarray) -> float:
     # Standardised first, so that the solver's tolerance means the same for timid and for bold predictions.
     scale = linear.std()
     model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10, max_iter=500)
-    model.fit(((linear - linear.mean()) / scale)[:, np.newaxis], y, sample_weight=weight * len(y))
+    with warnings.catch_warnings():
+        # Near separation the solver goes on by another method, and says so.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(((linear - linear.mean()) / scale)[:, np.newaxis], y, sample_weight=weight * len(y))
     return float(model.coef_[0, 0] / scale)
 
 
