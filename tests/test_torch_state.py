@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -47,7 +48,8 @@ def state():
         (
             torch.get_rng_state().numpy().tobytes(),
             np.random.get_state()[1].tobytes(),  # noqa: NPY002
-            [repr(one) for one in warnings.filters],
+            # Libraries that set filters back spell the same pattern as a text or compiled.
+            [re.sub(r"re\.compile\(('[^']*')\)", r"\1", repr(one)) for one in warnings.filters],
             str(torch.get_default_dtype()),
             str(torch.get_default_device()),
             torch.is_grad_enabled(),

@@ -15,7 +15,6 @@ from prrt_estimators.cli._predict import lacking_inputs
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.persistence import load_model
-from prrt_estimators.persistence._card import _use
 
 
 def prrt(*words):
@@ -65,7 +64,6 @@ def test_the_card_names_the_population(fitted):
         in card
     )
     assert "neuroendocrine" not in card.partition("## What it takes")[0]
-    assert "neuroendocrine" in _use("LabPFSClassifier", None, False, None)[0]
 
 
 def test_new_patients_are_explained_without_an_outcome(fitted, tmp_path):
