@@ -72,7 +72,7 @@ class TableBlock(TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        DataFrame of shape (n, n_features_in_)
+        DataFrame of shape (n, n_features)
         """
         check_is_fitted(self)
         table = self._table(X)
