@@ -62,5 +62,5 @@ print(
 )
 
 # %%
-# A real run writes everything to a folder (``out="results"``), can be killed at any moment and goes on where it stopped; see
+# A real run writes everything to a folder (``out="results"``), can be killed at any moment and resumes; see
 # :doc:`/guide/cluster`. ``prrt compare`` does the same from a shell, and adds a report.

@@ -46,7 +46,7 @@ KaplanMeierDisplay.from_predictions(X.survival, found.p_long)
 
 # %%
 # What would luck look like? Nobody is censored here, so the gap between the curves at twelve months is a difference of two shares.
-# The same probabilities, dealt out to the patients anew a thousand times:
+# The same probabilities, given to the patients in a thousand random orders:
 
 
 def gap(p_long):

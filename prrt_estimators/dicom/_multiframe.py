@@ -1,4 +1,4 @@
-"""Multi-frame (enhanced) objects as one header a frame, with the elements that single-slice objects have.
+"""Multi-frame (enhanced) objects as one header per frame, with the elements that single-slice objects have.
 
 DICOM PS3.3 C.7.6.16: what all frames share lies in one sequence of groups, what differs in another.
 """
@@ -49,7 +49,7 @@ _UNITS = {
 
 
 def frames_of(header: Any) -> list[Any]:
-    """Return one header a frame; a single-slice header, and that of a frame, as it is.
+    """Return one header per frame; a single-slice header, and that of a frame, as it is.
 
     Parameters
     ----------
