@@ -67,7 +67,9 @@ def draw_all(
     comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None = None
 ) -> dict[str, Panel]:
     """Draw every figure that the data allow, in the order of a paper."""
-    panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))}
+    # Risks are greater for the worse patients, and have no bars of AUROC, so these figures are of probabilities only.
+    of_classes = comparison.gives_probabilities
+    panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))} if of_classes else {}
     best = comparison.best_model
     if best is not None and "auroc" in comparison.metrics:
         panels |= _curves(comparison, best)
@@ -79,6 +81,8 @@ def draw_all(
             f"the {len(survival)} patients compared, with 95 % band, censored patients as ticks, and numbers at risk. Patients "
             "who were left out of the comparison (censored before the horizon, no outcome) are not in it, so that the curve "
             "may lie too low."
+            if followup is None and of_classes
+            else f"the {len(survival)} patients compared, with 95 % band, censored patients as ticks, and numbers at risk."
             if followup is None
             else f"all {len(everybody)} patients whose time is known, the {len(survival)} compared and those censored before "
             "the horizon, with 95 % band, censored patients as ticks, and numbers at risk."
@@ -88,7 +92,7 @@ def draw_all(
             f"Kaplan-Meier estimate of progression-free survival of {who} The axis ends where fewer than a tenth of them are at "
             "risk.",
         )
-        if best is not None:
+        if best is not None and of_classes:
             panels[f"kaplan_meier_{folder_name(best)}"] = _by_class(comparison, best, horizon)
     return panels
 

@@ -70,6 +70,11 @@ class ModelComparison:
         return f"{type(self).__name__}: {size}", format_summary(self.summary())
 
     @property
+    def gives_probabilities(self) -> bool:
+        """Whether the models gave probabilities of long PFS; False for risks of models of time."""
+        return not len(self.predictions) or "p_long" in set(self.predictions["kind"])
+
+    @property
     def metrics(self) -> list[str]:
         """Names of the scores."""
         return [name for name in self.scores.columns if name not in _KEYS]

@@ -174,7 +174,10 @@ def write_report(
         subgroups=subgroups,
         centres=centres,
     )
+    of_classes = comparison.gives_probabilities
     steps = flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded, corrected)
+    if not of_classes:  # whoever was censored early is among them, and in no class
+        steps = [step for step in steps if not step[0].startswith("with ")]
     reverse = None if followup is None or not len(followup) else reverse_kaplan_meier(followup)
     text, references = methods(comparison, horizon, str(summary["reference"].iloc[0]) if len(summary) else "", reverse)
     drawn = {name: _picture(name, panel) for name, panel in (panels | more).items()}
@@ -193,12 +196,15 @@ def write_report(
         "table1": cohort is not None, "columns": roles is not None, "explanations": bool(explained), "figures": bool(grouped["study"]),
         "curves": bool(grouped["curves"]), "survival": bool(grouped["survival"]),
         "subgroups": "subgroups" in tables or "centres" in tables,
+        # What they say of classes and left out patients is not so for risks.
+        **dict.fromkeys(("methods", "size", "tripod", "claim"), of_classes),
         **{name: name in tables for name in ("inputs", "calibration", "decision", "differences", "censoring", "failures")},
     }  # fmt: skip
     sections = {name for name in SECTIONS if there.get(name, True)}
     page = environment.get_template("report.html").render(
         run=run,
         horizon=f"{horizon:g}",
+        of_classes=of_classes,
         notice=notice,
         size=size_in_words(run, summary["status"]),
         answer=answer(comparison, summary),
