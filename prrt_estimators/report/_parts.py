@@ -65,9 +65,9 @@ def page_tables(
 
 
 def shown_models(comparison: Any) -> list[str]:
-    """Return the models that figures and subgroups show: the primary pair, or labs, all modalities and the best; at most four."""
+    """Return the models that figures and subgroups show: the primary pair, the best, labs, all modalities; at most four."""
     ran = list(dict.fromkeys(comparison.scores["model"]))
-    named = [*(comparison.primary or ()), "lab", "pet_ct_lab", comparison.best_model, "baseline_lab"]
+    named = [*(comparison.primary or ()), comparison.best_model, "lab", "pet_ct_lab", "baseline_lab"]
     return [str(name) for name in dict.fromkeys(named) if name in ran][:4]
 
 
