@@ -32,9 +32,17 @@ def dump_part(fitted: Any) -> bytes:
     ------
     ValueError
         If a text column has so many values that they may tell who the patients are.
+    TypeError
+        If it holds objects of a type that `load_part` would refuse: better before the file is written than after.
     """
     check_levels(fitted)
-    return skops.io.dumps(fitted)
+    content = skops.io.dumps(fitted)
+    if unknown := _unknown_types(content):
+        raise TypeError(
+            f"{type(fitted).__name__} holds objects of types that are not read from files: {', '.join(unknown)}. Save models "
+            "of this library, or keep this one in the script that fits it."
+        )
+    return content
 
 
 def load_part(content: bytes, name: str) -> Any:
@@ -47,12 +55,15 @@ def load_part(content: bytes, name: str) -> Any:
     """
     check_stored(content, name)
     check_trees(content, name)
-    unknown = [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
-    if unknown:
+    if unknown := _unknown_types(content):
         raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
     fitted = skops.io.loads(content, trusted=list(_TRUSTED))
     check_forest(fitted, name)
     return fitted
+
+
+def _unknown_types(content: bytes) -> list[str]:
+    return [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
 
 
 def check_levels(fitted: Any) -> None:
