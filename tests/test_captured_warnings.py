@@ -72,13 +72,37 @@ def test_warnings_are_told_again_but_for_some():
     assert len(told) == 1
 
 
-def test_models_loaded_in_threads_leave_the_filters_as_they_were(tmp_path):
+@pytest.fixture
+def saved(tmp_path):
     table = pd.DataFrame({"a": range(8), "b": [3.0, 1, 4, 1, 5, 9, 2, 6]})
-    save_model(LabPFSClassifier(n_estimators=3, random_state=0).fit(table, [0, 1] * 4), tmp_path / "m.prrt")
-    before = state()
-    threads = [threading.Thread(target=load_model, args=(tmp_path / "m.prrt",)) for _ in range(6)]
+    return save_model(LabPFSClassifier(n_estimators=3, random_state=0).fit(table, [0, 1] * 4), tmp_path / "m.prrt")
+
+
+def in_threads(count, task):
+    threads = [threading.Thread(target=task) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
+
+
+def test_models_loaded_in_threads_leave_the_filters_as_they_were(saved):
+    before = state()
+    in_threads(6, lambda: load_model(saved))
     assert state() == before
+
+
+def test_models_are_tried_one_at_a_time(saved, monkeypatch):
+    """Forests empty the filters of the whole process while they predict, and must not meet."""
+    both, met = threading.Barrier(2), []
+
+    def meet(*_):
+        try:
+            both.wait(1)
+        except threading.BrokenBarrierError:
+            return None
+        met.append(True)
+
+    monkeypatch.setattr("prrt_estimators.persistence._load.probe_difference", meet)
+    in_threads(2, lambda: load_model(saved))
+    assert not met

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,10 @@ from prrt_estimators.pretrained import WEIGHTS
 
 #: Parameters that name weights.
 _WEIGHTS = ("weights", "pet_weights", "ct_weights")
+
+#: Models are tried one at a time: a forest of scikit-learn empties the filters of warnings of the whole process while it
+#: predicts, and of two that overlap one may see them empty, or leave them so.
+_ONE_AT_A_TIME = threading.RLock()
 
 
 def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | None = None) -> Any:
@@ -79,7 +84,7 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | No
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unless_ours(error, f"{file.name} holds no model that can be read. Fetch it again.") from error
     try:
-        with captured_warnings() as heard:
+        with _ONE_AT_A_TIME, captured_warnings() as heard:
             estimator = _restored(config, parts, dict(encoders or {}), file.name)
             # A file of the first format has nothing to compare, but that it predicts at all is seen here, not later.
             difference = probe_difference(estimator, config.get("probe", {}))
