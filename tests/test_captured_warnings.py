@@ -100,7 +100,7 @@ def test_models_are_tried_one_at_a_time(saved, monkeypatch):
         try:
             both.wait(1)
         except threading.BrokenBarrierError:
-            return None
+            return
         met.append(True)
 
     monkeypatch.setattr("prrt_estimators.persistence._load.probe_difference", meet)
