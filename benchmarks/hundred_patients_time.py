@@ -38,7 +38,10 @@ def measure(folder: Path, patients: int = PATIENTS, repeats: int = REPEATS) -> p
     X, y = load_cohort(file, return_X_y=True, verbose=False)
     models = recommended_models(tracer=TRACER, cache_dir=folder / "cache")
     begun = time.process_time()
-    for name in ("recommended", "baseline_pet"):  # reads the scans, finds the lesions, measures the whole PET
+    for name in (
+        "recommended_lesions_labs",
+        "baseline_pet",
+    ):  # reads the scans, finds the lesions, measures the whole PET
         models[name].fit(X, y)
     first = time.process_time() - begun
     begun = time.process_time()

@@ -38,6 +38,8 @@ class ModelSpec:
         Whether :func:`recommended_models` holds it.
     maps : bool, default=False
         Whether it looks at scans through a network that maps can be made of.
+    formerly : str, default=""
+        Name that it had, by which results of earlier versions and seeds know it.
 
     Examples
     --------
@@ -56,6 +58,7 @@ class ModelSpec:
     study: bool = False
     recommended: bool = False
     maps: bool = False
+    formerly: str = ""
 
 
 def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
@@ -63,8 +66,8 @@ def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
     return ModelSpec(name, title, "FusionPFSClassifier", given, needs=modalities, study=True, maps=True, **more)
 
 
-def _recommended(name: str, title: str, **parameters: Any) -> ModelSpec:
-    return ModelSpec(name, title, "BlockFusionPFSClassifier", parameters, recommended=True)
+def _recommended(name: str, title: str, formerly: str = "", **parameters: Any) -> ModelSpec:
+    return ModelSpec(name, title, "BlockFusionPFSClassifier", parameters, recommended=True, formerly=formerly)
 
 
 def _published(name: str, title: str, score: str) -> ModelSpec:
@@ -76,7 +79,7 @@ def _published(name: str, title: str, score: str) -> ModelSpec:
 #: simple baselines.
 MODELS: Registry[ModelSpec] = Registry(
     "model",
-    _recommended("recommended", "Recommended: lesions + labs", prior="published"),
+    _recommended("recommended_lesions_labs", "Recommended: lesions + labs", "recommended", prior="published"),
     _recommended("recommended_no_prior", "Recommended, no published directions"),
     _recommended(
         "recommended_lesions", "Recommended, scans alone", prior="published", blocks=("lesions", "global_pet")
@@ -112,6 +115,18 @@ MODELS: Registry[ModelSpec] = Registry(
 )
 
 
+def find_model(name: object) -> ModelSpec | None:
+    """Return a registered model by its name or the one that it had; None if there is none.
+
+    Examples
+    --------
+    >>> find_model("recommended").name, find_model("my model")
+    ('recommended_lesions_labs', None)
+    """
+    by_former = {spec.formerly: spec for spec in MODELS.values() if spec.formerly}
+    return MODELS.get(str(name)) or by_former.get(str(name))
+
+
 def model_title(name: str) -> str:
     """Return a model's name for print; names that are not registered stay as they are.
 
@@ -120,5 +135,17 @@ def model_title(name: str) -> str:
     >>> model_title("pet_ct_lab"), model_title("my model")
     ('PET + CT + labs', 'my model')
     """
-    found = MODELS.get(name)
+    found = find_model(name)
     return name if found is None else found.title
+
+
+def first_name(name: str) -> str:
+    """Return the name that a model had first: seeds follow from it.
+
+    Examples
+    --------
+    >>> first_name("recommended_lesions_labs"), first_name("lab")
+    ('recommended', 'lab')
+    """
+    found = MODELS.get(name)
+    return name if found is None else found.formerly or name

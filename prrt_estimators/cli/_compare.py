@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prrt_estimators._model_specs import MODELS
+from prrt_estimators._model_specs import MODELS, find_model
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import MODEL_FAILED, OK, noted_warnings, print_table, reported, say
 from prrt_estimators.cli._model_options import takes_models
@@ -140,6 +140,7 @@ def _pair(primary: str | None, chosen: list[str]) -> list[str] | None:
     if primary is None:
         return None
     pair = [name.strip() for name in primary.split(":")]
+    pair = [name if (spec := find_model(name)) is None else spec.name for name in pair]
     if len(pair) != 2 or pair[0] == pair[1] or not set(pair) <= set(chosen):
         raise typer.BadParameter(
             f"expected two different models of --models with a colon, e.g. pet_ct_lab:lab; got {primary!r}.",

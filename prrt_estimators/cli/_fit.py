@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from prrt_estimators._model_specs import MODELS
+from prrt_estimators._model_specs import MODELS, find_model
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
 from prrt_estimators.cli._model_options import takes_models
@@ -50,8 +50,10 @@ def fit(
 
     How well it does must come from a comparison (--results): scores on the patients it was fitted on mean nothing.
     """
-    if model not in MODELS:
+    spec = find_model(model)
+    if spec is None:
         raise typer.BadParameter(f"unknown: {model}; choose from {', '.join(MODELS)}.", param_hint="--model")
+    model = spec.name
 
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.model_selection import Skipped, load_comparison

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from prrt_estimators._published_weights import check_weights_exist
 from prrt_estimators.cli._console import change_signature
 
 _MODELS, _RUN = "Models", "How to run"
@@ -99,6 +100,11 @@ def three(text: str | None, kind: type, flag: str) -> Any:
     return values[0] if len(values) == 1 else values
 
 
+def _ct_weights(text: str) -> dict[str, str]:
+    check_weights_exist(text, parameter="--ct-weights")
+    return {"ct": text}
+
+
 #: Every option of models. One more is one entry here, and a parameter of the estimators that know it.
 MODEL_OPTIONS: tuple[ModelOption, ...] = (
     ModelOption(
@@ -135,7 +141,7 @@ MODEL_OPTIONS: tuple[ModelOption, ...] = (
         str,
         "Weights of a pretrained CT encoder, by name (see prrt weights list) or file, for pet_ct_lab_pretrained; "
         "without them it is skipped.",
-        read=lambda text: {"ct": text},
+        read=_ct_weights,
     ),
     ModelOption(
         "ct_finetune",

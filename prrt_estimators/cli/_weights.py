@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from prrt_estimators._modalities import CT, MODALITIES
+from prrt_estimators._published_weights import WEIGHTS, check_weights_exist, weights_by_name
 from prrt_estimators.cli._console import OK, print_table, reported, say
 from prrt_estimators.cli._model_options import CacheDir
 
@@ -23,8 +24,6 @@ def list_weights(
 ) -> None:
     """Show the weights that have a name, what they were trained on, their licence, and whether they are here."""
     import pandas as pd
-
-    from prrt_estimators.pretrained import WEIGHTS
 
     if details:
         for spec in WEIGHTS.values():
@@ -59,6 +58,8 @@ def fetch(
     cache_dir: CacheDir = None,
 ) -> None:
     """Fetch weights, check their digest and keep them."""
+    weights_by_name(name)  # before anything is imported that takes seconds
+
     from prrt_estimators.pretrained import add_weight_file, weight_file
 
     file = (
@@ -77,7 +78,9 @@ def verify(
     cache_dir: CacheDir = None,
 ) -> int | None:
     """Check the digest of weights and that every key fits their network. Nothing is fetched."""
-    from prrt_estimators.pretrained import WEIGHTS, find_weights, weight_file
+    check_weights_exist(what)
+
+    from prrt_estimators.pretrained import find_weights, weight_file
 
     if what in WEIGHTS:
         weight_file(what, cache_dir=cache_dir, download=False)
@@ -96,7 +99,7 @@ def verify(
 def _state(name: str, cache_dir: Path | None) -> str:
     """Say whether weights are here, and if not how to get them."""
     from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
-    from prrt_estimators.pretrained import WEIGHTS, weight_file
+    from prrt_estimators.pretrained import weight_file
 
     try:
         weight_file(name, cache_dir=cache_dir, download=False)

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from prrt_estimators._modalities import MODALITIES
-from prrt_estimators._model_specs import MODELS
+from prrt_estimators._model_specs import find_model
 
 
 def counted(n: int, noun: str) -> str:
@@ -77,5 +77,5 @@ def skipped_in_words(
 
 def _needed(name: str, modalities: Sequence[str]) -> set[str]:
     """Return what a registered model needs and the cohort has not."""
-    spec = MODELS.get(name)
+    spec = find_model(name)
     return set(spec.needs) - set(modalities) if spec is not None and modalities else set()

@@ -21,6 +21,7 @@ from sklearn.metrics import check_scoring
 
 from prrt_estimators._captured_warnings import captured_warnings
 from prrt_estimators._io import atomic_write
+from prrt_estimators._model_specs import first_name
 from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
@@ -68,7 +69,7 @@ class Task:
 
 def fold_seed(random_state: int, model: str, split: int) -> int:
     """Seed of one fold, independent of every other fold and of the order in which they run."""
-    words = [*model.encode("utf-8", "surrogateescape"), 256, split]
+    words = [*first_name(model).encode("utf-8", "surrogateescape"), 256, split]
     return int(np.random.SeedSequence([random_state, *words]).generate_state(1)[0] % 2**31)
 
 

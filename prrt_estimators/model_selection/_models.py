@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prrt_estimators._model_specs import MODELS, ModelSpec
+from prrt_estimators._model_specs import MODELS, ModelSpec, find_model
+from prrt_estimators._published_weights import check_weights_exist
 
 #: The eight configurations of the study, in the order of its tables, then two simple baselines.
 CONFIGURATIONS = tuple(spec.name for spec in MODELS.values() if spec.study)
@@ -93,7 +94,7 @@ def paper_models(
     Raises
     ------
     ValueError
-        If `include` holds an unknown name.
+        If `include` holds an unknown name, or `weights` a name that no published weights have (`PretrainedWeightsError`).
 
     References
     ----------
@@ -130,7 +131,7 @@ def paper_models(
 def recommended_models(*, tracer: str | None = None, **options: Any) -> dict[str, Any]:
     """Return the models to begin with on about a hundred patients; the first is *the* recommended one.
 
-    ``recommended`` joins lesions, which are found without a mask, with laboratory values (`BlockFusionPFSClassifier`). It
+    ``recommended_lesions_labs`` joins lesions, which are found without a mask, with laboratory values (`BlockFusionPFSClassifier`). It
     works with whatever a cohort has: labs alone, PET alone, with times to progression or without. Then come the same model
     without published directions, with scans alone and with labs alone; the simple baselines; and published scores that
     need no fitting, each skipped where the table lacks its columns.
@@ -156,7 +157,7 @@ def recommended_models(*, tracer: str | None = None, **options: Any) -> dict[str
     Examples
     --------
     >>> list(recommended_models(tracer="68Ga-DOTATOC"))[:2]
-    ['recommended', 'recommended_no_prior']
+    ['recommended_lesions_labs', 'recommended_no_prior']
     """
     chosen = [spec for spec in MODELS.values() if spec.recommended]
     known = inspect.signature(paper_models).parameters
@@ -175,14 +176,16 @@ def named_specs(names: Iterable[str]) -> list[ModelSpec]:
         If a name is unknown, or there is none.
     """
     chosen = [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in chosen if name not in MODELS]
+    specs = {name: find_model(name) for name in chosen}
+    unknown = [name for name, spec in specs.items() if spec is None]
     if unknown or not chosen:
         raise ValueError(f"models must be some of {', '.join(MODELS)}; got {', '.join(unknown) or 'none'}.")
-    return [spec for name, spec in MODELS.items() if name in chosen]
+    return [spec for spec in MODELS.values() if spec in specs.values()]
 
 
 def make_models(specs: Iterable[ModelSpec], **options: Any) -> dict[str, Any]:
     """Return estimators by name; each receives those of the options that its ``get_params`` knows and that are given."""
+    check_weights_exist(options.get("weights"), files=False)
     return {spec.name: _make(spec, options) for spec in specs}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from filelock import Timeout
 
 from prrt_estimators._io import absolute, atomic_write, folder_lock, sweep
+from prrt_estimators._model_specs import first_name
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.model_selection._environment import FORMAT, READABLE
 from prrt_estimators.model_selection._fold import Split, read_record
@@ -173,10 +174,11 @@ class RunStore:
 
     def finished(self, model: str, split: Split, key: str, old_key: Callable[[], str]) -> dict[str, Any] | None:
         """Record of this fold if it is finished and was made from the same inputs, in this version or the last."""
-        record = read_record(self.fold_file(model, split))
-        if record is None or record["key"] == key:
-            return record
-        return record if "p_long" in record and record["key"] == old_key() else None
+        for name in dict.fromkeys((model, first_name(model))):
+            record = read_record(self.fold_file(name, split))
+            if record is not None and (record["key"] == key or ("p_long" in record and record["key"] == old_key())):
+                return record
+        return None
 
 
 def _others(rows: np.ndarray, n: int) -> np.ndarray:

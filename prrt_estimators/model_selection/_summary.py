@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._model_specs import MODELS
+from prrt_estimators._model_specs import find_model
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.metrics._score import chance_by_score, factor, find_score, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
@@ -156,7 +156,7 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
 
 def _kind(name: object) -> str:
     """Return which set of models a model belongs to: so that nobody takes a recommended one for the study's."""
-    spec = MODELS.get(str(name))
+    spec = find_model(name)
     if spec is None:
         return ""
     return "study" if spec.study else "baseline" if spec.baseline else "recommended" if spec.recommended else ""

@@ -11,25 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from prrt_estimators._io import atomic_write, default_cache_dir, file_digest, temporary_folder
+from prrt_estimators._published_weights import PretrainedWeights, weights_by_name
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
-from prrt_estimators.pretrained._published_weights import WEIGHTS, PretrainedWeights
-
-
-def weights_by_name(name: str) -> PretrainedWeights:
-    """Return a registry entry.
-
-    Raises
-    ------
-    PretrainedWeightsError
-        If there is none of that name.
-    """
-    if name not in WEIGHTS:
-        raise PretrainedWeightsError(
-            f"there are no weights called {name!r} and no such file; known are {', '.join(WEIGHTS)}. Pass one of them, or "
-            "the path of a state dict.",
-            kind="unknown",
-        )
-    return WEIGHTS[name]
 
 
 def weight_file(name: str, *, cache_dir: str | os.PathLike[str] | None = None, download: bool = True) -> Path:

@@ -13,13 +13,13 @@ import torch
 
 from prrt_estimators._io import is_kept_whole
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._published_weights import WEIGHTS, check_weights_exist
 from prrt_estimators._torch_state import plain_modes, single_precision
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.networks._encoders import Encoder, InputForm
 from prrt_estimators.networks._named_encoders import build_network, encoder_spec
 from prrt_estimators.networks._weight_files import fill, read_note, read_state
 from prrt_estimators.pretrained._fetch import digest_of, key_prefix, weight_file
-from prrt_estimators.pretrained._published_weights import WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,7 @@ def find_weights(
     text = os.fspath(weights)
     if text in WEIGHTS:
         return _named(text, modality, encoder, encoder_params, parameter, cache_dir)
-    if not Path(text).exists() and os.sep not in text and "." not in text:
-        raise PretrainedWeightsError(
-            f"`{parameter}`: there are no weights called {text!r} and no such file; known are {', '.join(WEIGHTS)}.",
-            kind="unknown",
-        )
-    if not Path(text).is_file():
-        raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
+    check_weights_exist(text, parameter=parameter)
     file = Path(text).resolve()
     if not is_kept_whole(file):
         raise PretrainedWeightsError(

@@ -261,7 +261,7 @@ def test_make_cohort_then_compare(tmp_path):
     assert prrt("make-cohort", tmp_path / "c", "--patients", 12, "--size", 8).exit_code == 2
 
 
-@pytest.mark.parametrize("name", ["lab", "recommended", "published_cga"])
+@pytest.mark.parametrize("name", ["lab", "recommended_lesions_labs", "published_cga"])
 def test_fit_then_predict_patients_with_and_without_outcome(table, tmp_path, name):
     model, out = tmp_path / "model", tmp_path / "predictions.csv"
     answer = prrt("fit", table, "--model", name, "--out", model)

@@ -75,7 +75,7 @@ def test_recommended_models_of_a_table(name, timed, tmp_path):
     assert_comes_back(fit(MODELS[name], X, timed), X, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["recommended", *sorted(NEEDS_PET)])
+@pytest.mark.parametrize("name", ["recommended_lesions_labs", *sorted(NEEDS_PET)])
 def test_recommended_models_of_scans(name, tmp_path):
     X = volumes()
     back = assert_comes_back(fit(MODELS[name], X), X, tmp_path)

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 
+from prrt_estimators._model_specs import MODELS, ModelSpec, model_title
+from prrt_estimators.cli._options import MODEL_GROUPS, chosen_models
 from prrt_estimators.estimators import (
     CTPFSClassifier,
     CTPretrainer,
@@ -17,7 +21,8 @@ from prrt_estimators.estimators import (
     PETBaselineClassifier,
     PETPFSClassifier,
 )
-from prrt_estimators.model_selection import BASELINES, CONFIGURATIONS, Skipped, paper_models
+from prrt_estimators.exceptions import PretrainedWeightsError
+from prrt_estimators.model_selection import BASELINES, CONFIGURATIONS, Skipped, compare_models, paper_models
 
 PAPER = ["lab", "pet", "ct", "pet_ct", "pet_lab", "ct_lab", "pet_ct_lab", "pet_ct_lab_pretrained"]
 
@@ -46,6 +51,49 @@ def test_each_is_what_its_name_says():
     # Paths are made absolute when given.
     assert models["pet_ct_lab_pretrained"].weights == {"ct": os.path.abspath("weights.safetensors")}
     assert models["pet_ct_lab"].weights is None
+
+
+def test_an_unknown_name_of_weights_is_refused_before_any_estimator_is_made(monkeypatch):
+    monkeypatch.setattr("prrt_estimators.model_selection._models._class_of", lambda _: pytest.fail("made"))
+    for weights in ("mermaid", {"ct": "mermaid"}):
+        with pytest.raises(PretrainedWeightsError) as caught:
+            paper_models(weights=weights)
+        assert caught.value.kind == "unknown"
+
+
+def test_no_model_has_the_name_of_a_group_or_the_former_name_of_another():
+    assert not set(MODEL_GROUPS) & set(MODELS)
+    former = [spec.formerly for spec in MODELS.values() if spec.formerly]
+    assert not set(former) & set(MODELS)
+    assert len(set(former)) == len(former)
+    assert chosen_models("recommended") == [spec.name for spec in MODELS.values() if spec.recommended]
+    assert chosen_models("recommended_lesions_labs") == ["recommended_lesions_labs"]
+
+
+def test_results_by_a_former_name_are_shown_as_those_of_the_model():
+    assert model_title("recommended") == MODELS["recommended_lesions_labs"].title
+    assert list(paper_models(include=["recommended"])) == ["recommended_lesions_labs"]
+
+
+def test_a_renamed_model_keeps_its_seeds_and_its_finished_folds(tmp_path):
+    def models(name):
+        return {name: DummyClassifier(strategy="stratified")}
+
+    X, y = np.zeros((24, 1)), np.tile([0, 1], 12)
+    options = {"cv": 3, "random_state": 5, "verbose": 0}
+    before = compare_models(models("noise_at_first"), X, y, out=tmp_path, **options)
+    spec = ModelSpec("noise", "Noise", DummyClassifier, {"strategy": "stratified"}, formerly="noise_at_first")
+    with MODELS.including(spec):
+        fresh = compare_models(models("noise"), X, y, **options)
+        (tmp_path / "folds" / "noise_at_first" / "0-1.json").unlink()
+        resumed = compare_models(models("noise"), X, y, out=tmp_path, **options)
+    other = compare_models(models("another"), X, y, **options)
+    for found in (fresh, resumed):
+        assert set(found.predictions["model"]) == {"noise"}
+        np.testing.assert_array_equal(found.predictions["y_score"], before.predictions["y_score"])
+    assert (other.predictions["y_score"] != before.predictions["y_score"]).any()
+    written = {path.name for path in (tmp_path / "folds" / "noise").glob("*.json")}
+    assert written == {"0-1.json"}
 
 
 def test_without_weights_the_pretrained_one_is_skipped():
@@ -97,5 +145,5 @@ def test_include():
     assert list(paper_models(include=["baseline_lab"], baselines=False)) == ["baseline_lab"]
     assert list(paper_models(include="pet")) == ["pet"]
     for wrong in (["mri"], []):
-        with pytest.raises(ValueError, match=r"models must be some of recommended, .* lab, pet"):
+        with pytest.raises(ValueError, match=r"models must be some of recommended_lesions_labs, .* lab, pet"):
             paper_models(include=wrong)

@@ -12,9 +12,14 @@ def shown(ran, best, primary=None):
 
 
 def test_the_best_comes_first_and_the_primary_pair_before_it():
-    ran = ["lab", "pet_ct_lab", "recommended", "baseline_lab", "pet"]
-    assert shown(ran, "recommended") == ["recommended", "lab", "pet_ct_lab", "baseline_lab"]
-    assert shown(ran, "recommended", ("pet", "lab")) == ["pet", "lab", "recommended", "pet_ct_lab"]
+    ran = ["lab", "pet_ct_lab", "recommended_lesions_labs", "baseline_lab", "pet"]
+    assert shown(ran, "recommended_lesions_labs") == ["recommended_lesions_labs", "lab", "pet_ct_lab", "baseline_lab"]
+    assert shown(ran, "recommended_lesions_labs", ("pet", "lab")) == [
+        "pet",
+        "lab",
+        "recommended_lesions_labs",
+        "pet_ct_lab",
+    ]
 
 
 def test_models_without_a_result_are_not_shown():

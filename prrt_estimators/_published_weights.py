@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from prrt_estimators._modalities import CT, PET
+from prrt_estimators.exceptions import PretrainedWeightsError
 
 
 @dataclass(frozen=True)
@@ -161,3 +164,63 @@ WEIGHTS: Mapping[str, PretrainedWeights] = {
         _medicalnet(50, "ff48a62219073fb977fd3f4ddfb8dc1367f0ec156c8d6f6c37e205bd683a246e", 185),
     )
 }
+
+
+def weights_by_name(name: str) -> PretrainedWeights:
+    """Return a registry entry.
+
+    Raises
+    ------
+    PretrainedWeightsError
+        If there is none of that name.
+    """
+    if name not in WEIGHTS:
+        raise _unknown(name)
+    return WEIGHTS[name]
+
+
+def check_weights_exist(weights: Any, *, parameter: str = "weights", files: bool = True) -> None:
+    """Refuse a name that no weights have and a file that is not there; an object such as a `CTPretrainer` passes.
+
+    Nothing is imported for it that takes seconds.
+
+    Parameters
+    ----------
+    weights : str, path, mapping by modality or object
+    parameter : str, default="weights"
+        Of the caller, for messages.
+    files : bool, default=True
+        Whether a file must be there already.
+
+    Raises
+    ------
+    PretrainedWeightsError
+        If there are no weights of that name.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> check_weights_exist({"ct": "astra", "pet": None})
+    """
+    if isinstance(weights, Mapping):
+        for modality, one in weights.items():
+            check_weights_exist(one, parameter=f"{parameter}[{modality!r}]", files=files)
+        return
+    if not isinstance(weights, (str, os.PathLike)):
+        return
+    text = os.fspath(weights)
+    if text in WEIGHTS or Path(text).is_file():
+        return
+    if not Path(text).exists() and os.sep not in text and "." not in text:
+        raise _unknown(text, f"`{parameter}`: ")
+    if files:
+        raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
+
+
+def _unknown(name: str, where: str = "") -> PretrainedWeightsError:
+    return PretrainedWeightsError(
+        f"{where}there are no weights called {name!r} and no such file; known are {', '.join(WEIGHTS)}. Pass one of them, "
+        "or the path of a state dict.",
+        kind="unknown",
+    )
