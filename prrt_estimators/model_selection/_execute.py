@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pickle import PicklingError
 from typing import Any
 
@@ -93,7 +93,7 @@ def run_tasks(
                 yield delayed(_numbered)(task, data, os.getpid())
 
     try:
-        for number, record in Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls()):
+        for number, record in Parallel(n_jobs=_useful(n_jobs, open_tasks), return_as="generator_unordered")(calls()):
             del open_tasks[record["model"], number]
             if record["status"] != "ok":
                 given_up.add(record["model"])
@@ -115,6 +115,11 @@ def run_tasks(
             yield record
     finally:
         pool.shutdown(wait=False, kill_workers=True)
+
+
+def _useful(n_jobs: int, open_tasks: Mapping[Any, Task]) -> int:
+    """Return the workers that have a task: each takes seconds and some hundred MB to start."""
+    return max(2, min(n_jobs, len(open_tasks))) if n_jobs > 1 else n_jobs
 
 
 def _run_elsewhere(tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int, backend: Any) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import cloudpickle
 import numpy as np
 import pandas as pd
 import pytest
+from joblib import Parallel
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -78,6 +79,19 @@ def test_resuming_with_other_jobs_keeps_the_threads_of_the_run(data, tmp_path):
     again = compare_models(models, *data, cv=3, n_jobs=64, out=tmp_path, verbose=0)
     assert first.run["threads_per_fold"] == again.run["threads_per_fold"] == 3
     assert {fold["threads"] for one in again.run["models"].values() for fold in one["folds"]} == {3}
+
+
+def test_no_worker_is_started_that_has_no_fold(data, monkeypatch):
+    asked = []
+
+    def in_this_process(n_jobs, **options):
+        asked.append(n_jobs)
+        return Parallel(n_jobs=1, **options)
+
+    monkeypatch.setattr("prrt_estimators.model_selection._execute.Parallel", in_this_process)
+    for n_jobs in (64, 2, 1):
+        compare_models({"a": LogisticRegression()}, *data, cv=3, n_jobs=n_jobs, verbose=0)
+    assert asked == [3, 2, 1]
 
 
 def test_resuming_with_other_threads_warns(data, tmp_path):
