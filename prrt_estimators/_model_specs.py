@@ -40,6 +40,8 @@ class ModelSpec:
         Whether it looks at scans through a network that maps can be made of.
     formerly : str, default=""
         Name that it had, by which results of earlier versions and seeds know it.
+    target : str, default="class"
+        Kind of target that it learns: "class" or "time".
 
     Examples
     --------
@@ -59,6 +61,7 @@ class ModelSpec:
     recommended: bool = False
     maps: bool = False
     formerly: str = ""
+    target: str = "class"
 
 
 def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
@@ -73,6 +76,10 @@ def _recommended(name: str, title: str, formerly: str = "", **parameters: Any) -
 def _published(name: str, title: str, score: str) -> ModelSpec:
     given = {"score": score}
     return ModelSpec(name, title, "PublishedScoreClassifier", given, needs=("lab",), recommended=True)
+
+
+def _time(name: str, title: str, estimator: str, *needs: str, **parameters: Any) -> ModelSpec:
+    return ModelSpec(name, title, estimator, parameters, needs=needs, target="time")
 
 
 #: The recommended models, the first of which is *the* recommended one; those of the study in the order of its tables; the
@@ -112,6 +119,21 @@ MODELS: Registry[ModelSpec] = Registry(
     _published("published_crp_albumin", "Published: CRP / albumin", "crp_albumin"),
     _published("published_cga", "Published: CgA > 200 ug/L", "cga_200"),
     _published("published_ki67", "Published: Ki-67 > 5 %", "ki67_5"),
+    _time("time_blocks", "Time: lesions + labs", "BlockFusionPFSSurvival", prior="published"),
+    _time("time_lab", "Time: labs", "LabPFSSurvival", "lab"),
+    _time("time_lab_forest", "Time: labs, forest", "LabPFSSurvival", "lab", model="forest"),
+    _time("time_pet", "Time: PET", "PETPFSSurvival", "pet"),
+    _time("time_ct", "Time: CT", "CTPFSSurvival", "ct"),
+    _time(
+        "time_pet_ct_lab",
+        "Time: PET + CT + labs",
+        "FusionPFSSurvival",
+        "pet",
+        "ct",
+        "lab",
+        modalities=("pet", "ct", "lab"),
+    ),
+    _time("time_baseline", "Time, baseline: labs", "LabBaselineSurvival", "lab"),
 )
 
 

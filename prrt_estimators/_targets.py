@@ -10,6 +10,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
 from prrt_estimators._classes import as_target, check_labels, probability_of_long
+from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._predictions import PROBABILITY
 
 
@@ -35,6 +36,8 @@ class Target(Protocol):
     name: str
     #: Method of a model that answers for such a target.
     response: str
+    #: Method by which models of other libraries are recognised that name no target.
+    marks: str
 
     @property
     def criterion(self) -> Any:
@@ -86,6 +89,7 @@ class ClassTarget:
 
     name = "class"
     response = "predict_proba"
+    marks = "predict_proba"
 
     @property
     def criterion(self) -> Any:
@@ -201,8 +205,12 @@ class ClassTarget:
         return found, PROBABILITY
 
 
+#: What can be learnt; the first is the target of every model that names none, such as those of scikit-learn.
+TARGETS: Registry[Target] = Registry("target", ClassTarget())
+
+
 def target_of(estimator: Any) -> Target:
-    """Return what an estimator learns: its ``_target``, that of its last step or inner model, or classes.
+    """Return what an estimator learns; a pipeline or search learns what its last step or model learns.
 
     Examples
     --------
@@ -215,4 +223,6 @@ def target_of(estimator: Any) -> Target:
     own = getattr(estimator, "_target", None)
     if own is None and hasattr(inner, "fit"):
         return target_of(inner)
-    return ClassTarget() if own is None else own
+    if own is None:  # of another library: known by a method of its own
+        own = next((one for one in TARGETS.values() if hasattr(estimator, one.marks)), None)
+    return next(iter(TARGETS.values())) if own is None else own

@@ -9,7 +9,8 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from prrt_estimators._survival import as_survival, censoring_curve
-from prrt_estimators._targets import CheckedTarget
+from prrt_estimators._targets import TARGETS, CheckedTarget
+from prrt_estimators.metrics._predictions import RISK
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class TimeTarget:
 
     name = "time"
     response = "predict"
+    marks = "predict_survival_function"
 
     @property
     def criterion(self) -> Any:
@@ -141,9 +143,9 @@ class TimeTarget:
             If one is not finite.
         """
         found = np.asarray(model.predict(X), dtype=np.float64)
-        if not np.isfinite(found).all():
-            raise ValueError("predict gave a value that is not finite.")
-        return found, "risk"
+        if found.ndim != 1 or not np.isfinite(found).all():
+            raise ValueError("predict gave no finite risk of each patient.")
+        return found, RISK
 
     def start(self, values: np.ndarray) -> np.ndarray:
         """Return the logits of the hazards of all patients together, from which a network starts."""
@@ -161,3 +163,6 @@ class TimeTarget:
             return np.empty(0)
         shares = np.linspace(0, 1, min(self.n_intervals, len(times)) + 1)[1:]
         return np.unique(np.quantile(times, shares, method="inverted_cdf"))
+
+
+TARGETS.register(TimeTarget())

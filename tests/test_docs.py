@@ -98,6 +98,16 @@ def test_performance_page_quotes_what_the_commands_wrote():
             assert "| " + " | ".join(row) + " |" in page, f"{name}: {row}"
 
 
+def test_times_page_quotes_what_the_commands_wrote():
+    page = (ROOT / "docs" / "guide" / "times.md").read_text("utf-8")
+    for file in sorted((ROOT / "docs").glob("survival_models_*.csv")):
+        with open(file, encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines))
+        assert len(rows) > 1
+        for row in rows:
+            assert "| " + " | ".join(row) + " |" in page, f"{file.name}: {row}"
+
+
 def test_constraints_cover_every_requirement():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]

@@ -86,7 +86,9 @@ def compare(
 
     Exit code: 0 all models ran or were skipped, 1 a model failed, 2 wrong usage or input, 130 interrupted.
     """
-    chosen = o.chosen_models(models)
+    # Beside models of time, classifiers of the class at the horizon: a column of one table.
+    beside = "time,recommended_no_prior,lab,baseline_lab"
+    chosen = o.chosen_models(beside if models == "all" and table["target"] in o.TIMES else models)
     pieces = _part(part, merge, scheduler, out)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
     if track is not None:
@@ -192,7 +194,7 @@ def run_comparison(
     """Compare, write, print; return the exit code."""
     from sklearn.model_selection import RepeatedStratifiedKFold
 
-    from prrt_estimators.metrics import SCORES
+    from prrt_estimators.metrics._score import score_title
     from prrt_estimators.model_selection import (
         RepeatedStratifiedGroupKFold,
         compare_models,
@@ -214,6 +216,7 @@ def run_comparison(
         "sample_weight": data.sample_weight,
         "n_jobs": _default_jobs(model_options["device"]) if jobs is None else jobs,
         "random_state": seed,
+        "horizon": data.horizon,
         "out": out,
         "cohort_warnings": cohort_warnings,
         "verbose": int(verbose),
@@ -226,7 +229,7 @@ def run_comparison(
     print_table(
         comparison.summary().pipe(format_summary),
         title="Mean and standard deviation over repeats",
-        minor=tuple(score.title for score in SCORES.values())[2:],
+        minor=tuple(score_title(name) for name in comparison.metrics)[2:],
     )
     for row in comparison.status.itertuples(index=False):
         if row.status == "failed":  # what was skipped is said before the first fold
@@ -283,15 +286,15 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None, cent
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.contours import count_corrected
     from prrt_estimators.evaluation import inputs_by_class
-    from prrt_estimators.model_selection import cohort_table
     from prrt_estimators.report import write_report
     from prrt_estimators.report._common_subgroups import common_subgroups
 
     figures = comparison.figures(horizon=data.horizon, followup=data.followup)
     comparison.save_figures(figures=figures)
-    described = cohort_table(data.X, data.y, followup=data.followup)
-    with atomic_write(out / "cohort_table.csv") as temporary:
-        for_spreadsheets(described).to_csv(temporary, index=False, lineterminator="\n")
+    described = comparison.kind.described_cohort(data.X, data.y, data.followup)
+    if described is not None:
+        with atomic_write(out / "cohort_table.csv") as temporary:
+            for_spreadsheets(described).to_csv(temporary, index=False, lineterminator="\n")
     write_report(
         comparison,
         out,
@@ -303,7 +306,7 @@ def _write_pages(comparison: Any, data: Any, out: Path, notice: str | None, cent
         corrected=count_corrected(data.X),
         notice=notice,
         followup=data.followup,
-        inputs=inputs_by_class(data.X, data.y),
+        inputs=inputs_by_class(data.X, data.y) if comparison.gives_probabilities else None,
         subgroups=common_subgroups(data),
         centres=centres,
     )

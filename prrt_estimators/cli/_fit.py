@@ -62,6 +62,8 @@ def fit(
     from prrt_estimators.persistence import save_model
     from prrt_estimators.persistence._performance import check_compared
 
+    if MODELS[model].target in o.TIMES and table["target"] == "auto":
+        table = table | {"target": "survival"}
     models = make_models(named_specs([model]), random_state=seed, verbose=0 if quiet else 1, **model_options)
     estimator = models[model]
     if isinstance(estimator, Skipped):

@@ -16,6 +16,9 @@ from prrt_estimators._sheets import table_fault
 from prrt_estimators.cli._console import change_signature
 from prrt_estimators.exceptions import CohortError, Problem
 
+#: Words of ``--target`` that ask for times.
+TIMES = ("time", "survival")
+
 _DATA, _MODELS, _RUN = "Columns and outcome", "Models", "How to run"
 
 CohortFile = Annotated[
@@ -76,7 +79,8 @@ _NONE_MEANS_NONE = ("mask", "patient_id", "time", "event", "target")
 
 class _Groups(Mapping[str, list[str]]):
     _MEMBERS: ClassVar[dict[str, Callable[[ModelSpec], bool]]] = {
-        "all": lambda spec: bool(spec.name),
+        "all": lambda spec: spec.target == "class",
+        "time": lambda spec: spec.target == "time",
         "paper": lambda spec: spec.study or spec.baseline,
         "recommended": lambda spec: spec.recommended,
     }
@@ -173,7 +177,7 @@ Models = Annotated[
     str,
     typer.Option(
         help=f"Models to compare, comma-separated: {', '.join(MODELS)}; 'paper' is those of the study and the baselines, "
-        "'recommended' those to begin with, 'all' every one.",
+        "'recommended' those to begin with, 'all' every one of long against short PFS, 'time' those of the time to progression.",
         rich_help_panel=_MODELS,
     ),
 ]

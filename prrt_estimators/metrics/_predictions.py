@@ -6,6 +6,8 @@ import pandas as pd
 
 #: Kind of the scores that classifiers give: the probability of long PFS.
 PROBABILITY = "p_long"
+#: Kind of the scores that models of time give: greater is worse.
+RISK = "risk"
 
 
 def with_score_column(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from prrt_estimators.model_selection._corrected import (
 )
 from prrt_estimators.model_selection._dask import ClusterError
 from prrt_estimators.model_selection._grouped import RepeatedStratifiedGroupKFold
+from prrt_estimators.model_selection._horizon import HorizonClassifierSurvival, SurvivalHorizonClassifier
 from prrt_estimators.model_selection._models import (
     BASELINES,
     CONFIGURATIONS,
@@ -35,11 +36,13 @@ __all__ = [
     "MODELS",
     "MODEL_NAMES",
     "ClusterError",
+    "HorizonClassifierSurvival",
     "ModelComparison",
     "ModelSpec",
     "RepeatedStratifiedGroupKFold",
     "RunInProgressError",
     "Skipped",
+    "SurvivalHorizonClassifier",
     "TunedClassifier",
     "bootstrap_interval",
     "cohort_table",

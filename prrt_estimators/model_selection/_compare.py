@@ -20,6 +20,7 @@ from prrt_estimators._forms import are_records
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._predictors import check_predictors
+from prrt_estimators.model_selection._compared import comparison_of, with_times
 from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
 from prrt_estimators.model_selection._digest import data_digest, private_text
 from prrt_estimators.model_selection._environment import hardware, new_run, now
@@ -42,7 +43,6 @@ from prrt_estimators.model_selection._records import collect, model_entry, warn_
 from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
-from prrt_estimators.model_selection._times import fit_names, survival_of
 from prrt_estimators.model_selection._tracking import check_tracker, track
 from prrt_estimators.model_selection._tuned import with_tuning
 from prrt_estimators.model_selection._twins import check_twins
@@ -63,6 +63,7 @@ def compare_models(
     threads: int | None = None,
     client: Any = None,
     random_state: int | None = 0,
+    horizon: float = 12.0,
     out: str | os.PathLike[str] | None = None,
     cohort_warnings: Sequence[str] = (),
     tracker: Any = None,
@@ -78,18 +79,21 @@ def compare_models(
     ----------
     models : mapping of str to estimator or Skipped
         Binary classifiers with ``predict_proba``; see :func:`paper_models`. They are cloned for every fold. Models of another
-        target (`Target`) are compared by the scores of that target; all models must have the same.
+        target (`Target`) are compared by the scores of that target; all models must have the same. Where y holds times,
+        classifiers learn the class at the horizon (`HorizonClassifierSurvival`) and stand beside models of time.
     X : Cohort, mapping of modalities, DataFrame or array of shape (n, ...)
         Patients. Where a Cohort has times to progression (``X.survival``), those of training patients are handed to
         models whose ``fit`` takes ``time`` and ``event``.
     y : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS; or what the models' own target takes.
+        1 = long PFS, 0 = short PFS; or a structured array with ``event`` and ``time`` (months), from which models of time
+        learn, patients censored early too; or what the models' own target takes.
     cv : splitter, int or iterable, default=None
         ``RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=random_state)`` if None, with `groups`
         `RepeatedStratifiedGroupKFold`. The splits are
         drawn once and kept in `out`, so that a splitter without a seed resumes on its own splits.
     scoring : str, list of str, callable or dict of scorers, default=None
-        :func:`~prrt_estimators.metrics.prrt_scorers` if None: AUROC, AUPRC of either class, Brier score.
+        :func:`~prrt_estimators.metrics.prrt_scorers` if None: AUROC, AUPRC of either class, Brier score; of times, Uno's C
+        and others.
     groups : array-like of shape (n,), default=None
         Persons, centres or whatever must not be split between training and test; passed to the splitter.
     sample_weight : array-like of shape (n,), default=None
@@ -110,6 +114,8 @@ def compare_models(
     random_state : int or None, default=0
         Every ``random_state`` that a model leaves None is derived from this, the model's name and the split. None
         draws a seed, which `out` remembers.
+    horizon : float, default=12.0
+        Months at which scores of one moment are taken, where y holds times.
     out : path, default=None
         Folder of the run; None keeps the results in memory only.
     cohort_warnings : sequence of str, default=()
@@ -165,7 +171,8 @@ def compare_models(
     check_tracker(tracker)
     run = Run(
         models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, tune=tune, n_jobs=n_jobs,
-        threads=threads, client=client, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
+        threads=threads, client=client, random_state=random_state, horizon=horizon, out=out, cohort_warnings=cohort_warnings,
+        verbose=verbose,
     )  # fmt: skip
     with contextlib.nullcontext() if run.store is None else run.store.locked():
         run.open()
@@ -180,24 +187,24 @@ class Run:
     def __init__(
         self, models: Any, X: Any, y: Any, *, cv: Any, scoring: Any, groups: Any, sample_weight: Any, primary: Any,
         n_jobs: Any, threads: Any, client: Any, random_state: Any, out: Any, cohort_warnings: Any, verbose: int,
-        tune: Any = None,
+        tune: Any = None, horizon: float = 12.0,
     ):  # fmt: skip
         self.X = as_cohort(X) if (isinstance(X, Mapping) and not isinstance(X, Cohort)) or are_records(X) else X
-        self.models = with_tuning(check_models(models), tune)
+        self.models = with_times(with_tuning(check_models(models), tune), y, horizon)
         check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))
-        self.target = common_target(self.models)
-        self.y = self.target.check_coded(y, len(self.X))
+        self.kind = comparison_of(common_target(self.models), horizon)
+        self.y = self.kind.check(y, len(self.X))
         self.ids = patient_ids(self.X, len(self.X))
         self.weight = check_weight(sample_weight, len(self.y))
-        self.scorers = check_scoring(scoring, self.weight is not None, self.target.name)
+        self.scorers = check_scoring(scoring, self.weight is not None, self.kind.scorers)
         self.primary = check_primary(primary, self.models)
         check_twins(self.X, self.ids, groups)
         if random_state is not None and (not isinstance(random_state, (int, np.integer)) or random_state < 0):
             raise ValueError(f"random_state must be None or an integer of at least 0; got {random_state!r}.")
         self.random_state = None if random_state is None else int(random_state)
-        self.cv, self.groups, self.client = cv, groups, client
+        self.cv, self.groups, self.client, self.horizon = cv, groups, client, float(horizon)
         self.jobs, self.threads = jobs_and_threads(n_jobs, threads, client)
         self.threads_given = threads is not None
         self.cohort_warnings = cohort_warnings
@@ -207,11 +214,6 @@ class Run:
         self.splits: list[Split] = []
         self.run: dict[str, Any] = {}
         self.records: dict[str, list[dict[str, Any]]] = {}
-
-    @property
-    def strata(self) -> np.ndarray:
-        """0 and 1 of the patients, which a split keeps in balance: the classes, or what the target makes of y."""
-        return np.asarray(self.target.strata(self.y)).astype(np.int64)
 
     def open(self) -> None:
         """Draw the splits or read those of the folder, which must hold a comparison on the same data or none."""
@@ -226,10 +228,12 @@ class Run:
         if cv is None:
             repeated: Any = RepeatedStratifiedKFold if self.groups is None else RepeatedStratifiedGroupKFold
             cv = repeated(n_splits=3, n_repeats=10, random_state=seed)
-        self.splits, cv_name = choose_splits(cv, self.strata, self.groups, self.store)
+        self.splits, cv_name = choose_splits(
+            cv, self.kind.strata(self.y), self.groups, self.store, lambda rows: self.kind.learnable(self.y[rows])
+        )
         self.run = new_run(
-            self.X, self.strata, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
-            jobs=self.jobs, threads=self.threads,
+            self.X, self.y, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,
+            jobs=self.jobs, threads=self.threads, counts=self.kind.counts(self.y), target=self.kind.described(),
         )  # fmt: skip
         self.run["data"]["warnings"] = [private_text(str(text), self.X) for text in self.cohort_warnings]
         self.run["warnings"] = [] if before is None else before.get("warnings", [])
@@ -251,14 +255,15 @@ class Run:
     def plan(self, mine: Callable[[int], bool] = lambda _: True) -> list[Task]:
         """Return the folds that are not finished, of those whose place in the list of all folds is `mine`."""
         tasks, self.records = _plan(
-            _estimators(self.models), self.splits, self.run, self.scorers, self.store, mine, survival_of(self.X, self.y)
-        )
+            _estimators(self.models), self.splits, self.run, self.scorers, self.store, mine,
+            lambda model: self.kind.depends_on(model, self.X, self.y),
+        )  # fmt: skip
         warn_of_other_machine(self.records, self.before, self.run)
         return tasks
 
     def work(self, tasks: list[Task]) -> None:
         """Run folds; their records join those that were there."""
-        data = (self.X, self.y, self.weight, self.scorers)
+        data = (self.X, self.y, self.weight, self.scorers, self.horizon)
         with self.progress:
             _run(self.models, self.X, tasks, self.records, data, self.run, self.progress, self.client)
 
@@ -278,8 +283,7 @@ class Run:
             raise
         self.run["finished"] = now()
         self.keep("finished")
-        times = self.y if self.y.dtype.names else None
-        comparison = collect(self.run, self.records, self.splits, self.ids, self.X, self.strata, self.weight, times)
+        comparison = collect(self.run, self.records, self.splits, self.ids, self.X, self.y, self.weight, self.kind)
         if self.store is not None:
             comparison.folder = self.store.folder
             comparison.write()
@@ -303,15 +307,14 @@ def _plan(
     scorers: dict[str, Any],
     store: RunStore | None,
     mine: Callable[[int], bool],
-    survival: np.ndarray | None,
+    depends_on: Callable[[Any], tuple[Any, ...]],
 ) -> tuple[list[Task], dict[str, list[dict[str, Any]]]]:
     """Return what is to be run, and the records of what is finished."""
     tasks: list[Task] = []
     place = itertools.count()
     records: dict[str, list[dict[str, Any]]] = {name: [] for name in models}
     for name, model in models.items():
-        learns = survival is not None and bool(fit_names(model))
-        times = (survival["time"], survival["event"]) if survival is not None and learns else ()
+        times = depends_on(model)
         for split in splits:
             if not mine(next(place)):
                 continue

@@ -92,6 +92,8 @@ def new_run(
     scorers: Mapping[str, Any],
     jobs: int,
     threads: int,
+    counts: Mapping[str, int],
+    target: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Content of run.json before the first fold."""
     table = X["lab"] if isinstance(X, Cohort) and "lab" in X else X
@@ -108,14 +110,14 @@ def new_run(
         "data": {
             "digest": data,
             "n_patients": len(y),
-            "n_long": int(y.sum()),
-            "n_short": int(len(y) - y.sum()),
+            **counts,
             "modalities": list(X.modalities) if isinstance(X, Cohort) else [],
             "columns": [str(name) for name in table.columns] if isinstance(table, pd.DataFrame) else [],
             "weighted": weight is not None,
         },
         "cv": {"splitter": cv, "n_splits": len(splits), "n_repeats": splits[-1].repeat + 1},
         "scoring": list(scorers),
+        "target": dict(target),
         "models": {},
     }
 

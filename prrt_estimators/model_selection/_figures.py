@@ -14,6 +14,7 @@ import pandas as pd
 from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection._risk_groups import risk_groups
 from prrt_estimators.model_selection._run_store import folder_name
+from prrt_estimators.model_selection._time_figures import time_panels
 from prrt_estimators.plotting import (
     KaplanMeierDisplay,
     ModelComparisonDisplay,
@@ -48,7 +49,8 @@ class Panel:
 
 def score_bars(comparison: ModelComparison) -> ModelComparisonDisplay:
     """Bars of AUROC and AUPRC by model (of the first metrics, where these were not asked for)."""
-    metrics = [name for name in SCORES if name in comparison.metrics][:2] or comparison.metrics[:2]
+    known = [score.name for score in SCORES.values() if score.chance is not None and score.name in comparison.metrics]
+    metrics = known[:2] or comparison.metrics[:2]
     # Only models with a result have bars; where none has any, the reasons are all there is to draw.
     absent = (
         comparison.status if comparison.scores.empty else comparison.status[comparison.status["status"] == "failed"]
@@ -67,6 +69,19 @@ def draw_all(
     comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None = None
 ) -> dict[str, Panel]:
     """Draw every figure that the data allow, in the order of a paper."""
+    return _PANELS.get(comparison.kind.name, _classes)(comparison, horizon, followup)
+
+
+def _times(comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None) -> dict[str, Panel]:
+    repeats = comparison.run["cv"]["n_repeats"]
+    spread = f", bars: standard deviation over {repeats} repeats" if repeats > 1 else ""
+    caption = f"Mean over repeats of the mean over test folds, by model{spread}. Dashed lines: chance."
+    moment = comparison.kind.described()["horizon"] if horizon is None else horizon
+    panels = {"scores": Panel(score_bars(comparison).figure_, caption)}
+    return panels | time_panels(comparison, moment, followup, Panel)
+
+
+def _classes(comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None) -> dict[str, Panel]:
     # Risks are greater for the worse patients, and have no bars of AUROC, so these figures are of probabilities only.
     of_classes = comparison.gives_probabilities
     panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))} if of_classes else {}
@@ -166,3 +181,7 @@ def _survival(patients: pd.DataFrame) -> np.ndarray | None:
     survival = np.empty(len(patients), dtype=[("event", bool), ("time", np.float64)])
     survival["event"], survival["time"] = patients["event"].astype(bool), patients["time"].astype(float)
     return survival
+
+
+#: What is drawn, by kind of target.
+_PANELS = {"class": _classes, "time": _times}

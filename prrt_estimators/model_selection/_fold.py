@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import inspect
 import json
 import sys
 import time
@@ -15,9 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import get_config
 from sklearn.base import clone
-from sklearn.metrics import check_scoring
 
 from prrt_estimators._captured_warnings import captured_warnings
 from prrt_estimators._io import atomic_write
@@ -25,12 +22,11 @@ from prrt_estimators._model_specs import first_name
 from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
-from prrt_estimators.model_selection._class_order import in_ascending_order
+from prrt_estimators.model_selection._compared import comparison_of
 from prrt_estimators.model_selection._digest import digest, private_text, scorer_text, stable_text
 from prrt_estimators.model_selection._environment import fixed_threads, package_version
 from prrt_estimators.model_selection._old_runs import old_name
 from prrt_estimators.model_selection._seal import is_whole, sealed
-from prrt_estimators.model_selection._times import fit_times
 
 #: Different texts of warnings that are kept for one fold.
 _WARNINGS_KEPT = 20
@@ -114,18 +110,8 @@ def take_rows(X: Any, rows: np.ndarray) -> Any:
     return X.iloc[rows] if isinstance(X, pd.DataFrame) else np.asarray(X)[rows]
 
 
-def takes_weight(scorer: Any) -> bool:
-    """Whether a scorer can weigh patients."""
-    function = getattr(scorer, "_score_func", scorer)
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return "sample_weight" in parameters
-
-
 def run_fold(
-    task: Task, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, scorers: dict[str, Any]
+    task: Task, X: Any, y: np.ndarray, sample_weight: np.ndarray | None, scorers: dict[str, Any], horizon: float = 12.0
 ) -> dict[str, Any]:
     """Fit, score and predict one fold; write the record if the task names a file; never raise for a model's sake.
 
@@ -143,7 +129,7 @@ def run_fold(
     with captured_warnings() as caught:
         try:
             with fixed_threads(task.threads):
-                _fit_and_score(record, task, X, y, sample_weight, scorers)
+                _fit_and_score(record, task, X, y, sample_weight, scorers, horizon)
         except MissingModalityError as error:
             record |= {"status": "skipped", "reason": private_text(str(error), X), "lacks": list(error.modalities)}
         except Exception as error:
@@ -159,38 +145,31 @@ def run_fold(
 
 
 def _fit_and_score(
-    record: dict[str, Any], task: Task, X: Any, y: np.ndarray, weight: np.ndarray | None, scorers: dict[str, Any]
+    record: dict[str, Any],
+    task: Task,
+    X: Any,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    scorers: dict[str, Any],
+    horizon: float,
 ) -> None:
+    kind = comparison_of(target_of(task.estimator), horizon)
     train, test = task.split.train, task.split.test
     started = time.perf_counter()
     model = seeded(task.estimator, task.seed)
     with_weight = {} if weight is None else {"sample_weight": weight[train]}
     X_train = take_rows(X, train)
-    times = fit_times(model, X_train, y[train])
+    times = kind.inputs(model, X_train, y[train])
     model.fit(X_train, y[train], **with_weight, **times)
-    target = target_of(model)
-    record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else target.name)
+    record["learnt_from"] = getattr(model, "learnt_from_", "time" if times else kind.name)
     inner = _inner_score(model)
     fitted = time.perf_counter()
     X_test = take_rows(X, test)
-    y_score, kind = target.predicted(model, X_test)
-    model = in_ascending_order(model)
-    weighted = {name: scorer for name, scorer in scorers.items() if weight is not None and takes_weight(scorer)}
-    plain = {name: scorer for name, scorer in scorers.items() if name not in weighted}
-    found: dict[str, Any] = {}
-    if plain:  # scikit-learn's scorer of several metrics predicts once for all
-        found |= check_scoring(model, scoring=plain)(model, X_test, y[test])
-    if weighted and weight is not None:
-        if get_config()["enable_metadata_routing"]:
-            # A scorer of several metrics would then want each to have asked for weights beforehand.
-            found |= {
-                name: scorer(model, X_test, y[test], sample_weight=weight[test]) for name, scorer in weighted.items()
-            }
-        else:
-            found |= check_scoring(model, scoring=weighted)(model, X_test, y[test], sample_weight=weight[test])
+    test_weight = None if weight is None else weight[test]
+    found, columns = kind.evaluate(model, (X_train, y[train]), (X_test, y[test]), scorers, test_weight)
     # JSON has no NaN, the score of a test part with one class only
     record["scores"] = {name: float(found[name]) if np.isfinite(found[name]) else None for name in scorers}
-    record |= {"y_score": np.asarray(y_score, dtype=float).tolist(), "kind": kind}
+    record |= columns
     if inner is not None and np.isfinite(inner):
         record["inner_score"] = inner
     record["fit_seconds"] = round(fitted - started, 4)

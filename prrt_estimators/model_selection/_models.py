@@ -14,7 +14,7 @@ from prrt_estimators._published_weights import check_weights_exist
 #: The eight configurations of the study, in the order of its tables, then two simple baselines.
 CONFIGURATIONS = tuple(spec.name for spec in MODELS.values() if spec.study)
 BASELINES = tuple(spec.name for spec in MODELS.values() if spec.baseline)
-MODEL_NAMES = tuple(MODELS)
+MODEL_NAMES = tuple(spec.name for spec in MODELS.values() if spec.target == "class")
 
 
 @dataclass(frozen=True)

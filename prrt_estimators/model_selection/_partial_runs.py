@@ -33,6 +33,7 @@ def compare_part(
     n_jobs: int | None = None,
     threads: int | None = None,
     random_state: int = 0,
+    horizon: float = 12.0,
     cohort_warnings: Sequence[str] = (),
     verbose: int = 1,
 ) -> bool:
@@ -60,6 +61,7 @@ def compare_part(
     n_jobs : int, default=None
     threads : int, default=None
     random_state : int, default=0
+    horizon : float, default=12.0
     cohort_warnings : sequence of str, default=()
     verbose : int, default=1
 
@@ -91,7 +93,8 @@ def compare_part(
     number, of = check_part(part)
     run = Run(
         models, X, y, cv=cv, scoring=scoring, groups=groups, sample_weight=sample_weight, primary=primary, n_jobs=n_jobs,
-        threads=threads, client=None, random_state=random_state, out=out, cohort_warnings=cohort_warnings, verbose=verbose,
+        threads=threads, client=None, random_state=random_state, horizon=horizon, out=out, cohort_warnings=cohort_warnings,
+        verbose=verbose,
     )  # fmt: skip
     store = run.store or RunStore(out)
     # Whoever asks which parts are at work holds each lock for a moment.

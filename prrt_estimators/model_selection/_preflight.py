@@ -21,9 +21,8 @@ from prrt_estimators.exceptions import (
     Problem,
     ResultsWarning,
 )
-from prrt_estimators.metrics import prrt_scorers
-from prrt_estimators.model_selection._fold import takes_weight
 from prrt_estimators.model_selection._models import Skipped
+from prrt_estimators.model_selection._weights import takes_weight
 
 
 def parts_that_prepare(estimator: Any) -> Iterator[Any]:
@@ -214,10 +213,10 @@ def check_weight(sample_weight: Any, n_patients: int) -> np.ndarray | None:
     return weight
 
 
-def check_scoring(scoring: Any, weighted: bool, target: str = "class") -> dict[str, Any]:
+def check_scoring(scoring: Any, weighted: bool, default: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return scorers by name for whatever scikit-learn's ``scoring`` may be."""
     if scoring is None:
-        return dict(prrt_scorers(target))
+        return default()
     if isinstance(scoring, str):
         scoring = [scoring]
     if callable(scoring):

@@ -19,6 +19,9 @@ from prrt_estimators.model_selection._result import ModelComparison, status_tabl
 
 Record = dict[str, Any]
 
+#: Columns of predictions that a record may hold.
+PREDICTED = ("y_score", "kind", "p_beyond", "risk_group")
+
 #: Different texts of warnings that are kept for one model.
 _WARNINGS_KEPT = 50
 
@@ -87,7 +90,7 @@ def collect(
     X: Any,
     y: np.ndarray,
     weight: np.ndarray | None,
-    survival: np.ndarray | None = None,
+    kind: Any,
 ) -> ModelComparison:
     """Make the result object; rows depend on the splits alone, not on the order in which folds ended.
 
@@ -106,23 +109,17 @@ def collect(
             parts.append(
                 pd.DataFrame(
                     place
-                    | {
-                        "patient_id": patients[split.test],
-                        "y_true": y[split.test],
-                        "y_score": one["y_score"],
-                        "kind": one["kind"],
-                    }
+                    | {"patient_id": patients[split.test], "y_true": kind.shown(y[split.test])}
+                    | {name: one[name] for name in PREDICTED if name in one}
                 )
             )
     columns = ["model", "repeat", "fold"]
     scores = pd.DataFrame(score_rows, columns=[*columns, *run["scoring"]])
     nothing = pd.DataFrame(columns=[*columns, "patient_id", "y_true", "y_score", "kind"])
     predictions = pd.concat(parts, ignore_index=True) if parts else nothing
-    table = pd.DataFrame({"patient_id": patients, "y_true": y})
+    table = pd.DataFrame({"patient_id": patients} | kind.patients(y))
     if weight is not None:
         table["sample_weight"] = weight
-    if survival is None and isinstance(X, Cohort):
-        survival = X.survival
-    if survival is not None:
-        table["time"], table["event"] = survival["time"], survival["event"].astype(int)
+    if isinstance(X, Cohort) and X.survival is not None and "time" not in table:
+        table["time"], table["event"] = X.survival["time"], X.survival["event"].astype(int)
     return ModelComparison(scores, predictions, status_table(run), table, run)

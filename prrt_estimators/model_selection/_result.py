@@ -14,8 +14,9 @@ import pandas as pd
 from prrt_estimators._io import absolute, atomic_write, file_digest
 from prrt_estimators._pandas_tables import for_spreadsheets, from_spreadsheets
 from prrt_estimators.exceptions import RunMismatchError
-from prrt_estimators.metrics._predictions import with_score_column
+from prrt_estimators.metrics._predictions import PROBABILITY, with_score_column
 from prrt_estimators.metrics._score import direction, main_score
+from prrt_estimators.model_selection._compared import kind_of_run
 from prrt_estimators.model_selection._corrected import PrimaryTest, primary_test
 from prrt_estimators.model_selection._descriptions import size_in_words
 from prrt_estimators.model_selection._seal import is_whole, sealed
@@ -37,7 +38,9 @@ class ModelComparison:
         ``model``, ``repeat``, ``fold`` (counted from 0) and one column per metric.
     predictions : DataFrame
         Out-of-fold probabilities: ``model``, ``repeat``, ``fold``, ``patient_id``, ``y_true`` (1 = long PFS),
-        ``y_score`` and its ``kind``: "p_long" is the probability of long PFS.
+        ``y_score`` and its ``kind``: "p_long" is the probability of long PFS. Of times, ``y_true`` is months, "risk" a
+        risk; with ``p_beyond``, P(PFS > horizon), and ``risk_group``, from 0 for the least third of the training
+        patients' risks to 2.
     status : DataFrame
         ``model``, ``status`` ("ok", "skipped", "failed"), ``reason``, ``n_finished`` folds, ``seconds``,
         ``n_warnings``; one row per model in the order given.
@@ -72,7 +75,7 @@ class ModelComparison:
     @property
     def gives_probabilities(self) -> bool:
         """Whether the models gave probabilities of long PFS; False for risks of models of time."""
-        return not len(self.predictions) or "p_long" in set(self.predictions["kind"])
+        return PROBABILITY in (set(self.predictions["kind"]) if len(self.predictions) else {self.kind.gives})
 
     @property
     def metrics(self) -> list[str]:
@@ -136,12 +139,18 @@ class ModelComparison:
             reference=reference,
             n_boot=n_boot,
             random_state=int(self.run.get("random_state", 0)),
+            shares=self.kind.shares(self.survival),
             primary=self.primary,
         )
         optimism = inner_less_outer(self.run, self.scores, main_score(self.metrics)) if self.metrics else pd.Series()
         if len(optimism):
             table["inner_less_outer"] = optimism.reindex(table.index)
         return table
+
+    @property
+    def kind(self) -> Any:
+        """What was compared on: classes or times."""
+        return kind_of_run(self.run)
 
     @property
     def primary(self) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,12 @@ from prrt_estimators.model_selection._fold import Split
 from prrt_estimators.model_selection._run_store import RunStore
 
 
-def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -> tuple[list[Split], str]:
+def choose_splits(
+    cv: Any, y: np.ndarray, groups: Any, store: RunStore | None, learnable: Callable[[np.ndarray], bool] | None = None
+) -> tuple[list[Split], str]:
     """Return the splits, those of the store if it holds some of the same splitter, and a text that names them."""
     if not isinstance(cv, (int, np.integer)) and not hasattr(cv, "split"):
-        return draw_splits(cv, y, groups), "given splits"
+        return draw_splits(cv, y, groups, learnable), "given splits"
     name, before = repr(cv), repr(cv)
     if " at 0x" in name:
         name, before = stable_text(cv), stable_text(cv, old=True)
@@ -28,13 +31,15 @@ def choose_splits(cv: Any, y: np.ndarray, groups: Any, store: RunStore | None) -
     if splits is None and store is not None:
         splits = store.read_splits(before + of_groups)
     if splits is None:
-        splits = draw_splits(cv, y, groups)
+        splits = draw_splits(cv, y, groups, learnable)
         if store is not None:
             store.write_splits(key, splits, len(y))
     return splits, name
 
 
-def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
+def draw_splits(
+    cv: Any, y: np.ndarray, groups: Any, learnable: Callable[[np.ndarray], bool] | None = None
+) -> list[Split]:
     """Draw every split of a splitter, number of folds or iterable; count repeats.
 
     A repeat ends where the next test part holds a patient who was tested in it already.
@@ -66,12 +71,12 @@ def draw_splits(cv: Any, y: np.ndarray, groups: Any) -> list[Split]:
         both = np.intersect1d(train, test)
         if len(both):
             raise ValueError(f"split {number} of cv trains and tests on the same {counted(len(both), 'patient')}.")
-        if len(np.unique(y[train])) < 2:
+        if not (len(np.unique(y[train])) == 2 if learnable is None else learnable(train)):
             raise ValueError(
                 f"split {number} of cv has one class only in its training part ({counts[0]} short and {counts[1]} "
                 "long PFS in all). Use a stratified splitter with fewer folds."
             )
-        one_class += len(np.unique(y[test])) < 2
+        one_class += len(np.unique(y[test])) < min(2, len(np.unique(y)))
         rows = set(test.tolist())
         if seen & rows:
             repeat, fold, seen = repeat + 1, 0, set()

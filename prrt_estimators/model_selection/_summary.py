@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ def summarise(
     reference: str | None,
     n_boot: int,
     random_state: int,
+    shares: Mapping[str, float],
     primary: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Table of results; see :meth:`ModelComparison.summary` for its columns."""
@@ -37,8 +38,8 @@ def summarise(
     table["learnt_from"] = status["learnt_from"].to_numpy() if "learnt_from" in status else ""
     per_repeat = scores.groupby(["model", "repeat"], sort=False)[list(metrics)].mean().groupby("model", sort=False)
     spreads = per_repeat.std(ddof=1).reindex(table.index)
-    long = float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
-    table["prevalence_long"], table["prevalence_short"] = long, 1 - long
+    for name, share in shares.items():
+        table[name] = share
     chance, sizes = chance_of_folds(predictions, patients, metrics), sizes_of_folds(predictions, patients)
     main, found = main_score(metrics), {}
     for name in metrics:

@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.metrics import roc_curve
 
 from prrt_estimators.exceptions import MissingDependencyError
+from prrt_estimators.metrics._predictions import PROBABILITY
 from prrt_estimators.model_selection._result import ModelComparison
 
 #: What MLflow takes as the text of a parameter.
@@ -143,8 +144,7 @@ def _settings(comparison: ModelComparison) -> dict[str, Any]:
     return {
         "models": ", ".join(map(str, comparison.run["models"])),
         "patients": data["n_patients"],
-        "short_pfs": data["n_short"],
-        "long_pfs": data["n_long"],
+        **{name.removeprefix("with ").lower().replace(" ", "_"): n for name, n in comparison.kind.outcomes(data)},
         "splits": cv["n_splits"],
         "repeats": cv["n_repeats"],
         "random_state": comparison.run.get("random_state"),
@@ -167,7 +167,7 @@ def _curve(comparison: ModelComparison, model: Any, repeat: int, fold: int) -> l
     """Return the true positive rate at steps of the false positive rate."""
     all_of = comparison.predictions
     own = all_of[(all_of["model"] == model) & (all_of["repeat"] == repeat) & (all_of["fold"] == fold)]
-    if own["y_true"].nunique() < 2:
+    if own["y_true"].nunique() < 2 or (own["kind"] != PROBABILITY).any():  # a curve of classes
         return []
     false_rate, true_rate, _ = roc_curve(own["y_true"], own["y_score"])
     return [("roc_tpr", float(true_rate[false_rate <= step / 100 + 1e-12].max()), step) for step in _STEPS]

@@ -7,8 +7,6 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from prrt_estimators._former_parameters import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.metrics._score import chance_at, factor, score_title
@@ -139,8 +137,8 @@ def _same_patients(comparison: Any, X: Any) -> str:
 
 
 def _classes_hidden(comparison: Any) -> bool:
-    counts = np.bincount(comparison.survival["y_true"].to_numpy(dtype=int), minlength=2)
-    return bool(((counts > 0) & (counts < MIN_CELL)).any())
+    counts = [count for _, count in comparison.kind.outcomes(comparison.run["data"])]
+    return any(0 < count < MIN_CELL for count in counts)
 
 
 def _other_settings(params: Mapping[str, Any], compared: Mapping[str, str]) -> list[str]:

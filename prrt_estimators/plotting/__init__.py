@@ -14,6 +14,11 @@ from prrt_estimators.plotting._model_comparison import ModelComparisonDisplay
 from prrt_estimators.plotting._representative_fold import representative_fold
 from prrt_estimators.plotting._saliency import SaliencyDisplay
 from prrt_estimators.plotting._style import OKABE_ITO, model_label, save_figure, style_context
+from prrt_estimators.plotting._survival_displays import (
+    SurvivalCalibrationDisplay,
+    SurvivalCurvesDisplay,
+    TimeAUCDisplay,
+)
 
 __all__ = [
     "OKABE_ITO",
@@ -31,6 +36,9 @@ __all__ = [
     "PrecisionRecallDisplay",
     "RocDisplay",
     "SaliencyDisplay",
+    "SurvivalCalibrationDisplay",
+    "SurvivalCurvesDisplay",
+    "TimeAUCDisplay",
     "model_label",
     "representative_fold",
     "save_figure",

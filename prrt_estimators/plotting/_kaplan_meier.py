@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -124,6 +124,7 @@ class KaplanMeierDisplay(Display):
         survival: np.ndarray,
         groups: ArrayLike,
         *,
+        order: Sequence[str] | None = None,
         horizon: float | None = 12.0,
         min_at_risk: float = 0.0,
         ax: Axes | None = None,
@@ -135,7 +136,9 @@ class KaplanMeierDisplay(Display):
         survival : structured array of shape (n,)
             Fields ``event`` (progression seen) and ``time`` (months), e.g. ``X.survival``.
         groups : array-like of shape (n,)
-            Name of the group of each patient; drawn in the order in which they first occur.
+            Name of the group of each patient.
+        order : sequence of str, default=None
+            Names in the order of the legend; that in which they first occur if None. A group without patients is left out.
         horizon : float, default=12.0
             Months that divide short from long PFS; ``None`` draws no line.
         min_at_risk : float, default=0.0
@@ -159,7 +162,8 @@ class KaplanMeierDisplay(Display):
         labels = np.asarray(groups).astype(str)
         if labels.shape != time.shape:
             raise ValueError(f"`groups` must name a group for each of {len(time)} patients; got shape {labels.shape}.")
-        names = list(dict.fromkeys(labels.tolist()))
+        present = list(dict.fromkeys(labels.tolist()))
+        names = present if order is None else [name for name in order if name in present]
         curves = {name: _curve(time[labels == name], event[labels == name]) for name in names}
         return cls(curves, horizon=_check_horizon(horizon), min_at_risk=min_at_risk).plot(ax)
 

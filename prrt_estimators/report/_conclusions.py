@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -133,8 +134,7 @@ def follow_up_in_words(found: Any) -> str:
 
 def flow(
     n_analysed: int,
-    n_short: int,
-    n_long: int,
+    outcomes: Sequence[tuple[str, int]],
     excluded: pd.DataFrame | None,
     corrected: tuple[int, int] | None = None,
 ) -> list[tuple[str, int | str]]:
@@ -144,7 +144,7 @@ def flow(
         steps.append(("patients in the table", n_analysed + len(excluded)))
         counts = excluded["reason"].value_counts(sort=False)
         steps += [(f"left out: {reason}", int(count)) for reason, count in counts.items()]
-    steps += [("patients compared", n_analysed), ("with short PFS", n_short), ("with long PFS", n_long)]
+    steps += [("patients compared", n_analysed), *outcomes]
     if corrected is not None and corrected[1]:
         steps.append(("lesions corrected by hand", f"{corrected[0]} of {corrected[1]} patients with a mask"))
     return steps

@@ -14,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators._survival import as_survival
 from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
@@ -29,6 +30,8 @@ from prrt_estimators.report._plain_tables import write_tables
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",
+    "scores": "Concordance and AUC by model",
+    "auc_over_time": "AUC over time by model",
     "roc": "ROC curves of one fold",
     "precision_recall": "Precision-recall curves of one fold",
     "kaplan_meier_cohort": "Progression-free survival of the cohort",
@@ -57,7 +60,7 @@ SECTIONS = {
     "subgroups": "Subgroups and centres",
     "censoring": "Sensitivity to early censoring",
     "failures": "Where predictions failed",
-    "figures": "Figures as in the study",
+    "figures": "Figures",
     "explanations": "Explanations",
     "methods": "Methods to copy",
     "run": "How it was run",
@@ -65,6 +68,12 @@ SECTIONS = {
     "limits": "Limits",
     "tripod": "TRIPOD+AI",
     "claim": "CLAIM 2024",
+}
+
+
+_OF_MODEL = {
+    "kaplan_meier_risk_": "Progression-free survival by thirds of the risk that {} predicts",
+    "calibration_": "Calibration of {}",
 }
 
 
@@ -175,11 +184,14 @@ def write_report(
         centres=centres,
     )
     of_classes = comparison.gives_probabilities
-    steps = flow(run["data"]["n_patients"], run["data"]["n_short"], run["data"]["n_long"], excluded, corrected)
-    if not of_classes:  # whoever was censored early is among them, and in no class
-        steps = [step for step in steps if not step[0].startswith("with ")]
+    steps = flow(run["data"]["n_patients"], comparison.kind.outcomes(run["data"]), excluded, corrected)
+    if followup is None and not of_classes:  # whoever was censored early is among the patients compared
+        followup = _followup(comparison)
     reverse = None if followup is None or not len(followup) else reverse_kaplan_meier(followup)
-    text, references = methods(comparison, horizon, str(summary["reference"].iloc[0]) if len(summary) else "", reverse)
+    text, references = "", list[str]()
+    if of_classes:
+        reference_title = str(summary["reference"].iloc[0]) if len(summary) else ""
+        text, references = methods(comparison, horizon, reference_title, reverse)
     drawn = {name: _picture(name, panel) for name, panel in (panels | more).items()}
     explained = "explain/explain.html" if (Path(folder) / "explain" / "explain.html").is_file() else ""
     cohort = None if cohort_table is None else cohort_table.pipe(format_cohort_table)
@@ -190,7 +202,11 @@ def write_report(
         "calibration": [one for name, one in drawn.items() if name.startswith("calibration_")],
         "curves": [drawn[name] for name in ("mean_roc", "mean_precision_recall") if name in drawn],
         "survival": [one for name, one in drawn.items() if name.startswith("kaplan_meier_")],
-        "study": [drawn[name] for name in ("auroc_auprc", "roc", "precision_recall") if name in drawn],
+        "study": [
+            drawn[name]
+            for name in ("auroc_auprc", "scores", "auc_over_time", "roc", "precision_recall")
+            if name in drawn
+        ],
     }
     there = {
         "table1": cohort is not None, "columns": roles is not None, "explanations": bool(explained), "figures": bool(grouped["study"]),
@@ -198,12 +214,14 @@ def write_report(
         "subgroups": "subgroups" in tables or "centres" in tables,
         # What they say of classes and left out patients is not so for risks.
         **dict.fromkeys(("methods", "size", "tripod", "claim"), of_classes),
-        **{name: name in tables for name in ("inputs", "calibration", "decision", "differences", "censoring", "failures")},
+        **{name: name in tables for name in ("inputs", "decision", "differences", "censoring", "failures")},
+        "calibration": "calibration" in tables or bool(grouped["calibration"]),
     }  # fmt: skip
     sections = {name for name in SECTIONS if there.get(name, True)}
     page = environment.get_template("report.html").render(
         run=run,
-        horizon=f"{horizon:g}",
+        question=comparison.kind.question(horizon),
+        notes=comparison.kind.notes(),
         of_classes=of_classes,
         notice=notice,
         size=size_in_words(run, summary["status"]),
@@ -221,7 +239,7 @@ def write_report(
         readings=readings,
         panels=grouped,
         tables={name: _rows(tables.get(name)) for name in TABLES},
-        sizes=size_text(comparison),
+        sizes=size_text(comparison) if of_classes else [],
         failure_model=model_label(shown[0]) if shown else "",
         explanations=explained,
         methods=text,
@@ -268,6 +286,12 @@ def _links(folder: Path) -> list[tuple[str, str]]:
     ]
 
 
+def _followup(comparison: ModelComparison) -> Any:
+    """Return times and events of the patients compared, None where they are not known."""
+    patients = comparison.survival
+    return as_survival(patients[["event", "time"]]) if {"event", "time"} <= set(patients.columns) else None
+
+
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
     if table is None or table.empty:
         return None
@@ -275,8 +299,9 @@ def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
 
 
 def _title(name: str) -> str:
-    if name.startswith("calibration_"):
-        return f"Calibration of {model_label(name.removeprefix('calibration_'))}"
+    for start, title in _OF_MODEL.items():
+        if name.startswith(start):
+            return title.format(model_label(name.removeprefix(start)))
     model = name.removeprefix("kaplan_meier_")
     return _TITLES.get(name, f"Progression-free survival by the risk that {model_label(model)} predicts")
 

@@ -36,17 +36,20 @@ def test_survival_models_are_compared(patients, tmp_path):
     assert comparison.best_model in models
     assert set(comparison.predictions["kind"]) == {"risk"}
     np.testing.assert_array_equal(comparison.survival["time"], y["time"])
-    assert set(comparison.predictions["y_true"]) == {0, 1}
+    assert set(comparison.predictions["y_true"]) == set(y["time"])
     again = compare_models(models, lab, y, cv=3, out=tmp_path, verbose=0)
     pd.testing.assert_frame_equal(again.predictions, comparison.predictions)
     assert load_comparison(tmp_path).summary().loc["labs", "uno_c_mean"] == summary.loc["labs", "uno_c_mean"]
 
 
-def test_models_of_classes_and_of_times_are_not_mixed(patients):
+def test_models_of_classes_and_of_times_are_not_mixed_where_y_holds_classes(patients):
     lab, y = patients
     with pytest.raises(ValueError, match="time: labs; class: forest"):
         compare_models(
-            {"labs": LabBaselineSurvival(), "forest": LabPFSClassifier()}, Cohort({"lab": lab}), y, verbose=0
+            {"labs": LabBaselineSurvival(), "forest": LabPFSClassifier()},
+            Cohort({"lab": lab}),
+            y["time"] > 12,
+            verbose=0,
         )
 
 

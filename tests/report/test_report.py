@@ -174,13 +174,16 @@ def test_skipped_models_are_one_sentence_and_no_rows(tmp_path):
     assert results.count("<tr>") == 2
 
 
+OUTCOMES = [("with short PFS", 4), ("with long PFS", 6)]
+
+
 def test_flow():
     excluded = pd.DataFrame({"patient_id": ["a", "b", "c"], "reason": ["no time", "censored", "no time"]})
-    steps = flow(10, 4, 6, excluded)
+    steps = flow(10, OUTCOMES, excluded)
     assert steps[:3] == [("patients in the table", 13), ("left out: no time", 2), ("left out: censored", 1)]
-    assert flow(10, 4, 6, None)[0] == ("patients compared", 10)
-    assert flow(10, 4, 6, None, (2, 7))[-1] == ("lesions corrected by hand", "2 of 7 patients with a mask")
-    assert flow(10, 4, 6, None, (0, 0)) == flow(10, 4, 6, None)
+    assert flow(10, OUTCOMES, None)[0] == ("patients compared", 10)
+    assert flow(10, OUTCOMES, None, (2, 7))[-1] == ("lesions corrected by hand", "2 of 7 patients with a mask")
+    assert flow(10, OUTCOMES, None, (0, 0)) == flow(10, OUTCOMES, None)
 
 
 def test_the_page_counts_corrected_lesions(tmp_path):

@@ -40,8 +40,14 @@ def test_no_sentence_is_of_classes(comparison, tmp_path):
     ):
         assert wrong not in text, wrong
     assert "patients compared 60" in text
-    assert "progress earlier" in text
+    assert "when patients progress" in text
 
 
 def test_figures_are_those_that_a_risk_allows(comparison):
-    assert set(comparison.figures(horizon=12.0)) == {"kaplan_meier_cohort"}
+    assert set(comparison.figures(horizon=12.0)) == {
+        "scores",
+        "auc_over_time",
+        "kaplan_meier_cohort",
+        "kaplan_meier_risk_labs",
+        "calibration_labs",
+    }

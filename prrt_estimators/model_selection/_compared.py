@@ -1,0 +1,273 @@
+"""What a comparison asks of the kind of target: one record for classes, one for times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn import get_config
+from sklearn.metrics import check_scoring
+
+from prrt_estimators._registry import Registry
+from prrt_estimators._targets import ClassTarget, target_of
+from prrt_estimators._time_target import TimeTarget
+from prrt_estimators.metrics import prrt_scorers, survival_curves
+from prrt_estimators.metrics._predictions import PROBABILITY, RISK
+from prrt_estimators.model_selection._class_order import in_ascending_order
+from prrt_estimators.model_selection._cohort_table import cohort_table
+from prrt_estimators.model_selection._horizon import HorizonClassifierSurvival
+from prrt_estimators.model_selection._times import fit_names, fit_times, survival_of
+from prrt_estimators.model_selection._weights import takes_weight
+
+#: Groups of patients by risk, divided where thirds of the training patients are.
+N_GROUPS = 3
+
+
+class TargetComparison:
+    """What a comparison asks of a target; it speaks of long and short PFS, as a class has them, or the strata of y.
+
+    Parameters
+    ----------
+    target : Target
+    """
+
+    #: Kind of the scores of patients, where there are none to look at.
+    gives = PROBABILITY
+
+    def __init__(self, target: Any):
+        self.target = target
+
+    @property
+    def name(self) -> str:
+        """Of the target."""
+        return str(self.target.name)
+
+    def at(self, horizon: float) -> TargetComparison:
+        """Return the kind with a horizon in months; itself where y was made with one."""
+        return self
+
+    def described(self) -> dict[str, Any]:
+        """Return what run.json holds of it."""
+        return {"name": self.name}
+
+    def check(self, y: Any, n: int) -> np.ndarray:
+        """Return y as it is learnt."""
+        return self.target.check_coded(y, n)
+
+    def strata(self, y: np.ndarray) -> np.ndarray:
+        """Return 0 or 1 of each patient, in which folds are balanced."""
+        return np.asarray(self.target.strata(y)).astype(np.int64)
+
+    def learnable(self, y: np.ndarray) -> bool:
+        """Return whether these patients can be learnt from."""
+        return len(np.unique(self.strata(y))) == 2
+
+    def counts(self, y: np.ndarray) -> dict[str, int]:
+        """Return how many patients there are of each outcome."""
+        strata = self.strata(y)
+        return {"n_long": int(strata.sum()), "n_short": int(len(strata) - strata.sum())}
+
+    def scorers(self) -> dict[str, Any]:
+        """Return the scores of a comparison."""
+        return dict(prrt_scorers(self.name))
+
+    def inputs(self, model: Any, X: Any, y: np.ndarray) -> dict[str, Any]:
+        """Return further arguments of `fit`: the times of the training patients, for models that take them."""
+        return fit_times(model, X, y)
+
+    def depends_on(self, model: Any, X: Any, y: np.ndarray) -> tuple[Any, ...]:
+        """Return what a fold of a model depends on beside patients, split and parameters."""
+        survival = survival_of(X, y)
+        return () if survival is None or not fit_names(model) else (survival["time"], survival["event"])
+
+    def evaluate(
+        self, model: Any, train: tuple[Any, np.ndarray], test: tuple[Any, np.ndarray], scorers: Any, weight: Any
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Return scores of test patients, and columns of predictions by name."""
+        X, y = test
+        y_score, kind = self.target.predicted(model, X)
+        model = in_ascending_order(model)
+        weighted = {name: scorer for name, scorer in scorers.items() if weight is not None and takes_weight(scorer)}
+        plain = {name: scorer for name, scorer in scorers.items() if name not in weighted}
+        found: dict[str, Any] = {}
+        if plain:  # scikit-learn's scorer of several metrics predicts once for all
+            found |= check_scoring(model, scoring=plain)(model, X, y)
+        if weighted and weight is not None:
+            if get_config()["enable_metadata_routing"]:
+                # A scorer of several metrics would then want each to have asked for weights beforehand.
+                found |= {name: scorer(model, X, y, sample_weight=weight) for name, scorer in weighted.items()}
+            else:
+                found |= check_scoring(model, scoring=weighted)(model, X, y, sample_weight=weight)
+        return found, {"y_score": np.asarray(y_score, dtype=float).tolist(), "kind": kind}
+
+    def shown(self, y: np.ndarray) -> np.ndarray:
+        """Return the column ``y_true`` of tables."""
+        return self.strata(y)
+
+    def patients(self, y: np.ndarray) -> dict[str, np.ndarray]:
+        """Return columns of the table of patients."""
+        return {"y_true": self.shown(y)}
+
+    def shares(self, patients: pd.DataFrame) -> dict[str, float]:
+        """Return the shares of outcomes that a summary holds."""
+        long = float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
+        return {"prevalence_long": long, "prevalence_short": 1 - long}
+
+    def question(self, horizon: float) -> str:
+        """Return what a comparison asks."""
+        return (
+            "Can laboratory values, PET and CT before therapy tell which patients stay free of progression for more than "
+            f"{horizon:g} months (long PFS, the positive class) and which do not (short PFS)?"
+        )
+
+    def notes(self) -> str:
+        """Return how the scores of its table are read."""
+        return (
+            "AUROC of chance is 0.5; AUPRC of chance is what a random ranking reaches on average in a fold of this size. "
+            "Brier score: lower is better."
+        )
+
+    def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Return the patients of each class."""
+        return [("with short PFS", data["n_short"]), ("with long PFS", data["n_long"])]
+
+    def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
+        """Return the table of the cohort by class."""
+        return cohort_table(X, y, followup=followup)
+
+
+class TimeComparison(TargetComparison):
+    """Times to progression; classifiers learn the class at the horizon.
+
+    Parameters
+    ----------
+    horizon : float, default=12.0
+        Months.
+    """
+
+    gives = RISK
+
+    def __init__(self, horizon: float = 12.0):
+        super().__init__(TimeTarget(horizon=float(horizon)))
+
+    def at(self, horizon: float) -> TimeComparison:
+        """Return the kind with a horizon in months."""
+        return TimeComparison(horizon)
+
+    def described(self) -> dict[str, Any]:
+        """Return its name and horizon."""
+        return {"name": self.name, "horizon": self.target.horizon}
+
+    def learnable(self, y: np.ndarray) -> bool:
+        """Return whether anybody progressed."""
+        return bool(y["event"].any())
+
+    def counts(self, y: np.ndarray) -> dict[str, int]:
+        """Return progressions and censored patients."""
+        return {"n_events": int(y["event"].sum()), "n_censored": int((~y["event"]).sum())}
+
+    def scorers(self) -> dict[str, Any]:
+        """Return the scores of times."""
+        return dict(prrt_scorers(self.name, horizon=self.target.horizon))
+
+    def inputs(self, model: Any, X: Any, y: np.ndarray) -> dict[str, Any]:
+        """Return nothing: the times are y."""
+        return {}
+
+    def depends_on(self, model: Any, X: Any, y: np.ndarray) -> tuple[Any, ...]:
+        """Return the horizon."""
+        return (f"horizon {self.target.horizon!r}",)
+
+    def evaluate(
+        self, model: Any, train: tuple[Any, np.ndarray], test: tuple[Any, np.ndarray], scorers: Any, weight: Any
+    ) -> tuple[dict[str, float], dict[str, Any]]:
+        """Return scores, the risk, P(PFS > horizon), and the third of the training patients' risks."""
+        risk, kind = self.target.predicted(model, test[0])
+        given = {
+            name: scorer.given(train=train[1], horizon=self.target.horizon) if hasattr(scorer, "given") else scorer
+            for name, scorer in scorers.items()
+        }
+        found = {name: float(scorer(model, *test)) for name, scorer in given.items()}
+        cuts = np.quantile(model.predict(train[0]), np.arange(1, N_GROUPS) / N_GROUPS)
+        beyond = survival_curves(model, test[0], [self.target.horizon])[:, 0]
+        columns = {
+            "y_score": risk.tolist(),
+            "kind": kind,
+            "p_beyond": beyond.tolist(),
+            "risk_group": np.searchsorted(cuts, risk, "right").tolist(),
+        }
+        return found, columns
+
+    def shown(self, y: np.ndarray) -> np.ndarray:
+        """Return the months."""
+        return y["time"]
+
+    def patients(self, y: np.ndarray) -> dict[str, np.ndarray]:
+        """Return months and events."""
+        return {"y_true": y["time"], "time": y["time"], "event": y["event"].astype(int)}
+
+    def shares(self, patients: pd.DataFrame) -> dict[str, float]:
+        """Return the share of patients who progressed."""
+        return {"share_progressed": float(np.average(patients["event"], weights=patients.get("sample_weight")))}
+
+    def question(self, horizon: float) -> str:
+        """Return what a comparison asks."""
+        return (
+            "Can laboratory values, PET and CT before therapy tell when patients progress? Patients who were followed for a "
+            "while without progression (censored) count for as long as they were followed. Scores of one moment are taken "
+            f"at {self.target.horizon:g} months."
+        )
+
+    def notes(self) -> str:
+        """Return how the scores of its table are read."""
+        return (
+            "Uno's and Harrell's C and AUC of chance are 0.5. Brier scores, errors and distances: lower is better. Censoring "
+            "is weighted as among the training patients of each fold, which assumes that who is censored does not depend on "
+            "the risk. A classifier learns the class at the horizon from patients whose class is known, and predicts for "
+            "this moment alone: scores of whole curves are left empty."
+        )
+
+    def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
+        """Return progressions and censored patients."""
+        return [("progression seen", data["n_events"]), ("censored", data["n_censored"])]
+
+    def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
+        """Return None: the table is one by class."""
+        return None
+
+
+#: What comparisons of a target need beyond the target itself; other targets are compared as classes are.
+COMPARED: Registry[Any] = Registry("kind of comparison", TargetComparison(ClassTarget()), TimeComparison())
+
+
+def comparison_of(target: Any, horizon: float = 12.0) -> Any:
+    """Return what a comparison asks of a target."""
+    known = COMPARED.get(target.name)
+    return TargetComparison(target) if known is None else known.at(horizon)
+
+
+def kind_of_run(run: Mapping[str, Any]) -> Any:
+    """Return the kind of a run; those of before compared classes."""
+    described = run.get("target", {"name": "class"})
+    return COMPARED.get(described["name"], COMPARED["class"]).at(described.get("horizon", 12.0))
+
+
+def _holds_times(y: Any) -> bool:
+    names = getattr(getattr(y, "dtype", None), "names", None)
+    if names is None and isinstance(y, (pd.DataFrame, Mapping)):
+        names = list(y)
+    return len(names or ()) > 1
+
+
+def with_times(models: Mapping[str, Any], y: Any, horizon: float) -> dict[str, Any]:
+    """Return models as they are, but classifiers as models of the class at the horizon where y holds times."""
+    if not _holds_times(y):
+        return dict(models)
+    return {
+        name: HorizonClassifierSurvival(model, horizon=horizon)
+        if hasattr(model, "predict_proba") and target_of(model).name == ClassTarget.name
+        else model
+        for name, model in models.items()
+    }

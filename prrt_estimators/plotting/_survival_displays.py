@@ -1,0 +1,281 @@
+"""Pictures of predicted times: curves of patients, AUC over time, calibration at a horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from prrt_estimators.metrics import survival_calibration, survival_curves
+from prrt_estimators.plotting._display import Display
+from prrt_estimators.plotting._style import OKABE_ITO, figure_of, line_style, model_label, new_axes, style_context
+
+
+class SurvivalCurvesDisplay(Display):
+    """Predicted curves of patients: the probability of being free of progression over time.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    times : ndarray of shape (m,)
+        Months.
+    curves : ndarray of shape (n, m)
+        Probabilities.
+    names : sequence of str
+        Of the patients.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> display = SurvivalCurvesDisplay(np.array([0.0, 6.0]), np.array([[1.0, 0.5]]), ["a"]).plot()
+    >>> display.frame()["survival"].tolist()
+    [1.0, 0.5]
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, times: np.ndarray, curves: np.ndarray, names: Sequence[str]):
+        self.times = times
+        self.curves = curves
+        self.names = names
+
+    @classmethod
+    def from_estimator(
+        cls, estimator: Any, X: Any, *, times: ArrayLike | None = None, ax: Axes | None = None
+    ) -> SurvivalCurvesDisplay:
+        """Curves that a fitted model of time predicts.
+
+        Parameters
+        ----------
+        estimator : fitted estimator
+            With ``predict_survival_function``; a pipeline or search of one too.
+        X : Cohort, DataFrame or array
+            A few patients, best such that the model was not fitted on.
+        times : array-like of shape (m,), default=None
+            Months; 0 to 36 if None.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        SurvivalCurvesDisplay
+        """
+        moments = np.linspace(0, 36, 73) if times is None else np.atleast_1d(np.asarray(times, dtype=np.float64))
+        curves = survival_curves(estimator, X, moments)
+        names = getattr(X, "ids", getattr(X, "index", range(len(curves))))
+        return cls(moments, curves, [str(name) for name in names]).plot(ax)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the points drawn: ``patient``, ``time`` (months), ``survival``."""
+        return pd.DataFrame(
+            {
+                "patient": np.repeat(list(self.names), len(self.times)),
+                "time": np.tile(self.times, len(self.curves)),
+                "survival": self.curves.ravel(),
+            }
+        )
+
+    def plot(self, ax: Axes | None = None) -> SurvivalCurvesDisplay:
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        SurvivalCurvesDisplay
+            Itself, with ``ax_`` and ``figure_``.
+        """
+        with style_context():
+            ax = new_axes((5.6, 3.6)) if ax is None else ax
+            for k, (name, curve) in enumerate(zip(self.names, self.curves, strict=True)):
+                ax.plot(self.times, curve, label=name, **line_style(k))
+            ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="P(progression-free)")
+            if len(self.names) <= 10:
+                ax.legend(title="patient")
+        self.ax_, self.figure_ = ax, figure_of(ax)
+        return self
+
+
+class TimeAUCDisplay(Display):
+    """Cumulative/dynamic AUC over time, by model.
+
+    Parameters
+    ----------
+    times : ndarray of shape (m,)
+        Months.
+    curves : mapping of str to ndarray of shape (m,)
+        AUC by model; NaN where it is not known.
+    horizon : float or None, default=None
+        Months at which a line is drawn.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> display = TimeAUCDisplay(np.array([6.0, 12.0]), {"time_lab": np.array([0.7, 0.6])}, horizon=12.0).plot()
+    >>> display.frame()
+          model  time  auc
+    0  time_lab   6.0  0.7
+    1  time_lab  12.0  0.6
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, times: np.ndarray, curves: Mapping[str, np.ndarray], *, horizon: float | None = None):
+        self.times = times
+        self.curves = curves
+        self.horizon = horizon
+
+    def frame(self) -> pd.DataFrame:
+        """Return the points drawn: ``model``, ``time`` (months), ``auc``."""
+        parts = [pd.DataFrame({"model": name, "time": self.times, "auc": auc}) for name, auc in self.curves.items()]
+        return pd.concat(parts, ignore_index=True)
+
+    def plot(self, ax: Axes | None = None) -> TimeAUCDisplay:
+        """Draw the curves, chance as a line.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        TimeAUCDisplay
+            Itself, with ``ax_`` and ``figure_``.
+        """
+        with style_context():
+            ax = new_axes((6.4, 3.8)) if ax is None else ax
+            for k, (name, auc) in enumerate(self.curves.items()):
+                ax.plot(self.times, auc, label=model_label(name), **line_style(k))
+            ax.axhline(0.5, color="0.5", linestyle=":", linewidth=1)
+            if self.horizon is not None:
+                ax.axvline(self.horizon, color="0.35", linestyle="--", linewidth=1)
+            ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="AUC of progression by then")
+            ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
+        self.ax_, self.figure_ = ax, figure_of(ax)
+        return self
+
+
+class SurvivalCalibrationDisplay(Display):
+    """Predicted against observed probability of being free of progression at a horizon, by groups of patients.
+
+    Make it with :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    groups : DataFrame
+        As `survival_calibration` returns it.
+    horizon : float
+        Months.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Axes with the points.
+    figure_ : matplotlib Figure
+        Figure that holds them.
+
+    Examples
+    --------
+    >>> y = {"event": [1, 1, 0, 1, 1, 0], "time": [2.0, 5.0, 20.0, 14.0, 9.0, 30.0]}
+    >>> display = SurvivalCalibrationDisplay.from_predictions(y, [0.2, 0.2, 0.3, 0.8, 0.7, 0.9], 12.0, n_groups=2)
+    >>> display.frame()["n"].tolist()
+    [3, 3]
+    """
+
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, groups: pd.DataFrame, horizon: float):
+        self.groups = groups
+        self.horizon = horizon
+
+    @classmethod
+    def from_predictions(
+        cls, y_true: Any, survival_at_horizon: ArrayLike, horizon: float, *, n_groups: int = 4, ax: Axes | None = None
+    ) -> SurvivalCalibrationDisplay:
+        """Groups of out-of-fold predictions.
+
+        Parameters
+        ----------
+        y_true : structured array of shape (n,)
+            ``event`` and ``time`` (months).
+        survival_at_horizon : array-like of shape (n,)
+            *Out-of-fold* P(PFS > horizon).
+        horizon : float
+            Months.
+        n_groups : int, default=4
+            Groups of about equal size.
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        SurvivalCalibrationDisplay
+        """
+        return cls(survival_calibration(y_true, survival_at_horizon, horizon, n_groups=n_groups), horizon).plot(ax)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the groups drawn: ``n``, ``predicted``, ``observed``, ``low``, ``high``."""
+        return self.groups
+
+    def plot(self, ax: Axes | None = None) -> SurvivalCalibrationDisplay:
+        """Draw the groups with 95 % intervals; on the diagonal, predictions are true.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw on; a new figure if None.
+
+        Returns
+        -------
+        SurvivalCalibrationDisplay
+            Itself, with ``ax_`` and ``figure_``.
+        """
+        with style_context():
+            ax = new_axes((4.2, 4.0)) if ax is None else ax
+            ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1)
+            known = self.groups.dropna(subset=["observed"])
+            reach = np.array([known["observed"] - known["low"], known["high"] - known["observed"]])
+            ax.errorbar(
+                known["predicted"],
+                known["observed"],
+                yerr=np.nan_to_num(reach).clip(0),
+                fmt="o",
+                color=OKABE_ITO["blue"],
+            )
+            for row in known.itertuples(index=False):
+                ax.annotate(
+                    f"n = {row.n}", (row.predicted, row.observed), (6, -10), textcoords="offset points", fontsize=7
+                )
+            ax.set(
+                xlim=(0, 1),
+                ylim=(0, 1),
+                xlabel=f"Predicted P(PFS > {self.horizon:g} months)",
+                ylabel="Observed (Kaplan-Meier)",
+            )
+        self.ax_, self.figure_ = ax, figure_of(ax)
+        return self
