@@ -110,6 +110,10 @@ class TargetComparison:
         """Return columns of the table of patients."""
         return {"y_true": self.shown(y)}
 
+    def counts_of(self, patients: pd.DataFrame) -> np.ndarray:
+        """Return how many patients of a table have each outcome."""
+        return np.bincount(patients["y_true"].to_numpy(dtype=int), minlength=2)
+
     def shares(self, patients: pd.DataFrame) -> dict[str, float]:
         """Return the shares of outcomes that a summary holds."""
         long = float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
@@ -207,6 +211,10 @@ class TimeComparison(TargetComparison):
     def patients(self, y: np.ndarray) -> dict[str, np.ndarray]:
         """Return months and events."""
         return {"y_true": y["time"], "time": y["time"], "event": y["event"].astype(int)}
+
+    def counts_of(self, patients: pd.DataFrame) -> np.ndarray:
+        """Return how many patients were censored and how many progressed."""
+        return np.bincount(patients["event"].to_numpy(dtype=int), minlength=2)
 
     def shares(self, patients: pd.DataFrame) -> dict[str, float]:
         """Return the share of patients who progressed."""

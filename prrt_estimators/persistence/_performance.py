@@ -137,8 +137,8 @@ def _same_patients(comparison: Any, X: Any) -> str:
 
 
 def _classes_hidden(comparison: Any) -> bool:
-    counts = [count for _, count in comparison.kind.outcomes(comparison.run["data"])]
-    return any(0 < count < MIN_CELL for count in counts)
+    counts = comparison.kind.counts_of(comparison.survival)
+    return bool(((counts > 0) & (counts < MIN_CELL)).any())
 
 
 def _other_settings(params: Mapping[str, Any], compared: Mapping[str, str]) -> list[str]:
