@@ -10,8 +10,13 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-#: Volumes up to this many bytes are held in memory while training; larger sets are read batch by batch.
+from prrt_estimators._sizes import limit_from_environment
+
+#: Volumes up to this many bytes are held in memory while training, unless `MEMORY_LIMIT` says otherwise; larger sets are read
+#: batch by batch.
 HELD_IN_MEMORY = 2 * 1024**3
+#: Environment variable with another limit, such as 500MB.
+MEMORY_LIMIT = "PRRT_MEMORY_LIMIT"
 
 
 class ImagingInput(Protocol):
@@ -44,7 +49,7 @@ class PatientDataset(Dataset):
     target : mapping of str to ndarray of float32, shape (n,), default=None
         Named columns of what is learnt, see `Target`.
     hold : bool, default=False
-        Read all volumes at once into memory, if they fit in `HELD_IN_MEMORY`.
+        Read all volumes at once into memory, if they fit in what `MEMORY_LIMIT` or `HELD_IN_MEMORY` allows.
     """
 
     def __init__(
@@ -66,7 +71,7 @@ class PatientDataset(Dataset):
         self.target = {name: torch.from_numpy(np.ascontiguousarray(column)) for name, column in (target or {}).items()}
         size = sum(4 * math.prod(shape) * len(present) for shape in self.shapes.values())
         self.held: dict[str, torch.Tensor] = {}
-        if hold and size <= HELD_IN_MEMORY:
+        if hold and size <= limit_from_environment(MEMORY_LIMIT, HELD_IN_MEMORY):
             everyone = list(range(len(present)))
             self.held = {name: self._gather(name, everyone) for name in self.shapes}
 

@@ -45,7 +45,7 @@ def test_volumes_are_the_same_whether_held_or_read_by_batch(monkeypatch):
     assert sorted(calls) == [0, 1, 3, 4]
     held.__getitems__([0, 2])
     assert len(calls) == 4
-    monkeypatch.setattr("prrt_estimators._batches.HELD_IN_MEMORY", 10)
+    monkeypatch.setenv("PRRT_MEMORY_LIMIT", "10 B")
     streamed = dataset()
     assert len(calls) == 4
     for rows in ([0, 2], [4, 3, 1]):

@@ -85,7 +85,7 @@ PROVISIONAL = {
         "CoefficientDisplay OKABE_ITO model_label style_context DecisionCurveDisplay ForestPlotDisplay MeanRocDisplay "
         "MeanPrecisionRecallDisplay SurvivalCalibrationDisplay SurvivalCurvesDisplay TimeAUCDisplay"
     ),
-    "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels",
+    "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels prune_cache",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
     "prrt_estimators.phantoms": "*",
 }

@@ -1,6 +1,6 @@
 """scikit-learn transformers for laboratory tables, PET and CT."""
 
-from prrt_estimators.preprocessing._cache import cache_info, clear_cache
+from prrt_estimators.preprocessing._cache import cache_info, clear_cache, prune_cache
 from prrt_estimators.preprocessing._clipped import ClippedScaler
 from prrt_estimators.preprocessing._labs import LabPreprocessor
 from prrt_estimators.preprocessing._markers import LiteratureMarkers
@@ -21,4 +21,5 @@ __all__ = [
     "clear_cache",
     "default_panels",
     "prepare_volumes",
+    "prune_cache",
 ]

@@ -7,7 +7,10 @@ import functools
 import hashlib
 import io
 import json
+import math
 import os
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +20,15 @@ import numpy as np
 
 from prrt_estimators._io import absolute, atomic_write, default_cache_dir
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._sizes import parse_bytes
 from prrt_estimators.preprocessing._boxes import Box
 from prrt_estimators.preprocessing._scans import Scan, file_stamp, remarks_on_values
 from prrt_estimators.preprocessing._summaries import suv_summary
 
 #: Raised whenever the same file and box would give other voxels than before, or none because the file is now refused.
 VERSION = 3
+
+_VOXELS = ("boxes/*/*.npy", "features/*/*.npy")
 
 
 @dataclass(frozen=True)
@@ -165,12 +171,13 @@ def cache_info(cache_dir: str | os.PathLike[str] | None = None) -> dict[str, int
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
     """
     folder = VolumeCache(cache_dir).folder
-    sizes = {kind: [file.stat().st_size for file in folder.glob(f"{kind}/*/*.npy")] for kind in ("boxes", "features")}
+    entries = list(_entries(folder))
+    kinds = Counter(file.relative_to(folder).parts[0] for _, _, file in entries)
     return {
         "folder": str(folder),
-        "volumes": len(sizes["boxes"]),
-        "features": len(sizes["features"]),
-        "bytes": sum(map(sum, sizes.values())),
+        "volumes": kinds["boxes"],
+        "features": kinds["features"],
+        "bytes": sum(size for _, size, _ in entries),
     }
 
 
@@ -187,8 +194,53 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
     folder = VolumeCache(cache_dir).folder
     removed = 0
     # Only what this class writes is removed: the folder may be one that the user also uses otherwise.
-    for pattern in ("boxes/*/*.npy", "features/*/*.npy", "files/*/*.json"):
+    for pattern in (*_VOXELS, "files/*/*.json"):
         for file in folder.glob(pattern):
             file.unlink(missing_ok=True)
             removed += not pattern.startswith("files")
     return removed
+
+
+def prune_cache(
+    cache_dir: str | os.PathLike[str] | None = None, *, max_size: str | int | None = None, max_days: float | None = None
+) -> int:
+    """Delete prepared volumes and features that were not used for long, and return how many.
+
+    They are made again when needed. Pretrained weights that were fetched stay.
+
+    Parameters
+    ----------
+    cache_dir : path, default=None
+        ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
+    max_size : str or int, default=None
+        What may stay, such as "20GB"; those that were used last stay.
+    max_days : float, default=None
+        Days since the last use (where the file system does not keep it, since it was made) after which one goes.
+
+    Raises
+    ------
+    ValueError
+        If neither is given, or one is no amount.
+    """
+    if max_size is None and max_days is None:
+        raise ValueError("prune_cache needs `max_size` or `max_days`; clear_cache deletes everything.")
+    if max_days is not None and not max_days >= 0:
+        raise ValueError(f"`max_days` must be at least 0; got {max_days!r}.")
+    room = math.inf if max_size is None else parse_bytes(max_size, "`max_size`")
+    oldest = -math.inf if max_days is None else time.time() - max_days * 86400
+    removed = 0
+    for used, size, file in sorted(_entries(VolumeCache(cache_dir).folder), key=lambda entry: -entry[0]):
+        room -= size
+        if used < oldest or room < 0:
+            file.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def _entries(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """Yield last use, size and file of each prepared volume and feature; another run may delete one meanwhile."""
+    for pattern in _VOXELS:
+        for file in folder.glob(pattern):
+            with contextlib.suppress(FileNotFoundError):
+                found = file.stat()
+                yield max(found.st_atime, found.st_mtime), found.st_size, file

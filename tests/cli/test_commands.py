@@ -250,6 +250,9 @@ def test_cache_commands(tmp_path):
     answer = prrt("cache", "info", "--cache-dir", tmp_path / "cache")
     assert "volumes\t1" in answer.stdout
     assert "bytes\t5" in answer.stdout
+    assert prrt("cache", "prune").exit_code == 2
+    kept = prrt("cache", "prune", "--max-size", "1GB", "--max-days", 3, "--cache-dir", tmp_path / "cache")
+    assert kept.stdout == "0 prepared scans deleted\n"
     assert prrt("cache", "clear", "--cache-dir", tmp_path / "cache").stdout == "1 prepared scans deleted\n"
     assert not box.exists()
 

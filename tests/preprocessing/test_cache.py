@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import numpy as np
 import pytest
 
 from prrt_estimators import Cohort
-from prrt_estimators.preprocessing import GlobalPETFeatures, prepare_volumes
+from prrt_estimators.preprocessing import GlobalPETFeatures, cache_info, prepare_volumes, prune_cache
 from prrt_estimators.preprocessing._cache import VolumeCache
 from prrt_estimators.preprocessing._volumes import BoxReader
 
@@ -81,3 +83,51 @@ def test_a_cache_that_keeps_nothing_says_so(nifti_cohort, monkeypatch):
     monkeypatch.setattr(VolumeCache, "get", lambda self, file: None)
     with pytest.raises(OSError, match="does not keep what is written"):
         BoxReader(Cohort(X), **BOX).load(0, "pet")
+
+
+def entries(folder, ages):
+    """Write files of 100 bytes that were last used so many days ago."""
+    files = {}
+    for name, days in ages.items():
+        files[name] = folder / "boxes" / "ab" / f"{name}.npy"
+        files[name].parent.mkdir(parents=True, exist_ok=True)
+        files[name].write_bytes(bytes(100))
+        used = time.time() - days * 86400
+        os.utime(files[name], (used, used))
+    return files
+
+
+@pytest.mark.parametrize(
+    ("limits", "stay"),
+    [
+        ({"max_size": "250 B"}, {"new", "week"}),
+        ({"max_size": 300}, {"new", "week", "month"}),
+        ({"max_days": 10}, {"new", "week"}),
+        ({"max_size": 100, "max_days": 10}, {"new"}),
+        ({"max_size": "1GB", "max_days": 5}, {"new"}),
+        ({"max_size": 0}, set()),
+    ],
+)
+def test_pruning_keeps_what_was_used_last(limits, stay, tmp_path):
+    files = entries(tmp_path, {"week": 7, "new": 0, "month": 30})
+    other = tmp_path / "notes.npy"
+    other.write_bytes(bytes(100))
+    assert prune_cache(tmp_path, **limits) == 3 - len(stay)
+    assert {name for name, file in files.items() if file.exists()} == stay
+    assert other.exists()
+    assert cache_info(tmp_path)["bytes"] == 100 * len(stay)
+
+
+def test_what_was_pruned_is_made_again(nifti_cohort):
+    X, _ = nifti_cohort(3)
+    first = GlobalPETFeatures(**BOX).fit_transform(X)
+    voxels = BoxReader(X, **BOX).load(0, "pet").copy()
+    assert prune_cache(max_size=0) > 0
+    np.testing.assert_array_equal(BoxReader(X, **BOX).load(0, "pet"), voxels)
+    np.testing.assert_array_equal(GlobalPETFeatures(**BOX).fit_transform(X), first)
+
+
+@pytest.mark.parametrize("limits", [{}, {"max_size": "much"}, {"max_days": -1}, {"max_days": float("nan")}])
+def test_pruning_says_what_it_needs(limits, tmp_path):
+    with pytest.raises(ValueError, match=r"max_size|max_days"):
+        prune_cache(tmp_path, **limits)
