@@ -22,8 +22,10 @@ from prrt_estimators.contours import (
 )
 from prrt_estimators.datasets import load_cohort
 from prrt_estimators.dicom import read_pet
+from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.features import LesionFeatures
 from prrt_estimators.ingest import ingest
+from prrt_estimators.persistence import save_model
 
 
 def prrt(*words):
@@ -97,6 +99,47 @@ def test_out_corrected_and_back(made):
     write_rtstruct(folder / "dicom" / patient / "RS.dcm", one, pet.affine, files(folder, patient, "pet"))
     ingest_again(folder)
     assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["RTSTRUCT"]
+
+
+def test_one_lesion_removed_is_seen_in_the_table_the_features_and_the_model_card(tmp_path):
+    """The whole walk, with as many patients as a card needs to count them."""
+    pytest.importorskip("nrrd")
+    folder, n = tmp_path / "export", 5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        truth = make_export(folder, n)
+        for patient in truth.X.ids:
+            pet = read_pet(files(folder, patient, "pet"))
+            labels = np.zeros(pet.shape, np.uint16)
+            labels[1:3, 1:3, 1:3], labels[5:7, 5:7, 4:6] = 1, 2
+            write_rtstruct(folder / "dicom" / patient / "RS.dcm", labels, pet.affine, files(folder, patient, "pet"))
+    ingest_again(folder)
+    cohort, out, cache = tmp_path / "cohort", tmp_path / "out", tmp_path / "cache"
+    before, card_before = numbers_and_card(cohort, cache, tmp_path / "before.prrt")
+    words = ("--out", out, "--lesions", "mask", "--cache-dir", cache)
+    assert prrt("lesions", cohort / "cohort.csv", *words).exit_code == 0
+    for file in (out / "edit").glob("*.seg.nrrd"):
+        mask = read_mask(file)
+        write_seg_nrrd(file, np.where(mask.labels == 2, 1, 0).astype(np.uint16), mask.affine)
+    assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["RTSTRUCT"] * 2 * n
+    answer = prrt("lesions", cohort / "cohort.csv", "--from", out)
+    assert answer.exit_code == 0, answer.output
+    after, card_after = numbers_and_card(cohort, cache, tmp_path / "after.prrt")
+    assert pd.read_csv(cohort / "lesions.csv")["source"].tolist() == ["corrected by hand"] * n
+    assert (before["n_lesions"].tolist(), after["n_lesions"].tolist()) == ([2] * n, [1] * n)
+    assert (after["lesion_volume_ml"] < before["lesion_volume_ml"]).all()
+    assert "corrected by hand" not in card_before
+    assert f"Lesions corrected by hand: {n} of {n} patients." in card_after
+
+
+def numbers_and_card(cohort, cache, file):
+    """Return the lesion numbers of each patient, and the card of a model that was fitted on them."""
+    X = masked(cohort)
+    table = LesionFeatures(lesions="mask", numbers="field", cache_dir=cache).fit_transform(X)
+    y = np.arange(len(X)) % 2
+    lab = LabPFSClassifier(n_estimators=2, random_state=0).fit({"lab": table[["n_lesions", "lesion_volume_ml"]]}, y)
+    save_model(lab, file, X=X, y=y)
+    return table, file.with_name(f"{file.name}.md").read_text("utf-8")
 
 
 def test_into_the_studies(made):

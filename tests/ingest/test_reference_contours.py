@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 import warnings
 from pathlib import Path
 
@@ -79,7 +80,15 @@ def test_every_contour_object_and_structure_has_a_fate(tmp_path):
     for modality in ("PET", "CT"):
         shutil.copytree(CONTOURS / "real" / "STS_002" / modality, export / "STS_002" / modality)
     (export / "SYN0001" / "cut.dcm").write_bytes((CONTOURS / "cases" / "hole" / "RS.dcm").read_bytes()[:-4000])
-    tables = [pd.read_csv(CONTOURS / "clinical.csv"), pd.read_csv(CONTOURS / "real" / "STS_002" / "clinical.csv")]
+    sarcoma = pd.read_csv(CONTOURS / "real" / "STS_002" / "clinical.csv")
+    patients = ["SYN0001", "STS_002"]
+    tables = [pd.read_csv(CONTOURS / "clinical.csv"), sarcoma]
+    archive = CONTOURS.parent / "petct_dicom" / "STS_001_PET_GML_and_CT_dicom_crop.tar.gz"
+    if archive.is_file():
+        with tarfile.open(archive) as packed:
+            packed.extractall(export / "STS_001", filter="data")
+        patients.append("STS_001")
+        tables.append(sarcoma.assign(patient_id="STS_001", age=59))
     (tmp_path / "key").write_bytes(b"0123456789abcdef")
     for asked in ("last", "all"):
         out = tmp_path / asked
@@ -89,9 +98,9 @@ def test_every_contour_object_and_structure_has_a_fate(tmp_path):
                 export, pd.concat(tables), out, key_file=tmp_path / "key", require=("pet",), n_jobs=1, verbose=False,
                 contours=asked,
             )  # fmt: skip
-        assert result.n_included == 2
+        assert result.n_included == len(patients)
         told = [one["contours"] for one in json.loads((out / "provenance.json").read_text())["patients"].values()]
-        drawn = [contour_objects(export / patient) for patient in ("SYN0001", "STS_002")]
+        drawn = [contour_objects(export / patient) for patient in patients]
         assert sorted(sum(one["objects"].values()) for one in told) == sorted(len(one) for one in drawn)
         assert sorted(sum(one["structures"].values()) for one in told) == sorted(sum(one) for one in drawn)
         assert all(one["objects"]["taken"] and one["structures"]["taken"] for one in told)
