@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from prrt_estimators.metrics import SCORES
 from prrt_estimators.metrics._score import chance_by_score, factor
 from prrt_estimators.model_selection import holm, score_interval
+from prrt_estimators.model_selection._fold_correction import correction_of
 
 _SHORT, _FEATURES, _REPEATS, _BATCH = 0.36, 5, 10, 50
 _NAMES = ("auroc", "auprc", "auprc_short", "neg_brier")
@@ -181,15 +183,21 @@ def run(one: Situation) -> dict[str, object]:
 
 def _judge(one: Situation, scores: dict[str, np.ndarray], chance: dict[str, float]) -> dict[str, object]:
     n_test = one.n / one.folds
-    sizes = {"n_test": n_test, "n_train": one.n - n_test}
+    sizes: dict[str, Any] = {
+        "n_test": n_test,
+        "n_train": one.n - n_test,
+        "repeat": np.repeat(np.arange(_REPEATS), one.folds),
+    }
     row: dict[str, object] = {"expected AUROC": round(float(scores["auroc"].mean()), 3)}
 
-    def covered(values: np.ndarray, truth: float, **options: float) -> float:
+    def covered(values: np.ndarray, truth: float, **options: Any) -> float:
         intervals = [score_interval(one_cohort, **sizes, **options) for one_cohort in values]
         return _percent(np.mean([found.low <= truth <= found.high for found in intervals]))
 
     for name in _NAMES:
         row[f"covers {SCORES[name].title}"] = covered(scores[name][:, 0], float(scores[name].mean()))
+    factors = [correction_of(folds, sizes["repeat"], sizes["n_train"], n_test) for folds in scores["auroc"][:, 0]]
+    row["median c"] = round(float(np.median(factors)), 2)
     row["covers AUROC with c = 1"] = covered(scores["auroc"][:, 0], float(scores["auroc"].mean()), correction=1.0)
     row["covers difference"] = row["finds a difference"] = row["any of ten better"] = ""
     if scores["auroc"].shape[1] > 1:

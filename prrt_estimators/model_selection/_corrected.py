@@ -3,7 +3,7 @@
 The estimand is the expected score of a model trained on the training share of such a cohort. Its estimate is the mean of
 the folds of all repeats. Training sets overlap and every repeat tests the same patients, so the variance of that mean is
 not that of independent folds; the corrected interval enlarges it, by a factor that a simulation found to suffice
-(``benchmarks/coverage.py``).
+(``benchmarks/coverage.py``) and that is smaller where repeats agree.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from prrt_estimators.metrics._score import chance_by_score, factor, find_score
+from prrt_estimators.model_selection._fold_correction import correction_of
 from prrt_estimators.model_selection._statistics import check_level, corrected_t_test, holm
 
 
@@ -45,23 +46,13 @@ class PrimaryTest(NamedTuple):
     power: float
 
 
-def correction_for(n_train: float, n_test: float) -> float:
-    """Return the factor of ``n_test / n_train`` in the variance of a mean of folds, by the number of folds.
-
-    Examples
-    --------
-    >>> correction_for(80, 40), correction_for(96, 24)
-    (1.5, 2.0)
-    """
-    return 1.5 if n_train < 2.5 * n_test else 2.0
-
-
 def score_interval(
     scores: ArrayLike,
     *,
     n_train: float,
     n_test: float,
     null: float = 0.0,
+    repeat: ArrayLike | None = None,
     correction: float | None = None,
     confidence_level: float = 0.95,
     limits: tuple[float, float] | None = None,
@@ -83,8 +74,12 @@ def score_interval(
         several rows.
     null : float, default=0.0
         Value that `pvalue` tests against: the score of chance, or 0 for a difference.
+    repeat : array-like of shape (J,), default=None
+        Repeat of each score. With five repeats or more, c follows from how their means vary.
     correction : float, default=None
-        c; by the number of folds if None: 1.5 for three, 2 for more.
+        c. If None, at most 1.75 for three folds and 2.25 for more, and less where `repeat` shows that scores depend
+        little on who is trained on: ``1 + 0.6 T`` with T the variance of the means of repeats over that of the folds
+        within them, times the squared number of folds.
     confidence_level : float, default=0.95
         Of the interval.
     limits : pair of floats, default=None
@@ -109,9 +104,9 @@ def score_interval(
     --------
     >>> interval = score_interval([0.7, 0.6, 0.65, 0.75, 0.6, 0.7], n_train=80, n_test=40, null=0.5)
     >>> round(interval.mean, 3), round(interval.low, 3), round(interval.high, 3), round(interval.pvalue, 3)
-    (0.667, 0.518, 0.816, 0.035)
+    (0.667, 0.508, 0.826, 0.043)
     """
-    c = correction_for(n_train, n_test) if correction is None else correction
+    c = correction_of(scores, repeat, n_train, n_test) if correction is None else correction
     values = np.asarray(scores, dtype=np.float64) - null
     test = corrected_t_test(values, n_train=n_train, n_test=n_test, confidence_level=confidence_level, correction=c)
     low, high = test.low + null, test.high + null
@@ -246,6 +241,7 @@ def interval_of_predictions(
         n_train=float(table["n_train"].mean()),
         n_test=float(table["n_test"].mean()),
         null=null,
+        repeat=table["repeat"],
         correction=correction,
         confidence_level=confidence_level,
         limits=limits,
@@ -317,17 +313,17 @@ def intervals_of_scores(
     table = pd.DataFrame(np.nan, index=wide.columns, columns=list(COLUMNS))
     table["mean"] = wide.mean()
     for model in wide.columns:
-        own = wide[model].dropna().to_numpy()
+        own = wide[model].dropna()
         if len(own) > 1:
             limits = None if found is None else found.limits
-            one = score_interval(own, null=chance or 0.0, limits=limits, **options)  # type: ignore[arg-type]
+            one = score_interval(own, null=chance or 0.0, repeat=repeats(own), limits=limits, **options)  # type: ignore[arg-type]
             table.loc[model, ["low", "high"]] = one.low, one.high
             table.loc[model, "p_chance"] = np.nan if chance is None else one.pvalue
         if reference is None or model == reference or reference not in wide:
             continue
-        apart = (wide[model] - wide[reference]).dropna().to_numpy()
+        apart = (wide[model] - wide[reference]).dropna()
         if len(apart) > 1:
-            two = score_interval(apart, **options)  # type: ignore[arg-type]
+            two = score_interval(apart, repeat=repeats(apart), **options)  # type: ignore[arg-type]
             table.loc[model, ["difference", "difference_low", "difference_high"]] = two.mean, two.low, two.high
             table.loc[model, "p_value"] = two.pvalue
     table["p_chance_holm"] = holm(table["p_chance"].to_numpy(dtype=float))
@@ -344,6 +340,11 @@ COLUMNS = (
     "mean", "low", "high", "p_chance", "p_chance_holm",
     "difference", "difference_low", "difference_high", "p_value", "p_holm",
 )  # fmt: skip
+
+
+def repeats(folds: pd.Series) -> np.ndarray:
+    """Return the repeat of each fold of a column of fold scores."""
+    return folds.index.get_level_values("repeat").to_numpy()
 
 
 def power_of(difference: float, standard_error: float, df: int, alpha: float = 0.05) -> float:
@@ -383,9 +384,9 @@ def primary_test(
     wide = scores.pivot(index=["repeat", "fold"], columns="model", values=score)
     if not {model, reference} <= set(wide.columns):
         return PrimaryTest(model, reference, score, nan, nan, nan, nan, nan)
-    apart = (wide[model] - wide[reference]).dropna().to_numpy()
+    apart = (wide[model] - wide[reference]).dropna()
     if len(apart) < 2:
         return PrimaryTest(model, reference, score, nan, nan, nan, nan, nan)
-    found = score_interval(apart, n_train=n_train, n_test=n_test)
+    found = score_interval(apart, n_train=n_train, n_test=n_test, repeat=repeats(apart))
     power = power_of(0.1, found.standard_error, found.df)
     return PrimaryTest(model, reference, score, found.mean, found.low, found.high, found.pvalue, power)

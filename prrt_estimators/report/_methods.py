@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from prrt_estimators.model_selection._corrected import correction_for
+from prrt_estimators.model_selection._fold_correction import correction_for
 from prrt_estimators.plotting import model_label
 
 REFERENCES = {
@@ -72,7 +72,7 @@ def methods(comparison: Any, horizon: float, reference: str, followup: Any = Non
         "class weights were corrected for them. ",
         "Discrimination was measured by the area under the receiver operating characteristic (AUROC) and the precision-recall curve, accuracy by "
         "the Brier score, each as the mean over test folds. 95 % intervals and tests are those of the corrected resampled t statistic "
-        f"{cite('nadeau')} with n(test)/n(train) multiplied by {correction_for(**sizes):g}, a factor from a simulation; p values were adjusted by Holm's method "
+        f"{cite('nadeau')} with n(test)/n(train) multiplied by a factor from a simulation, at most {correction_for(**sizes):g} and smaller where repeats agreed; p values were adjusted by Holm's method "
         f"{cite('holm')}. ",
     ]
     if comparison.primary is not None:

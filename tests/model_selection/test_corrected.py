@@ -22,13 +22,14 @@ from prrt_estimators.model_selection import (
     power_of,
     score_interval,
 )
+from prrt_estimators.model_selection._fold_correction import instability
 from prrt_estimators.report._conclusions import answer, reading
 
 
 def test_interval_and_test_by_hand():
     scores = np.array([0.7, 0.6, 0.65, 0.75, 0.6, 0.7])
     found = score_interval(scores, n_train=80, n_test=40, null=0.5)
-    error = np.sqrt((1 / 6 + 1.5 * 0.5) * scores.var(ddof=1))
+    error = np.sqrt((1 / 6 + 1.75 * 0.5) * scores.var(ddof=1))
     assert found.standard_error == pytest.approx(error)
     half = stats.t.ppf(0.975, 5) * error
     mean = scores.mean()
@@ -43,9 +44,37 @@ def test_more_folds_are_corrected_more():
     scores = np.linspace(0.5, 0.9, 10)
     three, five = (score_interval(scores, n_train=n, n_test=20, correction=None) for n in (40, 80))
     plain = score_interval(scores, n_train=80, n_test=20, correction=1.5)
-    assert three.standard_error == pytest.approx(np.sqrt((0.1 + 1.5 / 2) * scores.var(ddof=1)))
-    assert five.standard_error == pytest.approx(np.sqrt((0.1 + 2.0 / 4) * scores.var(ddof=1)))
+    assert three.standard_error == pytest.approx(np.sqrt((0.1 + 1.75 / 2) * scores.var(ddof=1)))
+    assert five.standard_error == pytest.approx(np.sqrt((0.1 + 2.25 / 4) * scores.var(ddof=1)))
     assert plain.standard_error < five.standard_error
+
+
+def test_repeats_that_agree_are_corrected_less():
+    repeat = np.repeat(np.arange(5), 3)
+    steady = np.tile([0.6, 0.8, 0.7], 5)
+    found = score_interval(steady, n_train=80, n_test=40, repeat=repeat)
+    assert found.standard_error == pytest.approx(np.sqrt((1 / 15 + 0.5) * steady.var(ddof=1)))
+    # Means of repeats 0.01 apart: 9 * 0.00025 / 0.01 by hand.
+    moved = steady + 0.01 * repeat
+    assert instability(moved, repeat) == pytest.approx(0.225)
+    found = score_interval(moved, n_train=80, n_test=40, repeat=repeat)
+    assert found.standard_error == pytest.approx(np.sqrt((1 / 15 + (1 + 0.6 * 0.225) * 0.5) * moved.var(ddof=1)))
+    # The order of folds does not matter, and a fold without a score is left out.
+    order = np.random.default_rng(0).permutation(15)
+    assert instability(moved[order], repeat[order]) == pytest.approx(0.225)
+    assert instability([*moved, np.nan], [*repeat, 9]) == pytest.approx(0.225)
+
+
+def test_repeats_that_differ_or_are_few_are_corrected_most():
+    repeat = np.repeat(np.arange(5), 3)
+    scores = np.tile([0.6, 0.8, 0.7], 5)
+    most = score_interval(scores + 0.2 * repeat, n_train=80, n_test=40).standard_error
+    assert score_interval(scores + 0.2 * repeat, n_train=80, n_test=40, repeat=repeat).standard_error == most
+    few = score_interval(scores[:12], n_train=80, n_test=40).standard_error
+    assert score_interval(scores[:12], n_train=80, n_test=40, repeat=repeat[:12]).standard_error == few
+    # Single divisions say nothing of how folds vary within a repeat; nor do folds that are all equal.
+    assert np.isnan(instability(scores, np.arange(15)))
+    assert np.isnan(instability(0.5 + 0.25 * repeat, repeat))
 
 
 def test_limits_cut_the_interval():
