@@ -9,6 +9,9 @@ Each of comparing, ingesting, pretraining and saving runs once to its end. Then 
 undisturbed run (for a saved model, whose parts hold numbers of the process that wrote them: its predictions bit for bit),
 and no half-written file may be left in the folder or in the cache. What is done is kept in the folder of `--work`, so that the
 same command resumes.
+
+Each command runs in a process of its own, forked from one that has imported everything: what is interrupted is the work, not the
+imports. Needs a system that forks.
 """
 
 from __future__ import annotations
@@ -24,34 +27,24 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from _common import give, print_machine
 
-from prrt_estimators import load_model
+from prrt_estimators import FusionPFSClassifier, LabPFSClassifier, cli, load_cohort, load_model, save_model
 from prrt_estimators._io import atomic_write
 from prrt_estimators.datasets import make_cohort_folder
-
-_CLI = "from prrt_estimators.cli import main; main()"
-_INGEST = """
-import sys
 from prrt_estimators.ingest import ingest
-export, out = sys.argv[1:]
-ingest(export + "/dicom", export + "/clinical.xlsx", out, key_file=export + "/key", n_jobs=1, verbose=False)
-"""
-_SAVE = """
-import sys
-import numpy as np, pandas as pd
-from prrt_estimators import LabPFSClassifier, save_model
-X, y = pd.DataFrame({"cga": np.arange(40.0), "ast": np.arange(40.0) % 7}), np.arange(40) % 2
-model = LabPFSClassifier(n_estimators=60, random_state=0).fit(X, y)
-for _ in range(5):
-    save_model(model, sys.argv[1] + "/model.prrt", X=X, y=y)
-"""
+from prrt_estimators.model_selection import compare_models
+from prrt_estimators.plotting import save_figure
 
 
 @dataclass(frozen=True)
@@ -61,14 +54,14 @@ class Command:
     Parameters
     ----------
     name : str
-    arguments : callable
-        From the folder that it writes into to what follows the interpreter.
+    run : callable
+        From the folder of the patients and the folder that it writes into to nothing.
     result : callable
         From that folder to a text that must be the same however often the command was killed.
     """
 
     name: str
-    arguments: Callable[[Path], list[str]]
+    run: Callable[[Path, Path], None]
     result: Callable[[Path], str]
 
 
@@ -79,7 +72,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "prrt-kills")
     parser.add_argument("--out", type=Path, help="CSV file for the table")
+    parser.add_argument("--starter", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.starter:
+        start_on_request()
+        return 0
     print_machine(1)
     given.work.mkdir(parents=True, exist_ok=True)
     table = measure(given.work.resolve(), given.kills, given.seed)
@@ -92,21 +89,23 @@ def measure(folder: Path, kills: int, seed: int) -> pd.DataFrame:
     if not (folder / "export" / "key").exists():
         for place in ("cohort", "export"):
             shutil.rmtree(folder / place, ignore_errors=True)
-        make_cohort_folder(folder / "cohort", 12, "nifti", volume_shape=16, random_state=0)
-        make_cohort_folder(folder / "export", 3, "dicom", volume_shape=24, ct_shape=32, random_state=0)
+        make_cohort_folder(folder / "cohort", 12, "nifti", volume_shape=12, random_state=0)
+        make_cohort_folder(folder / "export", 2, "dicom", volume_shape=12, ct_shape=16, random_state=0)
         (folder / "export" / "key").write_bytes(bytes(range(32)))
     rows = []
-    commands = all_commands(folder)
-    for position, command in enumerate(commands):
-        alone = kept(folder / f"{command.name}.json", lambda command=command: undisturbed(folder, command))
-        number = kills // len(commands) + (position < kills % len(commands))
-        found = [
-            kept(
-                folder / f"{command.name} {k}.json",
-                lambda k=k, command=command, alone=alone: killed(folder, command, alone, seed, k),
-            )
-            for k in range(number)
-        ]
+    for position, command in enumerate(COMMANDS):
+        # Another order of what is hashed in the process that is undisturbed and in those that are killed.
+        with Starter(folder, hash_seed=2 * position) as starter:
+            alone = kept(folder / f"{command.name}.json", lambda command=command, by=starter: undisturbed(by, command))
+        number = kills // len(COMMANDS) + (position < kills % len(COMMANDS))
+        with Starter(folder, hash_seed=2 * position + 1) as starter:
+            found = [
+                kept(
+                    folder / f"{command.name} {k}.json",
+                    lambda k=k, command=command, alone=alone, by=starter: killed(by, command, alone, seed, k),
+                )
+                for k in range(number)
+            ]
         rows.append(
             {"command": command.name, "seconds": round(alone["seconds"], 1), "kills": number}
             | {name: sum(one[name] for one in found) for name in ("killed_running", "same", "left_over")}
@@ -122,93 +121,159 @@ def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return json.loads(file.read_text("utf-8"))
 
 
-def undisturbed(folder: Path, command: Command) -> dict[str, Any]:
+def undisturbed(by: Starter, command: Command) -> dict[str, Any]:
     """Run a command to its end."""
-    place = folder / f"{command.name} alone"
+    place = by.folder / f"{command.name} alone"
     shutil.rmtree(place, ignore_errors=True)
-    seconds = end(start(command, place))
-    return {"seconds": seconds, "result": command.result(place)}
+    # The first run in a process also makes what later ones find made, such as the list of fonts.
+    by.start(command, place)
+    by.wait()
+    shutil.rmtree(place)
+    started = time.monotonic()
+    by.start(command, place)
+    by.wait()
+    return {"seconds": time.monotonic() - started, "result": command.result(place)}
 
 
-def killed(folder: Path, command: Command, alone: dict[str, Any], seed: int, k: int) -> dict[str, Any]:
+def killed(by: Starter, command: Command, alone: dict[str, Any], seed: int, k: int) -> dict[str, Any]:
     """Kill a command at a random moment, run it to its end and compare."""
-    place = folder / f"{command.name} {k}"
+    place = by.folder / f"{command.name} {k}"
     shutil.rmtree(place, ignore_errors=True)
-    process = start(command, place)
+    process = by.start(command, place)
     time.sleep(random.Random(f"{seed} {command.name} {k}").uniform(0, alone["seconds"]))
-    running = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    if process.stderr is not None:
-        process.stderr.close()
-    end(start(command, place))
+    try:
+        os.kill(process, signal.SIGKILL)
+    except ProcessLookupError:
+        running = False
+    else:
+        running = True
+    by.wait(may_be_killed=True)
+    by.start(command, place)
+    by.wait()
     same, left = command.result(place) == alone["result"], len(half_written(place))
     if same and not left:
         shutil.rmtree(place)
     return {"killed_running": running, "same": same, "left_over": left}
 
 
-def all_commands(folder: Path) -> list[Command]:
-    """Return the commands, on patients that lie in a folder."""
-    table, export = str(folder / "cohort" / "cohort.csv"), str(folder / "export")
-    few = ["--epochs", "1", "--size", "12", "--spacing", "24", "--device", "cpu", "--quiet"]
-    compare = ["--models", "lab,pet,baseline_lab", "--repeats", "1", "--folds", "2", "--jobs", "1"]
+class Starter:
+    """A process that has imported everything and forks one that runs a command.
 
-    def compared(out: Path) -> list[str]:
-        return [
-            "-c",
-            _CLI,
-            "compare",
-            table,
-            "--out",
-            str(out / "run"),
-            "--cache-dir",
-            str(out / "cache"),
-            *compare,
-            *few,
-        ]
+    Parameters
+    ----------
+    folder : path
+        Of the patients.
+    hash_seed : int
+        For the order of sets.
+    """
 
-    def pretrained(out: Path) -> list[str]:
-        return [
-            "-c",
-            _CLI,
-            "pretrain",
-            table,
-            "--out",
-            str(out / "w.safetensors"),
-            "--cache-dir",
-            str(out / "cache"),
-            *few,
-        ]
+    def __init__(self, folder: Path, hash_seed: int):
+        self.folder = folder
+        self.errors = open(folder / "errors.txt", "w+b")  # noqa: SIM115 - closed by __exit__
+        environment = os.environ | {"PYTHONHASHSEED": str(hash_seed), "PYTHONWARNINGS": "ignore"}
+        self.process = subprocess.Popen(
+            [sys.executable, __file__, "--starter"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self.errors, text=True,
+        )  # fmt: skip
 
-    return [
-        Command("compare", compared, files("run/*.csv", "run/figures/*.svg")),
-        Command(
-            "ingest",
-            lambda out: ["-c", _INGEST, export, str(out / "cohort")],
-            files("cohort/**/*.nii.gz", "cohort/*.csv"),
-        ),
-        Command("pretrain", pretrained, files("w.safetensors")),
-        Command("save", lambda out: ["-c", _SAVE, str(out)], predictions),
+    def __enter__(self) -> Starter:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
+        self.errors.close()
+
+    def start(self, command: Command, place: Path) -> int:
+        """Start a command that writes into a folder of its own, and return the number of its process."""
+        assert self.process.stdin is not None
+        place.mkdir(exist_ok=True)
+        self.process.stdin.write(json.dumps([command.name, str(self.folder), str(place)]) + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def wait(self, *, may_be_killed: bool = False) -> None:
+        """Wait for the command that runs."""
+        code = self._answer()
+        if code and not (may_be_killed and code == -signal.SIGKILL):
+            self.errors.seek(0)
+            said = self.errors.read().decode(errors="replace")
+            raise RuntimeError(f"a command ended with {code}: {said[-500:]}")
+
+    def _answer(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+
+def start_on_request() -> None:
+    """Fork a process for each line that comes in; answer its number, and its exit code when it ends."""
+    commands = {command.name: command for command in COMMANDS}
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    for line in sys.stdin:
+        name, folder, place = json.loads(line)
+        child = os.fork()
+        if not child:
+            code = 1
+            try:
+                warnings.simplefilter("ignore")
+                os.environ["PRRT_CACHE_DIR"] = f"{place}/cache"
+                commands[name].run(Path(folder), Path(place))
+                code = 0
+            except SystemExit as end:
+                code = int(end.code or 0)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        print(child, file=answers, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), file=answers, flush=True)
+
+
+def run_compare(folder: Path, out: Path) -> None:
+    """Compare three models, and draw one figure."""
+    X, y = load_cohort(folder / "cohort" / "cohort.csv", return_X_y=True)
+    few = {"max_epochs": 2, "size": 8, "spacing": 24.0, "embedding": 4, "device": "cpu", "random_state": 0}
+    models = {
+        "forest": LabPFSClassifier(n_estimators=10, random_state=0),
+        "logistic": LabPFSClassifier(model="logistic", random_state=0),
+        "pet": FusionPFSClassifier(modalities=["pet"], cache_dir=out / "cache", **few),
+    }
+    result = compare_models(models, X, y, cv=2, out=out / "run", n_jobs=1, verbose=0)
+    save_figure(result.plot().figure_, out / "run" / "figures" / "scores")
+
+
+def run_ingest(folder: Path, out: Path) -> None:
+    """Ingest an export."""
+    export = folder / "export"
+    ingest(export / "dicom", export / "clinical.xlsx", out / "cohort", key_file=export / "key", n_jobs=1, verbose=False)
+
+
+def run_pretrain(folder: Path, out: Path) -> None:
+    """Pretrain networks by the command of the shell."""
+    few = ["--epochs", "2", "--size", "12", "--spacing", "24", "--device", "cpu", "--quiet"]
+    table = str(folder / "cohort" / "cohort.csv")
+    sys.argv = [
+        "prrt",
+        "pretrain",
+        table,
+        "--out",
+        str(out / "w.safetensors"),
+        "--cache-dir",
+        str(out / "cache"),
+        *few,
     ]
+    cli.main()
 
 
-def start(command: Command, place: Path) -> subprocess.Popen[bytes]:
-    """Start a command that writes into a folder of its own."""
-    place.mkdir(exist_ok=True)
-    environment = os.environ | {"PRRT_CACHE_DIR": str(place / "cache"), "PYTHONWARNINGS": "ignore"}
-    return subprocess.Popen(
-        [sys.executable, *command.arguments(place)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-
-
-def end(process: subprocess.Popen[bytes]) -> float:
-    """Wait for a command and return its seconds."""
-    started = time.monotonic()
-    _, said = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"a command ended with {process.returncode}: {said.decode(errors='replace')[-500:]}")
-    return time.monotonic() - started
+def run_save(_: Path, out: Path) -> None:
+    """Save a model five times."""
+    X, y = pd.DataFrame({"cga": np.arange(40.0), "ast": np.arange(40.0) % 7}), np.arange(40) % 2
+    model = LabPFSClassifier(n_estimators=10, random_state=0).fit(X, y)
+    for _ in range(5):
+        save_model(model, out / "model.prrt", X=X, y=y)
 
 
 def files(*patterns: str) -> Callable[[Path], str]:
@@ -236,6 +301,14 @@ def predictions(folder: Path) -> str:
 def half_written(folder: Path) -> list[Path]:
     """Return files that a killed process left."""
     return [file for file in folder.rglob(".*") if file.name != ".lock"]
+
+
+COMMANDS = (
+    Command("compare", run_compare, files("run/*.csv", "run/figures/*")),
+    Command("ingest", run_ingest, files("cohort/**/*.nii.gz", "cohort/*.csv")),
+    Command("pretrain", run_pretrain, files("w.safetensors")),
+    Command("save", run_save, predictions),
+)
 
 
 if __name__ == "__main__":

@@ -145,6 +145,8 @@ def _check_inflated(pydicom: ModuleType, content: bytes, name: str) -> None:
     if unpacking.unconsumed_tail:
         what = f"unpacks to more than {limit >> 20} MiB, which no segmentation of its size does"
         raise ContourError(what, "export it uncompressed", name)
+    if not unpacking.eof:
+        raise ContourError("ends within its deflated elements", "export or copy it again", name)
 
 
 def text(item: Any, keyword: str) -> str:

@@ -111,6 +111,8 @@ def _plain(meta: Any, packed: bytes, limit: int) -> bytes:
         raise ScannerFileError(
             f"it unpacks to more than {limit >> 20} MiB, which no image of its size does. Export it uncompressed."
         )
+    if not unpacking.eof:
+        raise ScannerFileError("the deflated elements end early. Export or copy it again.")
     meta.TransferSyntaxUID = _PLAIN
     start = DicomBytesIO()
     start.is_little_endian, start.is_implicit_VR = True, False

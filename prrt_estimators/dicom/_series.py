@@ -158,11 +158,23 @@ def _header(path: Path, where: str, named: bool) -> Any:
     if text(header, "Rows") and text(header, "Columns"):
         check_claim(header, size, where)
         return header
-    kind = text(header, "SOPClassUID") or text(header.file_meta, "MediaStorageSOPClassUID")
-    if not kind or kind.startswith(_IMAGES):
+    kinds = [text(header, "SOPClassUID"), text(header.file_meta, "MediaStorageSOPClassUID")]
+    if (
+        any(kind.startswith(_IMAGES) for kind in kinds)
+        or not all(map(_is_class, filter(None, kinds)))
+        or not any(kinds)
+    ):
         raise ScannerFileError(f"{where} ends within its header. Export or copy it again.")
     # Reports, structures and directories among the images hold no pixels.
     return None
+
+
+def _is_class(uid: str) -> bool:
+    """Return whether an identifier is that of a kind of object; one that is cut or damaged is not."""
+    from pydicom.uid import UID
+
+    known = UID(uid)
+    return known.is_valid and (known.name != uid or not uid.startswith("1.2.840.10008."))
 
 
 def _one_series(frames: list[Frame], modality: str) -> list[Frame]:

@@ -10,7 +10,7 @@ import pytest
 from dicom_builders import save_all, series
 from ingest_helpers import files, key_of, make_export, pseudonym
 from pydicom.encaps import encapsulate
-from pydicom.uid import RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from prrt_estimators._io import is_fault
 from prrt_estimators.dicom import read_ct
@@ -56,3 +56,38 @@ def test_what_ends_the_program_is_no_fault():
     assert [is_fault(one) for one in (ValueError(), panic(), KeyboardInterrupt(), SystemExit(), GeneratorExit())] == [
         True, True, False, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.6, 0.9, 0.999])
+def test_a_deflated_file_that_ends_early_is_not_passed_over(part, tmp_path):
+    folder = save_all(series("CT", np.zeros((3, 8, 8), dtype=np.int16)), tmp_path / "ct")
+    for path in sorted(folder.iterdir()):
+        ds = pydicom.dcmread(path)
+        ds.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        ds.save_as(path)
+    assert read_ct(folder).shape == (8, 8, 3)
+    # Without its first slice the series would be a shorter one at another place.
+    path = folder / "0001.dcm"
+    content = path.read_bytes()
+    start = 144 + int.from_bytes(content[140:144], "little")
+    path.write_bytes(content[: start + int(part * (len(content) - start))])
+    with pytest.raises(ScannerFileError, match=r"file 1 of 3: (the deflated elements end early|.*damaged)"):
+        read_ct(folder)
+
+
+@pytest.mark.parametrize("length", range(0, 30, 3))
+def test_a_file_that_ends_within_its_kind_is_not_passed_over(length, tmp_path):
+    folder = save_all(series("CT", np.zeros((3, 8, 8), dtype=np.int16)), tmp_path / "ct")
+    path = folder / "0001.dcm"
+    content = path.read_bytes()
+    kind = content.index(b"\x08\x00\x16\x00UI")
+    path.write_bytes(content[: kind + length])
+    with pytest.raises(ScannerFileError, match="file 1 of 3"):
+        read_ct(folder)
+    # A name that could be used for a report is one that the standard does not know.
+    path.write_bytes(
+        content[:132]
+        + content[132:].replace(b"1.2.840.10008.5.1.4.1.1.2\0", b"1.2.840.10008.5.1.4\0\0\0\0\0\0\0")[: kind + 8]
+    )
+    with pytest.raises(ScannerFileError, match="file 1 of 3"):
+        read_ct(folder)
