@@ -21,6 +21,7 @@ from _fuzz_harm import Kind, harmed
 from _fuzz_scans import SHARED
 from _fuzz_tables import harm_table
 from pydicom.dataelem import RawDataElement
+from pydicom.multival import MultiValue
 
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.dicom import read_ct, read_pet
@@ -186,11 +187,18 @@ def _height(header: Any) -> float:
 
 def _values(header: Any, factor: float | None) -> np.ndarray:
     stored = header.pixel_array.astype(np.float64)
-    values = stored * float(header.RescaleSlope) + float(header.RescaleIntercept)
+    values = stored * _one(header.RescaleSlope) + _one(header.RescaleIntercept)
     padding = header.get("PixelPaddingValue")
     if padding is not None and not isinstance(padding, (bytes, str)):
         values[stored == padding] = -1024 if factor is None else 0
     return np.clip(np.rint(values), -1024, 32767) if factor is None else values * factor
+
+
+def _one(value: Any) -> float:
+    """Return a number, that of several where they are equal: some writers repeat it for each channel."""
+    several = {float(part) for part in value} if isinstance(value, MultiValue) else {float(value)}
+    (one,) = several
+    return one
 
 
 def _factor(header: Any) -> float:
@@ -198,16 +206,16 @@ def _factor(header: Any) -> float:
     if str(header.Units).strip() == "GML":
         return 1.0
     item = header.RadiopharmaceuticalInformationSequence[0]
-    life = float(item.RadionuclideHalfLife)
+    life = _one(item.RadionuclideHalfLife)
     begun = _moment(header, "AcquisitionDate", "AcquisitionTime")
     start = _moment(header, "SeriesDate", "SeriesTime")
     if start is None or (begun is not None and begun < start):
         if begun is None:
             return math.nan
         # The standard's reference time of a frame is its average time, counted from the start of the scan.
-        decay = math.log(2) / life * float(header.ActualFrameDuration) / 1000
+        decay = math.log(2) / life * _one(header.ActualFrameDuration) / 1000
         average = math.log(decay / -math.expm1(-decay)) / (math.log(2) / life)
-        start = begun + timedelta(seconds=average - float(header.FrameReferenceTime) / 1000)
+        start = begun + timedelta(seconds=average - _one(header.FrameReferenceTime) / 1000)
     told = re.fullmatch(r"(\d{8})(\d{6})(\.\d*)?", str(item.get("RadiopharmaceuticalStartDateTime", "") or "").strip())
     clock = told[2] if told else str(item.get("RadiopharmaceuticalStartTime", "") or "")
     injected = _clock(clock)
@@ -215,7 +223,7 @@ def _factor(header: Any) -> float:
         return math.nan
     seconds = (start - datetime.combine(start.date(), time()) - injected).total_seconds() % 86400
     decayed = 0.0 if str(header.DecayCorrection).strip() == "ADMIN" else seconds / life
-    return 1000 * float(header.PatientWeight) / float(item.RadionuclideTotalDose) * math.exp(math.log(2) * decayed)
+    return 1000 * _one(header.PatientWeight) / _one(item.RadionuclideTotalDose) * math.exp(math.log(2) * decayed)
 
 
 def _moment(header: Any, day: str, clock: str) -> datetime | None:

@@ -92,24 +92,30 @@ def measure(folder: Path, kills: int, seed: int) -> pd.DataFrame:
         make_cohort_folder(folder / "cohort", 12, "nifti", volume_shape=12, random_state=0)
         make_cohort_folder(folder / "export", 2, "dicom", volume_shape=12, ct_shape=16, random_state=0)
         (folder / "export" / "key").write_bytes(bytes(range(32)))
+    # Another order of what is hashed in the process that is undisturbed and in those that are killed.
+    with Starter(folder, hash_seed=1) as starter:
+        alone = {
+            command.name: kept(folder / f"{command.name}.json", lambda command=command: undisturbed(starter, command))
+            for command in COMMANDS
+        }
     rows = []
-    for position, command in enumerate(COMMANDS):
-        # Another order of what is hashed in the process that is undisturbed and in those that are killed.
-        with Starter(folder, hash_seed=2 * position) as starter:
-            alone = kept(folder / f"{command.name}.json", lambda command=command, by=starter: undisturbed(by, command))
-        number = kills // len(COMMANDS) + (position < kills % len(COMMANDS))
-        with Starter(folder, hash_seed=2 * position + 1) as starter:
+    with Starter(folder, hash_seed=2) as starter:
+        for position, command in enumerate(COMMANDS):
+            undisturbed_run = alone[command.name]
+            number = kills // len(COMMANDS) + (position < kills % len(COMMANDS))
             found = [
                 kept(
                     folder / f"{command.name} {k}.json",
-                    lambda k=k, command=command, alone=alone, by=starter: killed(by, command, alone, seed, k),
+                    lambda k=k, command=command, undisturbed_run=undisturbed_run: killed(
+                        starter, command, undisturbed_run, seed, k
+                    ),
                 )
                 for k in range(number)
             ]
-        rows.append(
-            {"command": command.name, "seconds": round(alone["seconds"], 1), "kills": number}
-            | {name: sum(one[name] for one in found) for name in ("killed_running", "same", "left_over")}
-        )  # fmt: skip
+            rows.append(
+                {"command": command.name, "seconds": round(undisturbed_run["seconds"], 1), "kills": number}
+                | {name: sum(one[name] for one in found) for name in ("killed_running", "same", "left_over")}
+            )
     return pd.DataFrame(rows)
 
 

@@ -25,7 +25,8 @@ def check_trees(content: bytes, name: str) -> None:
     """Check every tree in a skops part before the part is loaded.
 
     A tree is sound if each inner node has two children that come after it, looks at a feature that there is and has a
-    threshold, and each node has frequencies of its classes. Walking it then ends, within its arrays.
+    threshold, and each node has shares of its classes that add up to 1. Walking it then ends, within its arrays, and what it
+    predicts are probabilities.
 
     Parameters
     ----------
@@ -85,6 +86,9 @@ def _check(node: dict[str, Any], archive: zipfile.ZipFile) -> None:
     n = _number(state["node_count"])
     if nodes.shape != (n,) or n < 1 or values.shape != (n, 1, int(n_classes[0])) or not np.isfinite(values).all():
         raise ValueError("its nodes or their classes")
+    # What is predicted is the mean of these over the trees. A tree of numbers has one "class".
+    if values.shape[2] > 1 and ((values < 0).any() or not np.allclose(values.sum(axis=2), 1.0, atol=1e-6)):
+        raise ValueError("shares of classes that do not add up to 1")
     left, right = nodes["left_child"].astype(np.int64), nodes["right_child"].astype(np.int64)
     inner = left != _LEAF
     places = np.flatnonzero(inner)

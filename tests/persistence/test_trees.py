@@ -92,6 +92,10 @@ ARRAYS = {
     "fewer values than nodes": lambda nodes, values: (nodes, values[:-1]),
     "more classes than it says": lambda nodes, values: (nodes, np.repeat(values, 2, axis=2)),
     "values that are none": lambda nodes, values: (nodes, values * np.nan),
+    "shares below 0": lambda nodes, values: (nodes, np.stack([values[..., 0] - 1, values[..., 1] + 1], axis=-1)),
+    "shares that add up to less": lambda nodes, values: (nodes, values * [1, 0.5]),
+    "shares that add up to more": lambda nodes, values: (nodes, values + 1e-3),
+    "counts": lambda nodes, values: (nodes, values * 12),
     "no nodes": lambda nodes, values: (nodes[:0], values[:0]),
     "plain numbers for nodes": lambda nodes, values: (np.zeros(len(nodes)), values),
 }
