@@ -186,10 +186,9 @@ class Starter:
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-        self.errors.close()
+        with self.process, self.errors:  # which ends with its input
+            assert self.process.stdin is not None
+            self.process.stdin.close()
 
     def start(self, command: Command, place: Path) -> int:
         """Start a command that writes into a folder of its own, and return the number of its process."""

@@ -44,7 +44,7 @@ _IDENTIFIERS = re.compile(
     r"^(name|names|initials?|initialen|vorname|nachname|familienname|geburtsname|surname|(first|last|given|family|"
     r"full|middle|patient|patients|patienten) ?name|patientenname|zuname|mrn|dob|geb|gebdat|geb dat|ssn|plz|zip|"
     r"zip code|postcode|adresse|address|street|strasse|telefon|phone|e ?mail|fallnummer|fall ?nr|unnamed.*|"
-    r"row ?names?|row ?number|zeile)$"
+    r"row ?(names?|number)?|zeile|zeilennummer|(lfd|laufende|fortlaufende|running|serial|sequence) ?(nr|no|number|nummer)|lfd)$"
     r"|birth|geburts?|\bmrn\b|medical record|hospital (id|no|number)|accession|\buid\b|instance uid|versicherten"
     r"|insurance|krankenkasse|health ?care number|nhs (no|number|id)|social security"
 )

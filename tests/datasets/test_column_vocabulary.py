@@ -12,7 +12,7 @@ from prrt_estimators.datasets._column_vocabulary import class_of_one, file_kind,
     ("role", "names"),
     [
         ("patient_id", ["Patienten-ID", "Pat.-Nr.", "pseudonym", "ID"]),
-        ("identifier", ["Nachname", "Vorname", "Geburtsdatum", "MRN", "accession_number", "Name", "DOB", "StudyUID"]),
+        ("identifier", ["Nachname", "Vorname", "Geburtsdatum", "MRN", "accession_number", "Name", "DOB", "StudyUID", "lfd. Nr.", "Laufende Nummer", "row_number"]),
         ("time", ["PFS [Monate]", "PFSMonths", "time_days", "progression-free survival (months)", "Zeit"]),
         ("event", ["progressed", "PFS Status", "Ereignis", "progression"]),
         ("target", ["pfs_class", "long_pfs", "short PFS"]),
