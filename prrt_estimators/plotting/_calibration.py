@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 from sklearn.exceptions import UndefinedMetricWarning
@@ -20,11 +19,11 @@ from prrt_estimators.metrics import (
     integrated_calibration_index,
     loess_calibration,
 )
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO, model_label
 
 
-class CalibrationDisplay(Display):
+class CalibrationDisplay(AxesDisplay):
     """Calibration curve: groups of patients with 95 % intervals, a smooth curve, and where the predictions lie.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
@@ -59,8 +58,7 @@ class CalibrationDisplay(Display):
     >>> figure = display.figure_
     """
 
-    ax_: Axes
-    figure_: Figure
+    _square: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -170,63 +168,44 @@ class CalibrationDisplay(Display):
         table = pd.concat([self.groups.assign(kind="group"), smooth[[*self.groups.columns, "kind"]]], ignore_index=True)
         return table[["kind", *table.columns.drop("kind")]]
 
-    def plot(self, ax: Axes | None = None) -> CalibrationDisplay:
-        """Draw groups, curve and the spread of predictions.
+    def _size(self) -> tuple[float, float]:
+        return 6.0, 3.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        CalibrationDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         colour = OKABE_ITO["blue"]
-        with style_context():
-            if ax is None:
-                ax = new_axes((6.0, 3.6))
-                # The square stays left, so that all room that is over is the legend's.
-                ax.set_anchor("W")
-            ax.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="Ideal")
-            ax.plot(self.smooth["predicted"], self.smooth["observed"], color=colour, label="Smooth (loess)")
-            observed = self.groups["observed"]
-            reach = np.clip([observed - self.groups["lower"], self.groups["upper"] - observed], 0, None)
-            ax.errorbar(
-                self.groups["predicted"],
-                observed,
-                yerr=reach,
-                fmt="o",
-                color="black",
-                markersize=4,
-                elinewidth=1,
-                label="Groups (95 % interval)",
-            )
-            # Ticks above for long and below for short PFS show which part of the curve rests on whom.
-            ax.plot(
-                self.p_long, np.full(len(self.p_long), 1.05), "|", color=OKABE_ITO["blue"], alpha=0.6, label="Long PFS"
-            )
-            ax.plot(
-                self.p_short,
-                np.full(len(self.p_short), -0.05),
-                "|",
-                color=OKABE_ITO["vermillion"],
-                alpha=0.6,
-                label="Short PFS",
-            )
-            ax.set(
-                xlim=(-0.01, 1.01),
-                ylim=(-0.09, 1.09),
-                aspect="equal",
-                xlabel="Predicted probability of long PFS",
-                ylabel="Observed frequency of long PFS",
-            )
-            legend = ax.legend(title=self._text(), loc="upper left", bbox_to_anchor=(1.02, 1.0), title_fontsize=8)
-            legend.set_alignment("left")
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+        ax.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="Ideal")
+        ax.plot(self.smooth["predicted"], self.smooth["observed"], color=colour, label="Smooth (loess)")
+        observed = self.groups["observed"]
+        reach = np.clip([observed - self.groups["lower"], self.groups["upper"] - observed], 0, None)
+        ax.errorbar(
+            self.groups["predicted"],
+            observed,
+            yerr=reach,
+            fmt="o",
+            color="black",
+            markersize=4,
+            elinewidth=1,
+            label="Groups (95 % interval)",
+        )
+        # Ticks above for long and below for short PFS show which part of the curve rests on whom.
+        ax.plot(self.p_long, np.full(len(self.p_long), 1.05), "|", color=OKABE_ITO["blue"], alpha=0.6, label="Long PFS")
+        ax.plot(
+            self.p_short,
+            np.full(len(self.p_short), -0.05),
+            "|",
+            color=OKABE_ITO["vermillion"],
+            alpha=0.6,
+            label="Short PFS",
+        )
+        ax.set(
+            xlim=(-0.01, 1.01),
+            ylim=(-0.09, 1.09),
+            aspect="equal",
+            xlabel="Predicted probability of long PFS",
+            ylabel="Observed frequency of long PFS",
+        )
+        legend = ax.legend(title=self._text(), loc="upper left", bbox_to_anchor=(1.02, 1.0), title_fontsize=8)
+        legend.set_alignment("left")
 
     def _text(self) -> str:
         values = {"intercept": self.intercept, "slope": self.slope, "ICI": self.ici}

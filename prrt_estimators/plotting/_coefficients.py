@@ -8,20 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from prrt_estimators.inspection import block_contributions, coefficient_table
 from prrt_estimators.inspection._explained_models import innermost
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO
 from prrt_estimators.plotting._value_points import column_labels
 
 _UNITS = {"time": "log hazard", "class": "log odds"}
 
 
-class CoefficientDisplay(Display):
+class CoefficientDisplay(AxesDisplay):
     """Bars of what each column of a linear model does, coloured by block.
 
     Make it with :meth:`from_estimator`.
@@ -55,9 +54,6 @@ class CoefficientDisplay(Display):
     >>> display.frame()[["label", "coef"]].round(1).to_dict("list")
     {'label': ['Chromogranin A', 'Noise'], 'coef': [-0.9, -0.0]}
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(
         self,
@@ -114,45 +110,30 @@ class CoefficientDisplay(Display):
         shown = self.table.iloc[order].reset_index(drop=True)
         return shown.assign(label=[labels[name] for name in shown["column"]])
 
-    def plot(self, ax: Axes | None = None) -> CoefficientDisplay:
-        """Draw one bar per column, the largest effect on top; outlined is the prior's part, a mark the effect without it.
+    def _size(self) -> tuple[float, float]:
+        return 6.5, 1.1 + 0.26 * len(self.frame())
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        CoefficientDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         shown = self.frame()
         names = list(dict.fromkeys(self.table["block"]))
         colors = dict(
             zip(names, [color for name, color in OKABE_ITO.items() if name != "black"] * len(names), strict=False)
         )
         places = np.arange(len(shown))
-        with style_context():
-            if ax is None:
-                ax = new_axes((6.5, 1.1 + 0.26 * len(shown)))
-            ax.barh(places, shown["coef"], height=0.7, color=[colors[name] for name in shown["block"]])
-            if (self.table["direction"] != 0).any():
-                ax.barh(places, shown["prior"], height=0.7, facecolor="none", edgecolor="black", linewidth=1)
-                ax.plot(shown["without_prior"], places, "d", color="black", markersize=4, markerfacecolor="white")
-            ax.axvline(0, color="0.2", linewidth=0.8)
-            ax.set_yticks(places, [textwrap.shorten(label, 44, placeholder=" ...") for label in shown["label"]])
-            ax.tick_params(axis="y", length=0)
-            ax.set_ylim(len(shown) - 0.5, -0.5)
-            hidden = len(self.table) - len(shown)
-            more = f"; {hidden} smaller ones not shown" if hidden else ""
-            ax.set_xlabel(f"Effect of one SD on the {self.unit}; right: long PFS{more}")
-            handles = self._handles(names, colors)
-            if handles:
-                ax.legend(handles=handles, loc="best")
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+        ax.barh(places, shown["coef"], height=0.7, color=[colors[name] for name in shown["block"]])
+        if (self.table["direction"] != 0).any():
+            ax.barh(places, shown["prior"], height=0.7, facecolor="none", edgecolor="black", linewidth=1)
+            ax.plot(shown["without_prior"], places, "d", color="black", markersize=4, markerfacecolor="white")
+        ax.axvline(0, color="0.2", linewidth=0.8)
+        ax.set_yticks(places, [textwrap.shorten(label, 44, placeholder=" ...") for label in shown["label"]])
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        hidden = len(self.table) - len(shown)
+        more = f"; {hidden} smaller ones not shown" if hidden else ""
+        ax.set_xlabel(f"Effect of one SD on the {self.unit}; right: long PFS{more}")
+        handles = self._handles(names, colors)
+        if handles:
+            ax.legend(handles=handles, loc="best")
 
     def _handles(self, names: list[str], colors: dict[str, str]) -> list[Any]:
         share = {} if self.blocks is None else dict(zip(self.blocks["block"], self.blocks["share"], strict=True))

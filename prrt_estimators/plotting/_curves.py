@@ -9,21 +9,19 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators.metrics._predictions import with_score_column
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import line_style, model_label
 
 
-class _CurvesDisplay(Display):
+class _CurvesDisplay(AxesDisplay):
     """What ROC and precision-recall displays share: where the numbers come from, and how curves are drawn."""
 
-    ax_: Axes
-    figure_: Figure
+    _square: ClassVar[bool] = True
     #: Columns of `frame` (across, up, area), labels of the axes, and the name of the area.
     _columns: ClassVar[tuple[str, str, str]]
     _labels: ClassVar[tuple[str, str]]
@@ -181,44 +179,26 @@ class _CurvesDisplay(Display):
         """Return the points drawn: ``model``, the two axes of the curve, and its area."""
         return pd.concat(self.curves, names=["model"]).reset_index(level="model").reset_index(drop=True)
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the curves, with their areas in the legend.
+    def _size(self) -> tuple[float, float]:
+        return 7.2, 3.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        Display
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         across, up, area = self._columns
-        with style_context():
-            if ax is None:
-                ax = new_axes((7.2, 3.6))
-                # The square stays left, so that all room that is over is the legend's.
-                ax.set_anchor("W")
-            ends, label = self._chance()
-            ax.plot((0, 1), ends, color="0.6", linestyle="-", linewidth=1, label=label)
-            for index, (name, curve) in enumerate(self.curves.items()):
-                # A score stays whole where a long name makes the label break.
-                label = f"{model_label(name)}, {self._score_name}\N{NO-BREAK SPACE}{curve[area].iloc[0]:.2f}"
-                ax.plot(
-                    curve[across],
-                    curve[up],
-                    drawstyle=self._drawstyle,
-                    label=textwrap.fill(label, 44),
-                    **line_style(index),
-                )
-            ax.set(
-                xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal"
+        ends, label = self._chance()
+        ax.plot((0, 1), ends, color="0.6", linestyle="-", linewidth=1, label=label)
+        for index, (name, curve) in enumerate(self.curves.items()):
+            # A score stays whole where a long name makes the label break.
+            label = f"{model_label(name)}, {self._score_name}\N{NO-BREAK SPACE}{curve[area].iloc[0]:.2f}"
+            ax.plot(
+                curve[across],
+                curve[up],
+                drawstyle=self._drawstyle,
+                label=textwrap.fill(label, 44),
+                **line_style(index),
             )
-            ax.set_title(self.title, loc="left")
-            ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
+        ax.set(xlabel=self._labels[0], ylabel=self._labels[1], xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+        ax.set_title(self.title, loc="left")
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0)
 
 
 class RocDisplay(_CurvesDisplay):

@@ -8,19 +8,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators.metrics import net_benefit
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import line_style, model_label
 
 #: Thresholds that are drawn where none are given.
 THRESHOLDS = np.linspace(0.05, 0.95, 91)
 
 
-class DecisionCurveDisplay(Display):
+class DecisionCurveDisplay(AxesDisplay):
     """Net benefit of treating the patients whose probability of long PFS reaches a threshold, beside treating all or none.
 
     Make it with :meth:`from_predictions` or :meth:`from_estimator`.
@@ -46,9 +45,6 @@ class DecisionCurveDisplay(Display):
     1        0.5      0.000         0.0  0.000
     >>> figure = display.figure_
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, curves: pd.DataFrame):
         self.curves = curves
@@ -137,38 +133,23 @@ class DecisionCurveDisplay(Display):
         """Return the numbers drawn: ``threshold``, ``treat_all``, ``treat_none`` and one column per model."""
         return self.curves.copy()
 
-    def plot(self, ax: Axes | None = None) -> DecisionCurveDisplay:
-        """Draw the curves.
+    def _size(self) -> tuple[float, float]:
+        return 6.0, 3.4
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        DecisionCurveDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         at = self.curves["threshold"]
         models = [name for name in self.curves.columns if name not in ("threshold", "treat_all", "treat_none")]
-        with style_context():
-            if ax is None:
-                ax = new_axes((6.0, 3.4))
-            ax.plot(at, self.curves["treat_all"], color="0.45", linewidth=1, label="All treated")
-            ax.axhline(0, color="black", linewidth=1, label="None treated")
-            for k, name in enumerate(models):
-                style: dict[str, Any] = line_style(k)
-                ax.plot(at, self.curves[name], label=model_label(name), **style)
-            # Far below zero a curve says only that it is no use.
-            top = max(float(self.curves[["treat_all", *models]].max().max()), 0.05)
-            ax.set(
-                xlim=(float(at.min()), float(at.max())) if len(at) > 1 else None,
-                ylim=(-0.25 * top, 1.1 * top),
-                xlabel="Threshold: probability of long PFS from which on a patient is treated",
-                ylabel="Net benefit",
-            )
-            ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+        ax.plot(at, self.curves["treat_all"], color="0.45", linewidth=1, label="All treated")
+        ax.axhline(0, color="black", linewidth=1, label="None treated")
+        for k, name in enumerate(models):
+            style: dict[str, Any] = line_style(k)
+            ax.plot(at, self.curves[name], label=model_label(name), **style)
+        # Far below zero a curve says only that it is no use.
+        top = max(float(self.curves[["treat_all", *models]].max().max()), 0.05)
+        ax.set(
+            xlim=(float(at.min()), float(at.max())) if len(at) > 1 else None,
+            ylim=(-0.25 * top, 1.1 * top),
+            xlabel="Threshold: probability of long PFS from which on a patient is treated",
+            ylabel="Net benefit",
+        )
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))

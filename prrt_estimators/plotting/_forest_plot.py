@@ -7,14 +7,13 @@ import textwrap
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from prrt_estimators.metrics._score import factor, score_title
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO, model_label
 
 
-class ForestPlotDisplay(Display):
+class ForestPlotDisplay(AxesDisplay):
     """Points with intervals and a line of no effect; the numbers stand beside them.
 
     Make it with :meth:`from_summary`, or pass a table and call :meth:`plot`.
@@ -45,9 +44,6 @@ class ForestPlotDisplay(Display):
     [0.7, 0.6]
     >>> figure = display.figure_
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(
         self,
@@ -122,44 +118,29 @@ class ForestPlotDisplay(Display):
         """Return the numbers drawn: ``label``, ``value``, ``low``, ``high``."""
         return self.rows[["label", "value", "low", "high"]].copy()
 
-    def plot(self, ax: Axes | None = None) -> ForestPlotDisplay:
-        """Draw one row per estimate.
+    def _size(self) -> tuple[float, float]:
+        return 7.0, 0.9 + 0.27 * max(len(self.rows), 1)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        ForestPlotDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         rows = self.rows
         places = np.arange(len(rows))
-        with style_context():
-            if ax is None:
-                ax = new_axes((7.0, 0.9 + 0.27 * max(len(rows), 1)))
-            if self.line is not None:
-                ax.axvline(self.line, color="0.45", linestyle="--", linewidth=1, zorder=0.5)
-            colours = [OKABE_ITO[name] for name in rows.get("colour", pd.Series(["blue"] * len(rows)))]
-            numbers = rows[["value", "low", "high"]].to_numpy(dtype=float)
-            for place, (value, low, high), colour in zip(places, numbers, colours, strict=True):
-                text = f"{value:.2f}"
-                if np.isfinite(low) and np.isfinite(high):
-                    ax.plot([low, high], [place, place], color=colour, linewidth=1.4, solid_capstyle="butt")
-                    text += f" ({low:.2f} to {high:.2f})"
-                ax.plot(value, place, "s", color=colour, markersize=4.5)
-                ax.annotate(
-                    text.replace("-", "−"), (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
-                    annotation_clip=False,
-                )  # fmt: skip
-            ax.set_yticks(places, [textwrap.fill(str(label), 38) for label in rows["label"]])
-            ax.tick_params(axis="y", length=0)
-            ax.set(ylim=(max(len(rows), 1) - 0.5, -0.5), xlabel=self.xlabel, xlim=self._limits())
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+        if self.line is not None:
+            ax.axvline(self.line, color="0.45", linestyle="--", linewidth=1, zorder=0.5)
+        colours = [OKABE_ITO[name] for name in rows.get("colour", pd.Series(["blue"] * len(rows)))]
+        numbers = rows[["value", "low", "high"]].to_numpy(dtype=float)
+        for place, (value, low, high), colour in zip(places, numbers, colours, strict=True):
+            text = f"{value:.2f}"
+            if np.isfinite(low) and np.isfinite(high):
+                ax.plot([low, high], [place, place], color=colour, linewidth=1.4, solid_capstyle="butt")
+                text += f" ({low:.2f} to {high:.2f})"
+            ax.plot(value, place, "s", color=colour, markersize=4.5)
+            ax.annotate(
+                text.replace("-", "−"), (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+                annotation_clip=False,
+            )  # fmt: skip
+        ax.set_yticks(places, [textwrap.fill(str(label), 38) for label in rows["label"]])
+        ax.tick_params(axis="y", length=0)
+        ax.set(ylim=(max(len(rows), 1) - 0.5, -0.5), xlabel=self.xlabel, xlim=self._limits())
 
     def _limits(self) -> tuple[float, float]:
         if self.limits is not None:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.inspection import (
@@ -19,8 +18,8 @@ from prrt_estimators.inspection import (
     shap_importance,
 )
 from prrt_estimators.metrics._score import score_title
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO
 from prrt_estimators.plotting._value_points import column_labels
 
 _AXES = {
@@ -29,7 +28,7 @@ _AXES = {
 }
 
 
-class ImportanceDisplay(Display):
+class ImportanceDisplay(AxesDisplay):
     """Bars of the importance of laboratory values, groups of them, or modalities.
 
     Make it with :meth:`from_result` or :meth:`from_estimator`.
@@ -59,9 +58,6 @@ class ImportanceDisplay(Display):
     {'label': ['Chromogranin A', 'Age'], 'importance': [0.8, 0.2]}
     >>> figure = display.figure_
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, table: pd.DataFrame, *, axis_label: str, max_display: int = 15):
         self.table = table
@@ -200,50 +196,38 @@ class ImportanceDisplay(Display):
         """Return the numbers drawn: ``name``, ``label``, ``importance``, ``low``, ``high``."""
         return self.table.head(self.max_display).copy()
 
-    def plot(self, ax: Axes | None = None) -> ImportanceDisplay:
-        """Draw one bar per name, the most important on top, with its number beside it.
+    def _size(self) -> tuple[float, float]:
+        lines = sum(label.count("\n") for label in self._labels())
+        return 6.5, 0.8 + 0.24 * len(self.frame()) + 0.11 * lines
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
+    def _labels(self) -> list[str]:
+        labels = self.frame()["label"]
+        return [textwrap.fill(textwrap.shorten(label, 100, placeholder=" ..."), 34) for label in labels]
 
-        Returns
-        -------
-        ImportanceDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
+    def _draw(self, ax: Axes) -> None:
         shown = self.frame()
-        labels = [textwrap.fill(textwrap.shorten(label, 100, placeholder=" ..."), 34) for label in shown["label"]]
-        lines = sum(label.count("\n") for label in labels)
-        with style_context():
-            if ax is None:
-                ax = new_axes((6.5, 0.8 + 0.24 * len(shown) + 0.11 * lines))
-            places = np.arange(len(shown))
-            mean, low, high = (shown[name].to_numpy() for name in ("importance", "low", "high"))
-            ax.barh(places, mean, height=0.7, color=OKABE_ITO["blue"])
-            known = np.isfinite(low) & np.isfinite(high)
-            reach = np.array([mean - low, high - mean])[:, known]
-            ax.errorbar(mean[known], places[known], xerr=reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)
-            for place, value in zip(places, mean, strict=True):
-                ax.text(
-                    1.02,
-                    float(place),
-                    f"{value:.3f}".replace("-", "\N{MINUS SIGN}"),
-                    transform=ax.get_yaxis_transform(),
-                    va="center",
-                    fontsize=8,
-                )
-            ax.axvline(0, color="0.2", linewidth=0.8)
-            ax.set_yticks(places, labels)
-            ax.tick_params(axis="y", length=0)
-            ax.set_ylim(len(shown) - 0.5, -0.5)
-            left_out = len(self.table) - len(shown)
-            ax.set_xlabel(self.axis_label + (f"; {left_out} less important not shown" if left_out else ""))
-            ax.locator_params(axis="x", nbins=6)
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+        places = np.arange(len(shown))
+        mean, low, high = (shown[name].to_numpy() for name in ("importance", "low", "high"))
+        ax.barh(places, mean, height=0.7, color=OKABE_ITO["blue"])
+        known = np.isfinite(low) & np.isfinite(high)
+        reach = np.array([mean - low, high - mean])[:, known]
+        ax.errorbar(mean[known], places[known], xerr=reach, fmt="none", ecolor="black", elinewidth=1, capsize=2)
+        for place, value in zip(places, mean, strict=True):
+            ax.text(
+                1.02,
+                float(place),
+                f"{value:.3f}".replace("-", "\N{MINUS SIGN}"),
+                transform=ax.get_yaxis_transform(),
+                va="center",
+                fontsize=8,
+            )
+        ax.axvline(0, color="0.2", linewidth=0.8)
+        ax.set_yticks(places, self._labels())
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(shown) - 0.5, -0.5)
+        left_out = len(self.table) - len(shown)
+        ax.set_xlabel(self.axis_label + (f"; {left_out} less important not shown" if left_out else ""))
+        ax.locator_params(axis="x", nbins=6)
 
 
 def is_shap_explanation(result: Any) -> bool:

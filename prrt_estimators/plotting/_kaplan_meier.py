@@ -11,18 +11,17 @@ import pandas as pd
 from lifelines import KaplanMeierFitter
 from lifelines.statistics import logrank_test
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from prrt_estimators._events import as_events
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO
 
 _SHORT, _LONG = "predicted short PFS", "predicted long PFS"
 _COLOURS = {_SHORT: OKABE_ITO["vermillion"], _LONG: OKABE_ITO["blue"]}
 
 
-class KaplanMeierDisplay(Display):
+class KaplanMeierDisplay(AxesDisplay):
     """Kaplan-Meier curves with the horizon, 95 % bands, marks of censoring and numbers at risk.
 
     Make it with :meth:`from_survival` or :meth:`from_predictions`. There is no ``from_estimator``: a fitted model
@@ -62,8 +61,6 @@ class KaplanMeierDisplay(Display):
     """
 
     at_risk_: pd.DataFrame
-    ax_: Axes
-    figure_: Figure
 
     def __init__(
         self,
@@ -238,44 +235,27 @@ class KaplanMeierDisplay(Display):
         """Return the progression-free share of each group at `time` months; NaN beyond the last follow-up."""
         return pd.Series({name: _at(curve, time) for name, curve in self.curves.items()}, name="survival")
 
-    def plot(self, ax: Axes | None = None) -> KaplanMeierDisplay:
-        """Draw the curves, with the numbers at risk below.
+    def _size(self) -> tuple[float, float]:
+        return 5.6, 3.6 + 0.34 * len(self.curves)
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        KaplanMeierDisplay
-            Itself, with ``ax_``, ``figure_`` and ``at_risk_``.
-        """
-        with style_context():
-            if ax is None:
-                ax = new_axes((5.6, 3.6 + 0.34 * len(self.curves)))
-            last = self._last_time()
-            n = max(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
-            ticks = _ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
-            for name, curve in self.curves.items():
-                self._draw_curve(ax, name, curve)
-            if self.horizon is not None:
-                style: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
-                ax.axvline(self.horizon, zorder=0.5, label=f"horizon, {self.horizon:g} months", **style)
-            if self.min_at_risk > 0:  # no tick beyond what is drawn, whose number would be at risk of nothing
-                ticks = ticks[ticks <= max(last, self.horizon or 0.0)]
-            end = max(last, self.horizon or 0.0, 0.1) if self.min_at_risk > 0 else ticks[-1]
-            ax.set(xlim=(0, end), ylim=(0, 1.02), xlabel="Time (months)", ylabel="Progression-free survival")
-            ax.set_xticks(ticks)
-            # Above the plot, where no curve can run through it.
-            legend = ax.legend(
-                title=self._verdict() or None, loc="lower left", bbox_to_anchor=(0, 1.0), title_fontsize=8
-            )
-            legend.set_alignment("left")
-            self._print_at_risk(ax, ticks)
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        last = self._last_time()
+        n = max(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
+        ticks = _ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
+        for name, curve in self.curves.items():
+            self._draw_curve(ax, name, curve)
+        if self.horizon is not None:
+            style: dict[str, Any] = {"color": "0.35", "linestyle": "--", "linewidth": 1}
+            ax.axvline(self.horizon, zorder=0.5, label=f"horizon, {self.horizon:g} months", **style)
+        if self.min_at_risk > 0:  # no tick beyond what is drawn, whose number would be at risk of nothing
+            ticks = ticks[ticks <= max(last, self.horizon or 0.0)]
+        end = max(last, self.horizon or 0.0, 0.1) if self.min_at_risk > 0 else ticks[-1]
+        ax.set(xlim=(0, end), ylim=(0, 1.02), xlabel="Time (months)", ylabel="Progression-free survival")
+        ax.set_xticks(ticks)
+        # Above the plot, where no curve can run through it.
+        legend = ax.legend(title=self._verdict() or None, loc="lower left", bbox_to_anchor=(0, 1.0), title_fontsize=8)
+        legend.set_alignment("left")
+        self._print_at_risk(ax, ticks)
 
     def _last_time(self) -> float:
         """Return the month where the axis ends: the last, or the last with enough patients at risk."""

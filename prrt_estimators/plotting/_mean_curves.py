@@ -8,17 +8,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import figure_of, line_style, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import line_style, model_label
 
 #: Places of the horizontal axis at which folds are averaged.
 GRID = np.linspace(0, 1, 101)
 
 
-class MeanRocDisplay(Display):
+class MeanRocDisplay(AxesDisplay):
     """Mean of the ROC curves of all test folds, with the band of one standard deviation between repeats.
 
     A curve of pooled probabilities would compare patients across models that are not on one scale; here each fold has
@@ -49,8 +48,7 @@ class MeanRocDisplay(Display):
     >>> figure = display.figure_
     """
 
-    ax_: Axes
-    figure_: Figure
+    _square: ClassVar[bool] = True
     _labels: ClassVar[tuple[str, str]] = (
         "Short PFS called long (1 − specificity)",
         "Long PFS called long (sensitivity)",
@@ -116,37 +114,24 @@ class MeanRocDisplay(Display):
         """Return the numbers drawn: ``model``, ``x``, ``mean``, ``sd``."""
         return self.curves.copy()
 
-    def plot(self, ax: Axes | None = None) -> Self:
-        """Draw the curves and their bands.
+    def _size(self) -> tuple[float, float]:
+        return 6.0, 3.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-        """
-        with style_context():
-            if ax is None:
-                ax = new_axes((6.0, 3.6))
-                ax.set_anchor("W")
-            if np.isfinite(self.chance):
-                ax.axhline(self.chance, color="0.6", linewidth=1, label=f"share of long PFS {self.chance:.2f}")
-            else:
-                ax.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="chance")
-            for k, (name, own) in enumerate(self.curves.groupby("model", sort=False)):
-                style: dict[str, Any] = line_style(k)
-                ax.plot(own["x"], own["mean"], label=model_label(str(name)), **style)
-                if own["sd"].notna().any():
-                    low, high = (own["mean"] + sign * own["sd"] for sign in (-1, 1))
-                    ax.fill_between(
-                        own["x"], low.clip(0, 1), high.clip(0, 1), color=style["color"], alpha=0.15, linewidth=0
-                    )
-            ax.set(
-                xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel=self._labels[0], ylabel=self._labels[1]
-            )
-            ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        if np.isfinite(self.chance):
+            ax.axhline(self.chance, color="0.6", linewidth=1, label=f"share of long PFS {self.chance:.2f}")
+        else:
+            ax.plot((0, 1), (0, 1), color="0.6", linewidth=1, label="chance")
+        for k, (name, own) in enumerate(self.curves.groupby("model", sort=False)):
+            style: dict[str, Any] = line_style(k)
+            ax.plot(own["x"], own["mean"], label=model_label(str(name)), **style)
+            if own["sd"].notna().any():
+                low, high = (own["mean"] + sign * own["sd"] for sign in (-1, 1))
+                ax.fill_between(
+                    own["x"], low.clip(0, 1), high.clip(0, 1), color=style["color"], alpha=0.15, linewidth=0
+                )
+        ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xlabel=self._labels[0], ylabel=self._labels[1])
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0))
 
 
 class MeanPrecisionRecallDisplay(MeanRocDisplay):

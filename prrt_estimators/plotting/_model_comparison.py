@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from prrt_estimators._model_specs import MODELS
 from prrt_estimators.metrics._score import chance_at, factor, score_title
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO, model_label
 
 _COLOURS = [OKABE_ITO[name] for name in ("blue", "orange", "green", "purple")]
 
 
-class ModelComparisonDisplay(Display):
+class ModelComparisonDisplay(AxesDisplay):
     """Mean and standard deviation over repeats of each model's scores, with the lines of chance.
 
     Make it with :meth:`from_scores`. The standard deviation over repeats tells how much the split matters; it is no
@@ -57,9 +56,6 @@ class ModelComparisonDisplay(Display):
     3   pet  auprc   NaN    NaN          0  no scans
     >>> figure = display.figure_
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(
         self,
@@ -156,40 +152,28 @@ class ModelComparisonDisplay(Display):
     def _names(self) -> list[str]:
         return self.summary["model"].tolist()
 
-    def plot(self, ax: Axes | None = None) -> ModelComparisonDisplay:
-        """Draw one row per model and one bar per metric, with the numbers beside them.
+    def _size(self) -> tuple[float, float]:
+        models, metrics = self._rows()
+        return 7.0, 1.0 + len(models) * (0.18 + 0.14 * len(metrics))
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
+    def _rows(self) -> tuple[list[str], list[str]]:
+        return list(dict.fromkeys(self._names)), list(dict.fromkeys(self.summary["metric"]))
 
-        Returns
-        -------
-        ModelComparisonDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
-        models = list(dict.fromkeys(self._names))
-        metrics = list(dict.fromkeys(self.summary["metric"]))
-        with style_context():
-            if ax is None:
-                ax = new_axes((7.0, 1.0 + len(models) * (0.18 + 0.14 * len(metrics))))
-            height = 0.8 / len(metrics)
-            for k, metric in enumerate(metrics):
-                rows = self.summary[self.summary["metric"] == metric].set_index("model").loc[models]
-                centres = np.arange(len(models)) - 0.4 + (k + 0.5) * height
-                self._draw_bars(ax, rows, centres, height, k)
-                if metric in self.chance:
-                    ax.axvline(self.chance[metric], zorder=0.5, **self._chance_style(k))
-            scored = set(self.summary.loc[self.summary["mean"].notna(), "model"])
-            for position, name in enumerate(models):
-                if name not in scored:
-                    note = ax.text(0.01, position, self._absence(name), va="center", fontsize=8, fontstyle="italic")
-                    note.set(color="0.35", bbox={"facecolor": "white", "edgecolor": "none", "pad": 4})
-            self._dress(ax, models, metrics)
-        self.ax_ = ax
-        self.figure_ = figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        models, metrics = self._rows()
+        height = 0.8 / len(metrics)
+        for k, metric in enumerate(metrics):
+            rows = self.summary[self.summary["metric"] == metric].set_index("model").loc[models]
+            centres = np.arange(len(models)) - 0.4 + (k + 0.5) * height
+            self._draw_bars(ax, rows, centres, height, k)
+            if metric in self.chance:
+                ax.axvline(self.chance[metric], zorder=0.5, **self._chance_style(k))
+        scored = set(self.summary.loc[self.summary["mean"].notna(), "model"])
+        for position, name in enumerate(models):
+            if name not in scored:
+                note = ax.text(0.01, position, self._absence(name), va="center", fontsize=8, fontstyle="italic")
+                note.set(color="0.35", bbox={"facecolor": "white", "edgecolor": "none", "pad": 4})
+        self._dress(ax, models, metrics)
 
     @staticmethod
     def _draw_bars(ax: Axes, rows: pd.DataFrame, centres: np.ndarray, height: float, k: int) -> None:

@@ -8,12 +8,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-from numpy.typing import ArrayLike
 
 from prrt_estimators._analytes import find_analyte, split_unit
 from prrt_estimators._values import parse_column
@@ -29,11 +27,6 @@ _UNIT_LABELS = {
 
 #: Area of a point in square points.
 POINT = 16.0
-
-
-def draw_gaps(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    """Draw patients whose value is not known as hollow points."""
-    ax.scatter(x, y, s=POINT, facecolors="none", edgecolors="0.35", linewidths=0.8)
 
 
 def handle(label: str, *, marker: str = "o", color: str = "0.35", gap: bool = False) -> Line2D:
