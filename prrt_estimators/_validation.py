@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._forms import FORMS, are_records, are_scans
 from prrt_estimators._io import absolute
@@ -33,6 +34,35 @@ class KeepsPaths:
         elif name in _FILES:
             value = _weights_kept(value)
         super().__setattr__(name, value)
+
+
+class ScanTransformer(KeepsPaths, TransformerMixin, BaseEstimator):
+    """Base of the transformers that read scans and learn nothing."""
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters: there is nothing to learn.
+
+        Parameters
+        ----------
+        X : Cohort or mapping
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._check()
+        return self
+
+    def _check(self) -> None:
+        """Check the parameters."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.dict = True
+        tags.requires_fit = False
+        return tags
 
 
 def _kept(value: Any) -> Any:

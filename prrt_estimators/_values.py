@@ -108,20 +108,6 @@ def parse_number(value: object) -> float | None:
     return None if number is None else number.value
 
 
-def is_ambiguous_number(value: object, commas: bool = False) -> bool:
-    """Tell whether a text could mean two numbers: ``"1,234"``, and ``"1.234"`` in a table with decimal commas.
-
-    Examples
-    --------
-    >>> [is_ambiguous_number(v) for v in ("1,234", "1,23", "0,500", "1.234", "1,234,567", 1.234)]
-    [True, False, False, False, False, False]
-    >>> [is_ambiguous_number(v, commas=True) for v in ("1.234", "> 5.000", "0.500", "12.5")]
-    [True, True, False, False]
-    """
-    number = _read(plain_text(value)) if isinstance(value, str) else None
-    return number is not None and number.thousands is not None and (commas or "," in str(value))
-
-
 def decimal_commas(columns: Iterable[pd.Series]) -> bool:
     """Tell whether any cell of a table holds a decimal comma, so that a point in it may separate thousands.
 

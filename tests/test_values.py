@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prrt_estimators._values import empty_words, is_ambiguous_number, is_error_cell, parse_number, read_numbers
+from prrt_estimators._values import empty_words, is_error_cell, parse_number, read_numbers
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,22 @@ from prrt_estimators._values import empty_words, is_ambiguous_number, is_error_c
 )
 def test_numbers_as_laboratories_write_them(cell, number):
     assert parse_number(cell) == pytest.approx(number)
+
+
+@pytest.mark.parametrize("cell", ["", "n/a", "--", None, float("nan"), "Missing"])
+def test_empty_cells_are_missing(cell):
+    assert math.isnan(parse_number(cell))
+
+
+@pytest.mark.parametrize("cell", ["high", "m", "12 U/l", "<", "2024-01-05", [1], {"a": 1}])
+def test_text_is_not_a_number(cell):
+    assert parse_number(cell) is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6))
+def test_a_float_survives_with_either_decimal_sign(number):
+    text = f"{number:.4f}"
+    assert parse_number(text) == parse_number(text.replace(".", ",")) == float(text)
 
 
 @pytest.mark.parametrize("cell", ["", "n/a", "--", None, float("nan"), "Missing"])

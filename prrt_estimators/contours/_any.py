@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from prrt_estimators.contours._objects import import_pydicom, open_object, quiet, text
+from prrt_estimators._extras import import_pydicom, quiet_pydicom
+from prrt_estimators.contours._objects import open_object, text
 from prrt_estimators.contours._rtstruct import RTSTRUCT_STORAGE, RTStructureSet, parse_rtstruct, rtstruct_info
 from prrt_estimators.contours._segmentation import Segmentation, parse_segmentation, segmentation_info
 
@@ -36,7 +37,7 @@ def object_texts(path: str | os.PathLike[str]) -> tuple[tuple[str, ...], tuple[s
     """
     pydicom = import_pydicom()
     try:
-        with quiet():
+        with quiet_pydicom():
             dataset = pydicom.dcmread(os.fspath(path), stop_before_pixels=True, force=True)
             rtstruct = text(dataset, "Modality") == "RTSTRUCT"
             info = rtstruct_info(dataset) if rtstruct else segmentation_info(dataset)

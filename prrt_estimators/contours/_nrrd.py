@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._extras import require
 from prrt_estimators.contours._regions import Region, Structures
-from prrt_estimators.exceptions import ContourError, MissingDependencyError
+from prrt_estimators.exceptions import ContourError
 
 #: Signs that bring the axes of a named space to Right, Anterior, Superior.
 _SPACES = {
@@ -30,15 +31,9 @@ MAX_UNPACKED, MAX_UNPACKED_TIMES = 256 << 20, 200
 _REMEDY = "save the segmentation again as .seg.nrrd or as a NIfTI label map"
 
 
-def import_nrrd() -> ModuleType:
+def import_nrrd() -> Any:
     """Return pynrrd, or report how to install it."""
-    try:
-        import nrrd
-    except ImportError as error:
-        raise MissingDependencyError(
-            '.seg.nrrd files need pynrrd; install it with: pip install "prrt-estimators[contours]"'
-        ) from error
-    return nrrd
+    return require("nrrd", "reading .seg.nrrd files", "contours", package="pynrrd")
 
 
 def read_nrrd(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, list[dict[str, str]]]:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import logging
 import os
 import stat
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from prrt_estimators.exceptions import ContourError, MissingDependencyError
+from prrt_estimators._extras import import_pydicom, quiet_pydicom
+from prrt_estimators.exceptions import ContourError
 
 #: Length of the header of one element, at which a whole file may end.
 _HEADER_LENGTH = 8
@@ -55,31 +52,6 @@ class ObjectInfo:
     persons: tuple[str, ...]
 
 
-def import_pydicom() -> ModuleType:
-    """Return pydicom, or report how to install it."""
-    try:
-        import pydicom
-    except ImportError as error:
-        raise MissingDependencyError(
-            'reading contours in DICOM needs pydicom; install it with: pip install "prrt-estimators[dicom]"'
-        ) from error
-    return pydicom
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence pydicom, whose remarks quote values that may be names."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pydicom")
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 class _Watched(io.BytesIO):
     """Bytes that note whether a reader asked for more than there are."""
 
@@ -112,7 +84,7 @@ def open_object(path: str | os.PathLike[str]) -> Any:
     except OSError as error:
         raise ContourError(f"cannot be read ({error.strerror})", "correct the path or its permissions", name) from None
     try:
-        with quiet():
+        with quiet_pydicom():
             _check_inflated(pydicom, content, name)
             dataset = pydicom.dcmread(stream, force=True)
             # Sequences are parsed when they are asked for; a cut one fails there.

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._extras import quiet_pydicom
 from prrt_estimators._io import is_fault
-from prrt_estimators.contours._objects import items, number, numbers, quiet, text
+from prrt_estimators.contours._objects import items, number, numbers, text
 from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
 #: Transfer syntaxes that store pixels as they are.
@@ -175,7 +176,7 @@ def _decoded(dataset: Any, count: int, size: tuple[int, int]) -> Iterator[np.nda
     if claimed > max(MAX_DECODED, MAX_DECODED_TIMES * len(dataset.PixelData)):
         raise ContourError(f"announces {claimed >> 20} MiB of pixels in {len(dataset.PixelData)} bytes", _REMEDY)
     try:
-        with quiet():
+        with quiet_pydicom():
             values = np.asarray(dataset.pixel_array)
     except (RuntimeError, ImportError, NotImplementedError):
         raise MissingDependencyError(

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators._extras import import_pydicom, quiet_pydicom, require
 from prrt_estimators._io import atomic_write
-from prrt_estimators.contours._objects import import_pydicom, quiet, text
+from prrt_estimators.contours._objects import text
 from prrt_estimators.contours._write import (
     COLOURS,
     checked_labels,
@@ -21,7 +22,7 @@ from prrt_estimators.contours._write import (
     on_slices,
     outlines,
 )
-from prrt_estimators.exceptions import ContourError, MissingDependencyError
+from prrt_estimators.exceptions import ContourError
 
 _MAKER, _PROGRAM = "prrt-estimators", "prrt lesions"
 _RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
@@ -37,17 +38,6 @@ _MAY_BE_EMPTY = (
     "PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID", "AccessionNumber",
     "ReferringPhysicianName", "PositionReferenceIndicator",
 )  # fmt: skip
-
-
-def import_highdicom() -> Any:
-    """Return highdicom, or report how to install it."""
-    try:
-        import highdicom
-    except ImportError as error:
-        raise MissingDependencyError(
-            'writing DICOM SEG needs highdicom; install it with: pip install "prrt-estimators[contours]"'
-        ) from error
-    return highdicom
 
 
 def write_segmentation(
@@ -80,7 +70,7 @@ def write_segmentation(
     --------
     >>> write_segmentation("SEG.dcm", labels, pet.affine, sorted(Path("PET").iterdir()))  # doctest: +SKIP
     """
-    highdicom = import_highdicom()
+    highdicom = require("highdicom", "writing DICOM SEG", "contours")
     from pydicom.sr.codedict import codes
 
     values = checked_labels(labels)
@@ -101,7 +91,7 @@ def write_segmentation(
         )
         for number, name in enumerate(names.values(), 1)
     ]
-    with warnings.catch_warnings(), quiet():
+    with warnings.catch_warnings(), quiet_pydicom():
         warnings.simplefilter("ignore")
         made = highdicom.seg.Segmentation(
             source_images=headers,
@@ -175,14 +165,14 @@ def write_rtstruct(
         made.StructureSetROISequence.append(roi)
         made.ROIContourSequence.append(drawn)
         made.RTROIObservationsSequence.append(about)
-    with quiet(), atomic_write(path) as temporary:
+    with quiet_pydicom(), atomic_write(path) as temporary:
         made.save_as(temporary, enforce_file_format=True)
 
 
 def _headers(images: Sequence[str | os.PathLike[str]]) -> list[Any]:
     pydicom = import_pydicom()
     try:
-        with quiet():
+        with quiet_pydicom():
             headers = [pydicom.dcmread(os.fspath(image), stop_before_pixels=True) for image in images]
     except Exception as error:
         # Whatever a damaged file makes of the parser, it is one damaged file.

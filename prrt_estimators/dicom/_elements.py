@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
 from typing import Any
 
 from prrt_estimators._io import is_fault
@@ -44,31 +41,6 @@ TAGS = {
     "SeriesTime": "(0008,0031)",
     "Units": "(0054,1001)",
 }
-
-
-def import_pydicom() -> ModuleType:
-    """Return pydicom, or say how to install it."""
-    try:
-        import pydicom
-    except ImportError as error:
-        raise MissingDependencyError(
-            'reading scanner files needs pydicom; install it with: pip install "prrt-estimators[dicom]"'
-        ) from error
-    return pydicom
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep pydicom's remarks on values that break a rule of form to itself: they quote the value, identity or not."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pydicom")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 @contextmanager

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prrt_estimators.dicom._elements import instance, label, number, numbers, quiet, text, whole_series
+from prrt_estimators._extras import quiet_pydicom
+from prrt_estimators.dicom._elements import instance, label, number, numbers, text, whole_series
 from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.exceptions import ScannerFileError
 
@@ -108,7 +109,7 @@ def sort_slices(headers: Sequence[Dataset]) -> Geometry:
     >>> geometry.order, geometry.spacing
     (array([1, 2, 0]), (2.0, 2.0, 3.0))
     """
-    with quiet(), whole_series("the series"):
+    with quiet_pydicom(), whole_series("the series"):
         slices = [frame for header in headers for frame in frames_of(header)]
         if not slices:
             raise ScannerFileError("no header was given. Pass one dataset a slice.")

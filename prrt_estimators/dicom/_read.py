@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
-from prrt_estimators.dicom._elements import instance, label, number, quiet, text, whole_series
+from prrt_estimators._extras import quiet_pydicom
+from prrt_estimators.dicom._elements import instance, label, number, text, whole_series
 from prrt_estimators.dicom._geometry import Geometry, sort_slices
 from prrt_estimators.dicom._series import Frame, Source, is_lossy, open_series, pixels, rescale
 from prrt_estimators.dicom._suv import check_given, compute_factors, warn_of
@@ -263,7 +264,7 @@ def _volume(
             raise ScannerFileError(
                 f"the pixels of {instance(frames[index].header)} are not of the size in its header. Export it again."
             )
-        with quiet():
+        with quiet_pydicom():
             scanner[:, :, place] = convert(values, int(index)).T
     affine = geometry.affine @ inv_ornt_aff(to_ras, geometry.shape)
     image = nib.Nifti1Image(data, affine)

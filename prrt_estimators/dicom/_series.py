@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._extras import import_pydicom, quiet_pydicom
 from prrt_estimators._io import is_fault
-from prrt_estimators.dicom._elements import import_pydicom, instance, label, number, quiet, text, texts
+from prrt_estimators.dicom._elements import instance, label, number, text, texts
 from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._opening import UNCOMPRESSED, check_claim, is_file, open_inflated, read_dataset
 from prrt_estimators.dicom._unused_bits import without_unused_bits
@@ -71,7 +72,7 @@ def open_series(source: Source, modality: str) -> list[Frame]:
     import_pydicom()
     paths, named = _files(source)
     frames: list[Frame] = []
-    with quiet():
+    with quiet_pydicom():
         for position, path in enumerate(paths):
             header = _header(path, f"file {position + 1} of {len(paths)}", named)
             if header is None:
@@ -233,7 +234,7 @@ def pixels(frames: Iterable[Frame]) -> Iterator[np.ndarray]:
     """
     held: tuple[Path, np.ndarray] | None = None
     for frame in frames:
-        with quiet():
+        with quiet_pydicom():
             if frame.index is None:
                 values = _decode(frame.path, frame.header)
             else:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prrt_estimators._extras import quiet_pydicom
 from prrt_estimators.dicom._body_measures import (
     ideal_weight,
     lean_mass_james,
@@ -19,7 +20,7 @@ from prrt_estimators.dicom._body_measures import (
     surface_area,
 )
 from prrt_estimators.dicom._decay import Moment, NegativeUptake, acquired, average_moment, injection, scan_start
-from prrt_estimators.dicom._elements import label, quiet, whole_series
+from prrt_estimators.dicom._elements import label, whole_series
 from prrt_estimators.dicom._multiframe import frames_of
 from prrt_estimators.dicom._pet_headers import PETHeaders
 from prrt_estimators.dicom._suv_kinds import SUVKind
@@ -164,7 +165,7 @@ def suv_factors(
 def compute_factors(headers: Sequence[Dataset], **given: float | None) -> SUVFactors:
     """Return what `suv_factors` returns, and leave the warnings to the caller."""
     check_given(**given)
-    with quiet(), whole_series("the header of the PET series", SUVError):
+    with quiet_pydicom(), whole_series("the header of the PET series", SUVError):
         slices = [frame for header in headers for frame in frames_of(header)]
         if not slices:
             raise SUVError("no header was given. Pass one dataset a slice.")

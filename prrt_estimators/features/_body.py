@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._modalities import CT
-from prrt_estimators._validation import KeepsPaths, as_cohort
+from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import delineate
@@ -33,7 +32,7 @@ _SLAB_MM, _ABOVE_MM = 44.0, 20.0
 _MIN_KIDNEY_ML, _MIN_LIVER_ML = 60.0, 300.0
 
 
-class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
+class BodyComposition(ScanTransformer):
     """Muscle, fat and liver on CT, where the field of view holds them.
 
     The networks of the lesion finder name muscle, liver and kidneys; fat is what lies in -190 to -30 HU. Areas are
@@ -93,20 +92,6 @@ class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
         self.cache_dir = cache_dir
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None) -> BodyComposition:
-        """Do nothing: there is nothing to learn.
-
-        Parameters
-        ----------
-        X : Cohort or mapping
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        return self
-
     def transform(self, X: Any) -> pd.DataFrame:
         """Return the numbers of each patient.
 
@@ -161,13 +146,6 @@ class BodyComposition(KeepsPaths, TransformerMixin, BaseEstimator):
                 return values
         except CohortError as error:
             return list(error.problems)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.dict = True
-        tags.requires_fit = False
-        return tags
 
 
 def body_numbers(findings: Findings) -> dict[str, float]:

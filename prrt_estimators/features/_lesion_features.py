@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._modalities import PET
-from prrt_estimators._validation import KeepsPaths, as_cohort
+from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
@@ -32,7 +31,7 @@ _KNOWN: dict[str, np.ndarray] = {}
 _MAX_KNOWN = 20_000
 
 
-class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
+class LesionFeatures(ScanTransformer):
     """Numbers of a patient's lesions, liver and muscle on PET and CT.
 
     Lesions come from a finder that was trained on phantoms and never saw a patient, from given masks, or from
@@ -126,21 +125,6 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         self.cache_dir = cache_dir
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any = None) -> LesionFeatures:
-        """Check the parameters: there is nothing to learn.
-
-        Parameters
-        ----------
-        X : Cohort or mapping
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        self._check()
-        return self
-
     def transform(self, X: Any) -> pd.DataFrame:
         """Return the numbers of each patient.
 
@@ -211,13 +195,6 @@ class LesionFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
             _KNOWN.clear()
         _KNOWN[known] = numbers
         return numbers
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.dict = True
-        tags.requires_fit = False
-        return tags
 
 
 def lesions_of_patient(

@@ -11,8 +11,8 @@ from typing import Literal
 import pandas as pd
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._extras import import_pydicom
 from prrt_estimators._modalities import INGESTED
-from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._clinical_columns import DATE_ROLES
 from prrt_estimators.ingest._clinical_table import Clinical, read_clinical

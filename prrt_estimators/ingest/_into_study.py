@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._extras import import_pydicom
 from prrt_estimators.contours import write_rtstruct, write_segmentation
-from prrt_estimators.dicom._elements import import_pydicom
 from prrt_estimators.exceptions import ContourError
 from prrt_estimators.ingest._export_index import Person, walk
 from prrt_estimators.ingest._person_matching import people_of

@@ -14,15 +14,8 @@ from sklearn.utils.validation import check_consistent_length
 from threadpoolctl import threadpool_limits
 
 from prrt_estimators._classes import long_rows, probability_of_long
-from prrt_estimators.inspection._explained_models import (
-    as_data,
-    check_count,
-    fold_models,
-    ids_of,
-    innermost,
-    require,
-    take_rows,
-)
+from prrt_estimators._extras import require
+from prrt_estimators.inspection._explained_models import as_data, check_count, fold_models, ids_of, innermost, take_rows
 
 
 @dataclass(frozen=True)
@@ -170,7 +163,7 @@ def umap_embedding(
         raise ValueError(
             f"fold {numbers[counts.argmin()]} has {counts.min()} patients; UMAP needs at least 4 to lay out. Pass fewer folds."
         )
-    umap = require("umap", "umap-learn", "umap_embedding")
+    umap = require("umap", "umap_embedding", "explain", package="umap-learn")
     result = np.empty((len(table), 2))
     for number, count in zip(numbers, counts, strict=True):
         # From principal components, so that the layout does not start from an eigensolver's random vector.

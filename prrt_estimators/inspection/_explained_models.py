@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from sklearn.utils.validation import check_consistent_length
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.exceptions import FieldOfViewWarning, MissingDependencyError
+from prrt_estimators.exceptions import FieldOfViewWarning
 from prrt_estimators.preprocessing import VolumePreprocessor
 
 
@@ -248,25 +247,6 @@ def on_scale(probability: np.ndarray, output: str) -> np.ndarray:
         return probability
     p = np.clip(probability, 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
-
-
-def require(module: str, package: str, purpose: str) -> Any:
-    """Import an optional package.
-
-    Raises
-    ------
-    MissingDependencyError
-        If it is not installed.
-    """
-    try:
-        with warnings.catch_warnings():
-            # What these packages warn of while they are imported (other packages they could use) is not ours to mend.
-            warnings.simplefilter("ignore")
-            return importlib.import_module(module)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f'{purpose} needs {package}; install it with: pip install "prrt-estimators[explain]"'
-        ) from error
 
 
 # Parameters -------------------------------------------------------------------------------------------------------

@@ -12,9 +12,10 @@ import torch
 from scipy import ndimage
 from torch import nn
 
+from prrt_estimators._extras import require
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._torch_state import training
-from prrt_estimators.exceptions import ExplanationWarning, MissingDependencyError
+from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._inputs import MapInputs
 
 #: Fewer voxels along an axis cannot tell where something is.
@@ -36,20 +37,8 @@ class Settings:
 
 
 def captum_attr() -> Any:
-    """Return ``captum.attr``.
-
-    Raises
-    ------
-    MissingDependencyError
-        If captum is not installed.
-    """
-    try:
-        import captum.attr
-    except ImportError as error:
-        raise MissingDependencyError(
-            'maps need captum, which is not installed. Run: pip install "prrt-estimators[explain]"'
-        ) from error
-    return captum.attr
+    """Return ``captum.attr``."""
+    return require("captum.attr", "drawing maps", "explain", package="captum")
 
 
 def patient_maps(inputs: MapInputs, row: int, settings: Settings) -> tuple[dict[str, np.ndarray], float]:

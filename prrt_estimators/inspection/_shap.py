@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from prrt_estimators._classes import long_column, probability_of_long
+from prrt_estimators._extras import require
 from prrt_estimators._values import parse_column
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import MissingModalityError
@@ -25,7 +26,6 @@ from prrt_estimators.inspection._explained_models import (
     ids_of,
     modalities_used,
     on_scale,
-    require,
     stacked,
     table_of,
     take_cells,
@@ -141,7 +141,7 @@ def shap_values(
     tree = has_forest(estimator) and output == "probability" if method == "auto" else method == "tree"
     if tree and output != "probability":
         raise ValueError("method='tree' gives probabilities; pass method='permutation' for the logit.")
-    shap = require("shap", "shap", "shap_values")
+    shap = require("shap", "shap_values", "explain")
     rng = check_random_state(random_state)
 
     def explain(model: Any, rows: Any, known: Any, tick: Callable[[int], None]) -> _Part:

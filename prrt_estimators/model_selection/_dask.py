@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from prrt_estimators._extras import require
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.exceptions import MissingDependencyError
 from prrt_estimators.model_selection._environment import versions
 from prrt_estimators.model_selection._fold import Task, read_record, run_fold, write_record
 
@@ -50,7 +50,7 @@ def connect(scheduler: str) -> Any:
     MissingDependencyError
         If Dask is not installed.
     """
-    distributed = _distributed()
+    distributed = require("distributed", "a Dask cluster", "dask")
     if scheduler == "local":
         return distributed.Client(distributed.LocalCluster(threads_per_worker=1, dashboard_address=None))
     if "://" in scheduler:
@@ -89,7 +89,7 @@ def run_on_dask(tasks: Iterable[Task], data: tuple[Any, ...], client: Any) -> It
     tasks = list(tasks)
     if not tasks:
         return
-    distributed = _distributed()
+    distributed = require("distributed", "a Dask cluster", "dask")
     _check_size(data[0])
     shared = check_workers(client, data[0], _folder(tasks))
     futures: dict[Any, Task] = {}
@@ -282,13 +282,3 @@ def _scans(X: Any) -> Iterator[tuple[str, str]]:
         for path, patient in zip([] if paths is None else paths, X.ids, strict=False):
             if path is not None:
                 yield str(path), str(patient)
-
-
-def _distributed() -> Any:
-    try:
-        import distributed
-    except ImportError as error:
-        raise MissingDependencyError(
-            'a Dask cluster needs distributed; install it with: pip install "prrt-estimators[dask]"'
-        ) from error
-    return distributed

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from sklearn.metrics import roc_curve
 
-from prrt_estimators.exceptions import MissingDependencyError
+from prrt_estimators._extras import require
 from prrt_estimators.metrics._predictions import PROBABILITY
 from prrt_estimators.model_selection._result import ModelComparison
 
@@ -23,14 +23,8 @@ _PARENT = "mlflow.parentRunId"
 
 
 def import_mlflow() -> Any:
-    """Return mlflow, or report how to install it."""
-    try:
-        import mlflow
-    except ImportError as error:
-        raise MissingDependencyError(
-            'tracking with MLflow needs mlflow; install it with: pip install "prrt-estimators[mlflow]"'
-        ) from error
-    return mlflow
+    """Return mlflow."""
+    return require("mlflow", "tracking with MLflow", "mlflow")
 
 
 def check_tracker(tracker: Any) -> None:

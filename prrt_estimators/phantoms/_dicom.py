@@ -9,15 +9,14 @@ import zipfile
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
+from prrt_estimators._extras import require
 from prrt_estimators._modalities import CT, PET
-from prrt_estimators.exceptions import MissingDependencyError
 from prrt_estimators.phantoms._labs import PANEL
 from prrt_estimators.phantoms._studies import Study, clinical_table, studies_of, whole_folder, write_truth
 
@@ -65,8 +64,8 @@ def write_dicom_cohort(bunch: Bunch, folder: str | os.PathLike[str]) -> Path:
 
 def write_dicom(bunch: Bunch, studies: Iterable[Study], folder: str | os.PathLike[str]) -> Path:
     """Write the series as the studies come, then the spreadsheet and the truth."""
-    _import("pydicom", "dicom")
-    _import("openpyxl", "excel")
+    require("pydicom", "writing a DICOM cohort", "dicom")
+    require("openpyxl", "writing a DICOM cohort", "excel")
     people = bunch["patients"].set_index("patient_id")
     with whole_folder(folder) as place:
         paths: dict[str, list[str]] = {PET.name: [], CT.name: []}
@@ -89,15 +88,6 @@ def write_dicom(bunch: Bunch, studies: Iterable[Study], folder: str | os.PathLik
         _write_spreadsheet(table, place / "clinical.xlsx")
         write_truth(bunch, place / "truth")
     return Path(folder) / "clinical.xlsx"
-
-
-def _import(name: str, extra: str) -> ModuleType:
-    try:
-        return __import__(name)
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"writing a DICOM cohort needs {name}; install it with: pip install prrt-estimators[{extra}]"
-        ) from error
 
 
 def _number(*words: str) -> int:

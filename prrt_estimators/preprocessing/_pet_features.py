@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._modalities import PET
-from prrt_estimators._validation import KeepsPaths, as_cohort
+from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.preprocessing._summaries import percentile, suv_summary, volume_above
 from prrt_estimators.preprocessing._volumes import BoxReader, box_parameters, check_array
 
 
-class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
+class GlobalPETFeatures(ScanTransformer):
     """Six numbers of the whole PET field of view, taken on the scan's own grid.
 
     Greatest SUVbw, 99th and 95th percentile, mean, volume with an SUV of at least `threshold`, and total uptake
@@ -60,20 +59,6 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         self.spacing = spacing
         self.cache_dir = cache_dir
         self.log = log
-
-    def fit(self, X: Any, y: Any = None) -> GlobalPETFeatures:
-        """Do nothing: there is nothing to learn.
-
-        Parameters
-        ----------
-        X : Cohort, mapping or array of shape (n, 1, D, H, W)
-        y : ignored
-
-        Returns
-        -------
-        self
-        """
-        return self
 
     def transform(self, X: Any) -> pd.DataFrame:
         """Return the features of each patient.
@@ -128,10 +113,3 @@ class GlobalPETFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         """Return the names of the features."""
         names = ["suv_max", "suv_p99", "suv_p95", "suv_mean", "volume_above_ml", "total_uptake_ml"]
         return np.array([f"log_{name}" if self.log else name for name in names], dtype=object)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.dict = True
-        tags.requires_fit = False
-        return tags

@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import CT, IMAGING, MODALITIES, PET
-from prrt_estimators._validation import KeepsPaths, as_cohort
+from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, CohortWarning, FieldOfViewWarning, Problem
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
@@ -301,7 +300,7 @@ def _warn_of_padding(reader: BoxReader) -> None:
         )
 
 
-class VolumePreprocessor(KeepsPaths, TransformerMixin, BaseEstimator):
+class VolumePreprocessor(ScanTransformer):
     """Bring PET and CT of any orientation and spacing into one fixed box per patient.
 
     The box is centred on the field of view of the PET (of the CT for a patient without PET), so PET and CT share
@@ -391,10 +390,3 @@ class VolumePreprocessor(KeepsPaths, TransformerMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "box_")
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.dict = True
-        tags.requires_fit = False
-        return tags

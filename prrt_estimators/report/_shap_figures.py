@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
 
-from prrt_estimators.inspection._explained_models import require
+from prrt_estimators._extras import require
 from prrt_estimators.plotting import style_context
 from prrt_estimators.plotting._value_points import column_labels, column_unit
 
@@ -35,7 +35,7 @@ def draw_beeswarm(explanation: Any, *, max_display: int = 12) -> Drawn:
     -------
     Drawn
     """
-    shap = require("shap", "shap", "SHAP figures")
+    shap = require("shap", "SHAP figures", "explain")
     shown = _for_print(shap, explanation)
     with _pyplot_axes((6.5, 1.0 + 0.36 * min(max_display, len(shown.feature_names)))) as ax:
         state = np.random.get_state()  # noqa: NPY002 - shap shuffles the points with the global generator
@@ -60,7 +60,7 @@ def draw_scatter(explanation: Any, column: str) -> Drawn:
     -------
     Drawn
     """
-    shap = require("shap", "shap", "SHAP figures")
+    shap = require("shap", "SHAP figures", "explain")
     place = list(explanation.feature_names).index(column)
     gaps = int(np.isnan(explanation.data[:, place]).sum())
     label, unit = column_labels([column])[column], column_unit(column)

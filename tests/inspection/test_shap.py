@@ -13,11 +13,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier
+from prrt_estimators._extras import require
 from prrt_estimators.exceptions import MissingDependencyError, MissingModalityError
 from prrt_estimators.inspection import shap_importance, shap_values
-from prrt_estimators.inspection._explained_models import require
 
-shap = require("shap", "shap", "this test")
+shap = require("shap", "this test", "explain")
 # shap compiles itself at first use, which takes long where processors are busy.
 pytestmark = pytest.mark.timeout(900)
 CV = StratifiedKFold(3, shuffle=True, random_state=0)
