@@ -49,28 +49,6 @@ def test_a_float_survives_with_either_decimal_sign(number):
     assert parse_number(text) == parse_number(text.replace(".", ",")) == float(text)
 
 
-@pytest.mark.parametrize("cell", ["", "n/a", "--", None, float("nan"), "Missing"])
-def test_empty_cells_are_missing(cell):
-    assert math.isnan(parse_number(cell))
-
-
-@pytest.mark.parametrize("cell", ["high", "m", "12 U/l", "<", "2024-01-05", [1], {"a": 1}])
-def test_text_is_not_a_number(cell):
-    assert parse_number(cell) is None
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e6, max_value=1e6))
-def test_a_float_survives_with_either_decimal_sign(number):
-    text = f"{number:.4f}"
-    assert parse_number(text) == parse_number(text.replace(".", ",")) == float(text)
-
-
-def test_only_a_lone_thousands_comma_is_ambiguous():
-    assert is_ambiguous_number("1,234")
-    assert is_ambiguous_number(">12,345")
-    assert not any(is_ambiguous_number(v) for v in ("1.234", "1,23", "1234", 1.234, "0,5", "1.234,5"))
-
-
 @pytest.mark.parametrize("cell", ["12 34", "120 80", "3 4", "1.23.456", "1,23,456", "12.34,5", "1 23", "0 500", "5%6"])
 def test_groups_that_are_not_of_three_digits_are_no_numbers(cell):
     assert parse_number(cell) is None
