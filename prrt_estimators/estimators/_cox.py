@@ -22,7 +22,7 @@ from prrt_estimators.estimators._ridge_evidence import LogisticLikelihood, avera
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.estimators._survival_input import check_survival
 from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
-from prrt_estimators.preprocessing._clipped import ClippedScaler
+from prrt_estimators.preprocessing import ClippedScaler
 
 #: Precision of the class's logistic model: C = 0.03.
 _CLASS_PRECISION = 1 / 0.03

@@ -15,7 +15,7 @@ from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._survival_base import ProportionalHazards
-from prrt_estimators.preprocessing._clipped import ClippedScaler
+from prrt_estimators.preprocessing import ClippedScaler
 
 
 class RidgeCoxSurvival(RidgeCox, ProportionalHazards):

@@ -9,7 +9,7 @@ import numpy as np
 
 from prrt_estimators.estimators._ridge_evidence import CoxLikelihood, Posterior, average_by_evidence
 from prrt_estimators.exceptions import FewEventsWarning
-from prrt_estimators.preprocessing._clipped import ClippedScaler
+from prrt_estimators.preprocessing import ClippedScaler
 
 #: Precisions that are tried, as factors of the usual one, and the width of their log-normal prior.
 _FACTORS = np.exp(np.linspace(-2.1, 2.1, 7))

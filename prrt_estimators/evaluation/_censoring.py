@@ -12,7 +12,8 @@ from lifelines.utils import median_survival_times
 from sklearn.exceptions import UndefinedMetricWarning
 
 from prrt_estimators.evaluation._decisions import interval_of_folds
-from prrt_estimators.metrics._score import factor, find_score
+from prrt_estimators.metrics import find_score
+from prrt_estimators.metrics._score import factor
 
 
 class FollowUp(NamedTuple):

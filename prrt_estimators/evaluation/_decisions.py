@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators.exceptions import ResultsWarning
-from prrt_estimators.metrics._threshold import DECISION_SCORES, choose_threshold, decision_scores
+from prrt_estimators.metrics import choose_threshold, decision_scores
+from prrt_estimators.metrics._threshold import DECISION_SCORES
 from prrt_estimators.model_selection import score_interval
 
 

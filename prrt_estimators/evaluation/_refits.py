@@ -13,7 +13,8 @@ from prrt_estimators._classes import probability_of_long
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.evaluation._decisions import interval_of_folds
-from prrt_estimators.metrics._score import factor, find_score
+from prrt_estimators.metrics import find_score
+from prrt_estimators.metrics._score import factor
 from prrt_estimators.model_selection._fold import seeded, take_rows
 from prrt_estimators.model_selection._times import fit_times
 

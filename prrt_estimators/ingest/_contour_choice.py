@@ -14,10 +14,9 @@ import numpy as np
 
 from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import INGESTED
+from prrt_estimators.contours import Lesions, Region, RTStructureSet, Structures, lesion_labels
 from prrt_estimators.contours._any import ContourObject, read_object
 from prrt_estimators.contours._lesion_names import Selection, select
-from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels
-from prrt_estimators.contours._rtstruct import RTStructureSet
 from prrt_estimators.exceptions import ContourError, MissingDependencyError
 
 #: The rules in words, for the provenance record and the documentation.

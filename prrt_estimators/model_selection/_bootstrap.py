@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from prrt_estimators._classes import as_target, check_same_order
-from prrt_estimators.metrics._score import SCORES, Score, factor, find_score
+from prrt_estimators.metrics import SCORES, Score, find_score
+from prrt_estimators.metrics._score import factor
 from prrt_estimators.model_selection._statistics import check_level
 
 Metric = Callable[[np.ndarray, np.ndarray], float]

@@ -12,7 +12,8 @@ from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from prrt_estimators._classes import as_target, probability_of_long
-from prrt_estimators.metrics._score import factor, find_score
+from prrt_estimators.metrics import find_score
+from prrt_estimators.metrics._score import factor
 from prrt_estimators.model_selection._fold import seeded, take_rows
 from prrt_estimators.model_selection._models import Skipped
 

@@ -16,8 +16,8 @@ from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._published_weights import WEIGHTS, check_weights_exist
 from prrt_estimators._torch_state import plain_modes, single_precision
 from prrt_estimators.exceptions import PretrainedWeightsError
-from prrt_estimators.networks._encoders import Encoder, InputForm
-from prrt_estimators.networks._named_encoders import build_network, encoder_spec
+from prrt_estimators.networks import Encoder, InputForm, build_network
+from prrt_estimators.networks._named_encoders import encoder_spec
 from prrt_estimators.networks._weight_files import fill, read_note, read_state
 from prrt_estimators.pretrained._fetch import digest_of, key_prefix, weight_file
 

@@ -8,17 +8,19 @@ import numpy as np
 
 from prrt_estimators.evaluation._calibration_table import calibration_band
 from prrt_estimators.metrics._score import main_score, score_title
+from prrt_estimators.model_selection import pool_repeats
 from prrt_estimators.model_selection._figures import Panel
-from prrt_estimators.model_selection._statistics import pool_repeats
 from prrt_estimators.plotting import (
+    OKABE_ITO,
     CalibrationDisplay,
     DecisionCurveDisplay,
     ForestPlotDisplay,
     MeanPrecisionRecallDisplay,
     MeanRocDisplay,
     model_label,
+    style_context,
 )
-from prrt_estimators.plotting._style import OKABE_ITO, offscreen, style_context
+from prrt_estimators.plotting._style import offscreen
 
 
 @offscreen()
