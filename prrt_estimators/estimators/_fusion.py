@@ -34,7 +34,7 @@ class FusionMixin:
 
     def _joining(self) -> dict[str, Any]:
         how = {"fusion": self.fusion, "modality_dropout": self.modality_dropout}
-        return super()._joining() | how  # type: ignore[misc,no-any-return]
+        return super()._joining() | how  # type: ignore[misc]
 
 
 @with_network_texts

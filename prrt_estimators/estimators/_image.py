@@ -15,10 +15,10 @@ class OneImageMixin:
     """One modality, which a plain array stands for."""
 
     _takes_table: ClassVar[bool] = False
-    _image: ClassVar[str]
+    _image: ClassVar[str | None]
 
     def _wanted(self) -> tuple[str, ...]:
-        return (self._image,)
+        return (str(self._image),)
 
 
 class _ImagePFSClassifier(OneImageMixin, DeepPFSClassifier):

@@ -178,4 +178,4 @@ def with_defaults(init: Init, **defaults: Any) -> Init:
     copy: Any = types.FunctionType(of.__code__, of.__globals__, of.__name__, of.__defaults__, of.__closure__)
     copy.__kwdefaults__ = of.__kwdefaults__ | defaults
     copy.__annotations__, copy.__module__, copy.__qualname__ = of.__annotations__, of.__module__, of.__qualname__
-    return copy  # type: ignore[no-any-return]
+    return copy

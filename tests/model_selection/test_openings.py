@@ -25,17 +25,17 @@ sys.addaudithook(_audit)
 
 
 @pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.MarkersMissingWarning")
-def test_eight_models_and_fifteen_folds_open_each_scan_once_and_a_second_run_none(nifti_cohort, tmp_path):
+def test_ten_models_and_four_folds_open_each_scan_once_and_a_second_run_none(nifti_cohort, tmp_path):
     X, y = nifti_cohort(12)
     weights = tmp_path / "ct.safetensors"
     save_file(build_encoder("compact", None, (6, 6, 6)).network.state_dict(), weights)
     models = paper_models(weights={"ct": weights}, max_epochs=1, size=6, spacing=8.0, device="cpu")
     models["lab"].set_params(n_estimators=10)
-    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=5, random_state=0)
+    cv = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
     OPENED.clear()
     first = compare_models(models, X, y, cv=cv, out=tmp_path / "first", n_jobs=1, verbose=0)
     assert set(first.status["status"]) == {"ok"}
-    assert len(first.scores) == 10 * 15
+    assert len(first.scores) == 10 * 4
     # Files of one size are read once more, to find one scan under two names.
     sizes = Counter(Path(path).stat().st_size for path in (*X["pet"].paths, *X["ct"].paths))
     alike = {path for path in (*X["pet"].paths, *X["ct"].paths) if sizes[Path(path).stat().st_size] > 1}
