@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from prrt_estimators.metrics._score import chance_by_score, factor, find_score
+from prrt_estimators.metrics import find_score
+from prrt_estimators.metrics._score import chance_by_score, factor
 from prrt_estimators.model_selection._fold_correction import correction_of
 from prrt_estimators.model_selection._statistics import check_level, corrected_t_test, holm
 
