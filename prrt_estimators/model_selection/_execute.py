@@ -30,7 +30,7 @@ except ImportError:  # a joblib that no longer carries its own copy
     from loky import BrokenProcessPool, ProcessPoolExecutor
     from loky.process_executor import TerminatedWorkerError
 
-#: Backends whose processes, if any, are children of this one.
+#: Backends whose processes, if any, are children of this one. A subclass, as Ray's, is another backend.
 _OURS = (LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend)
 
 _DIED = (
@@ -81,7 +81,7 @@ def run_tasks(
         yield from run_on_dask(tasks, data, client)
         return
     backend = get_active_backend()[0]
-    if not isinstance(backend, _OURS):
+    if type(backend) not in _OURS or not backend.supports_return_generator:
         yield from _run_elsewhere(tasks, data, n_jobs, backend)
         return
     open_tasks = {(task.model, task.split.number): task for task in tasks}

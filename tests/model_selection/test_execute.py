@@ -6,10 +6,12 @@ import os
 import sys
 
 import cloudpickle
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 from joblib import Parallel
+from joblib.parallel import ThreadingBackend
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -79,6 +81,27 @@ def test_resuming_with_other_jobs_keeps_the_threads_of_the_run(data, tmp_path):
     again = compare_models(models, *data, cv=3, n_jobs=64, out=tmp_path, verbose=0)
     assert first.run["threads_per_fold"] == again.run["threads_per_fold"] == 3
     assert {fold["threads"] for one in again.run["models"].values() for fold in one["folds"]} == {3}
+
+
+class LikeRay(ThreadingBackend):
+    """Ray's backend is one of joblib's own by inheritance, and answers only when all calls are done."""
+
+    supports_return_generator = False
+
+
+@pytest.fixture(params=["like ray", "multiprocessing", "threading"])
+def backend(request):
+    joblib.register_parallel_backend("like ray", LikeRay)
+    return request.param
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer Pythons warn of forks beside threads
+def test_any_backend_gives_what_one_process_gives(backend, data):
+    models = {"a": LogisticRegression(), "b": RandomForestClassifier(5, random_state=0)}
+    alone = compare_models(models, *data, cv=3, n_jobs=1, threads=1, verbose=0)
+    with joblib.parallel_config(backend, n_jobs=2):
+        found = compare_models(models, *data, cv=3, n_jobs=2, threads=1, verbose=0)
+    pd.testing.assert_frame_equal(found.predictions, alone.predictions, check_exact=True)
 
 
 def test_no_worker_is_started_that_has_no_fold(data, monkeypatch):
