@@ -33,6 +33,33 @@ def as_frame(table: Any) -> Any:
     return table
 
 
+def check_column_names(table: pd.DataFrame) -> None:
+    """Refuse a table whose columns cannot be told apart.
+
+    Raises
+    ------
+    TypeError
+        If it has several header rows.
+    ValueError
+        If a name occurs twice, also in another spelling.
+
+    Examples
+    --------
+    >>> check_column_names(pd.DataFrame([[1.0, 2.0]], columns=["AST", "AST "]))
+    Traceback (most recent call last):
+    ...
+    ValueError: 1 column name occurs more than once: 'AST'. Rename or remove all but one.
+    """
+    if table.columns.nlevels > 1:
+        raise TypeError("a table must have one header row; got a DataFrame with a MultiIndex of columns.")
+    plain = pd.Index([plain_cell(name) for name in table.columns], dtype=object)
+    repeated = plain[plain.duplicated()].unique().tolist()
+    if repeated:
+        told = ", ".join(map(repr, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
+        names = "1 column name occurs" if len(repeated) == 1 else f"{len(repeated)} column names occur"
+        raise ValueError(f"{names} more than once: {told}. Rename or remove all but one.")
+
+
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose text is in one spelling; the table itself where there is nothing to change."""
     changed = {}

@@ -13,7 +13,7 @@ from prrt_estimators._events import as_events
 from prrt_estimators._forms import as_array, by_lower_name
 from prrt_estimators._joining import joined_ids, joined_tables, joined_volumes
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._pandas_tables import as_frame, check_column_names
 from prrt_estimators._records import Parts, parts_of_columns, parts_of_records
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import lost_digits
@@ -348,6 +348,7 @@ def _as_ids(ids: Iterable[Any]) -> np.ndarray:
 def _as_table(values: Any) -> pd.DataFrame:
     values = as_frame(values)
     if isinstance(values, pd.DataFrame):
+        check_column_names(values)
         return values
     if isinstance(values, pd.Series):
         return values.to_frame()

@@ -14,7 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prrt_estimators._analytes import find_analyte
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._pandas_tables import as_frame, check_column_names
 from prrt_estimators._values import decimal_commas, is_error_cell, read_numbers
 from prrt_estimators.preprocessing._categories import category_text, is_nothing, known_spellings, sex_spellings
 
@@ -171,6 +171,8 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
     def _table(self, X: Any, *, reset: bool) -> pd.DataFrame:
         """Check a table as scikit-learn does, but keep text, categories and gaps."""
         X = as_frame(X)
+        if isinstance(X, pd.DataFrame):
+            check_column_names(X)
         if isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if X.shape[0] < 1 or X.shape[1] < 1:
@@ -180,6 +182,9 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
                 )
             if any(np.iscomplexobj(X[name]) for name in X.columns):
                 raise ValueError("Complex data not supported by LabPreprocessor.")
+            if not reset and hasattr(self, "feature_names_in_") and list(X.columns) != list(self.feature_names_in_):
+                # Numbers for names, which scikit-learn has warned of: by position, as in an array.
+                X = X.set_axis(self.feature_names_in_, axis=1)
             return X.reset_index(drop=True)
         if isinstance(X, pd.DataFrame):
             X = X.to_numpy()

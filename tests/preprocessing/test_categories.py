@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.feature_selection import SelectFromModel
 
 from prrt_estimators import LabBaselineClassifier, LabPFSClassifier, load_cohort
@@ -147,3 +148,32 @@ def test_written_tables_hold_no_formulas_and_come_back(tmp_path):
     assert found.X.ids.tolist() == table["patient_id"].tolist()
     assert found.X["lab"]["=site"].fillna("-").tolist() == ["'=a", "b", "-1", "-"]
     assert from_spreadsheets(for_spreadsheets(table)).equals(table)
+
+
+@pytest.mark.parametrize("fitted", [False, True])
+@pytest.mark.parametrize("kind", ["twice", "two spellings", "two header rows"])
+@pytest.mark.parametrize("model", [LabPFSClassifier(n_estimators=2), LabBaselineClassifier(), LabPreprocessor()])
+def test_columns_that_cannot_be_told_apart_are_refused(model, kind, fitted):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.lognormal(4, 1, (12, 3)), columns=["CgA", "AST", "ALT"])
+    wrong = {
+        "twice": table.set_axis(["CgA", "AST", "AST"], axis=1),
+        "two spellings": table.set_axis(["CgA", "AST", "AST\u200b"], axis=1),
+        "two header rows": pd.concat({"labs": table}, axis=1),
+    }[kind]
+    y = np.arange(12) % 2
+    error, match = (TypeError, "one header row") if kind == "two header rows" else (ValueError, "'AST'|AST")
+    with pytest.raises(error, match=match):
+        if fitted:
+            model = clone(model).fit(table, y)
+            (model.transform if isinstance(model, LabPreprocessor) else model.predict_proba)(wrong)
+        else:
+            clone(model).fit(wrong, y)
+
+
+def test_numbers_for_names_are_read_by_position():
+    table = pd.DataFrame(np.random.default_rng(0).lognormal(4, 1, (12, 2)), columns=["CgA", "AST"])
+    model = LabPFSClassifier(n_estimators=5, random_state=0).fit(table, np.arange(12) % 2)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        found = model.predict_proba(table.set_axis([0, 1], axis=1))
+    np.testing.assert_array_equal(found, model.predict_proba(table))
