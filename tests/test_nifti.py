@@ -243,6 +243,11 @@ def test_a_map_of_statistics_or_labels_is_refused_by_its_intent(code, name, moda
     assert f"intent code {code}, {name}" in refused(write(tmp_path / "scan.nii", data, intent_code=code), modality)
 
 
+def test_a_pet_that_was_normalised_is_refused(tmp_path):
+    assert "the PET was normalised" in refused(write(tmp_path / "scan.nii", PET / PET.max()))
+    assert "the PET was normalised" not in refused(write(tmp_path / "mask.nii", (PET > 3).astype(np.float32)))
+
+
 def test_a_pet_in_stored_integers_is_taken(tmp_path):
     header = nib.Nifti1Header()
     header.set_data_dtype(np.int16)

@@ -77,6 +77,13 @@ def _pattern(one: Nuclide) -> re.Pattern[str]:
 
 
 _PATTERNS = tuple((_pattern(one), one) for one in NUCLIDES)
+#: Brands and labels that are of one nuclide and do not name it.
+_BRANDS = {
+    "Ga-68": r"netspot|somakit|illuccix|locametz|gozellix",
+    "Cu-64": r"detectnet",
+    "F-18": r"\balf\b|pylarify|piflufolastat|dcfpyl|posluma|flotufolastat|cerianna|axumin|fluciclovin",
+}
+_PATTERNS += tuple((re.compile(_BRANDS[one.name], re.I), one) for one in NUCLIDES if one.name in _BRANDS)
 
 
 def nuclide_of_code(code: str) -> Nuclide | None:
@@ -91,7 +98,7 @@ def nuclide_of_code(code: str) -> Nuclide | None:
 
 
 def nuclides_in(text: str) -> set[Nuclide]:
-    """Return the nuclides that a text names.
+    """Return the nuclides that a text names, by symbol, element or brand.
 
     Examples
     --------

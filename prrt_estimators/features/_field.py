@@ -77,8 +77,9 @@ def label_lesions(mask: np.ndarray, voxel_ml: float, min_ml: float = 0.0) -> np.
         return labels.astype(np.int16)
     sizes = np.bincount(labels.ravel(), minlength=n + 1)[1:] * voxel_ml
     order = np.argsort(-sizes, kind="stable")
-    rank = np.zeros(n + 1, dtype=np.int16)
     kept = [k for k in order if sizes[k] >= min_ml]
+    # A mask of noise has more parts than int16 counts.
+    rank = np.zeros(n + 1, dtype=np.int16 if len(kept) <= np.iinfo(np.int16).max else np.int32)
     rank[np.array(kept, dtype=int) + 1] = np.arange(1, len(kept) + 1)
     return rank[labels]
 

@@ -19,7 +19,7 @@ def shares_on(mask: Image, image: Image) -> list[Shares]:
 
 def core_labels(shares: list[Shares], shape: tuple[int, ...]) -> np.ndarray:
     """Return the voxels that are half lesion or more, or those with the greatest share; a small lesion goes before a large."""
-    labels = np.zeros(shape, dtype=np.int16)
+    labels = np.zeros(shape, dtype=np.int32)
     for one in sorted(shares, key=lambda one: -float(one.share.sum())):
         labels[one.box][one.core] = one.label
     return labels

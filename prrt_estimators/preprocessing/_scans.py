@@ -86,7 +86,7 @@ def read_scan(path: str, modality: str, patient: str | None = None) -> Scan:
     try:
         volume = read_nifti(path)
         data, affine = volume.data, volume.affine
-        found = _faults(data, affine, modality) or _not_a_scan(volume, modality)
+        found = _faults(data, affine, modality) or _not_a_scan(volume, modality) or _normalised(data, modality)
     except NiftiFault as fault:
         found = [Problem(fault.what, fault.remedy)]
     if found:
@@ -149,6 +149,13 @@ def _not_a_scan(volume: NiftiVolume, modality: str) -> list[Problem]:
         return []
     what = f"it holds {len(levels)} different numbers only, as a mask or an organ map does"
     return [Problem(what, "give the PET in SUVbw; a mask has a column of its own")]
+
+
+def _normalised(data: np.ndarray, modality: str) -> list[Problem]:
+    """Return that a PET was divided by its greatest value, which then is exactly 1."""
+    if MODALITIES[modality].unit != "SUVbw" or data.max() != 1 or data.min() < 0:
+        return []
+    return [Problem("the greatest value is exactly 1: the PET was normalised", "give the PET in SUVbw")]
 
 
 def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:

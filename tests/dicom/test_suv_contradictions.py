@@ -175,10 +175,22 @@ def test_a_half_life_that_is_not_the_nuclides(nuclide, half_life, named):
     assert named in message
 
 
-@pytest.mark.parametrize("name", ["68Ga-DOTATATE", "Ga-68 DOTATOC", "68GaDOTANOC", "GALLIUM 68", "[68Ga]Ga-DOTA-TATE"])
+@pytest.mark.parametrize(
+    "name",
+    ["68Ga-DOTATATE", "Ga-68 DOTATOC", "68GaDOTANOC", "GALLIUM 68", "[68Ga]Ga-DOTA-TATE", "NETSPOT", "SomaKit TOC"],
+)
 def test_a_nuclide_told_by_the_name_alone(name):
     assert "Ga-68 (4062.6 s)" in refusal(case(name=name, half_life=6586.2))
     assert factor(case(name=name)) == pytest.approx(RIGHT, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "nuclide", "half_life"),
+    [("Detectnet", "Cu-64", 45720.0), ("AlF-NOTA-octreotide", "F-18", 6586.2), ("Axumin", "F-18", 6586.2)],
+)
+def test_a_nuclide_told_by_a_brand(name, nuclide, half_life):
+    assert f"names, {nuclide} ({half_life:g} s)" in refusal(case(name=name))
+    assert factor(case(name=name, half_life=half_life)) > 0
 
 
 def test_a_nuclide_told_by_the_meaning_of_its_code_or_by_the_tracer():

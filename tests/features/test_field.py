@@ -89,3 +89,16 @@ def test_a_peak_is_the_mean_of_one_millilitre():
 def test_every_number_has_a_unit():
     assert list(FIELD_UNITS) == list(FIELD)
     assert FIELD_UNITS["dmax_mm"] == "mm"
+
+
+def test_more_parts_than_two_bytes_count_keep_their_numbers():
+    mask = np.zeros((66, 66, 66), bool)
+    mask[::2, ::2, ::2] = True
+    mask[:3, 0, 0] = True
+    labels = label_lesions(mask, 0.008)
+    # Two voxels and what lies between them are one.
+    assert labels.max() == len(np.unique(labels)) - 1 == 33**3 - 1
+    assert labels.min() == 0
+    assert (labels > 0).sum() == mask.sum()
+    assert labels[1, 0, 0] == 1
+    assert label_lesions(mask, 0.008, min_ml=0.01).dtype == np.int16

@@ -163,12 +163,10 @@ def test_columns_that_cannot_be_told_apart_are_refused(model, kind, fitted):
     }[kind]
     y = np.arange(12) % 2
     error, match = (TypeError, "one header row") if kind == "two header rows" else (ValueError, "'AST'|AST")
+    model = clone(model).fit(table, y) if fitted else clone(model)
+    read = model.transform if isinstance(model, LabPreprocessor) else getattr(model, "predict_proba", None)
     with pytest.raises(error, match=match):
-        if fitted:
-            model = clone(model).fit(table, y)
-            (model.transform if isinstance(model, LabPreprocessor) else model.predict_proba)(wrong)
-        else:
-            clone(model).fit(wrong, y)
+        read(wrong) if fitted else model.fit(wrong, y)
 
 
 def test_numbers_for_names_are_read_by_position():
