@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from prrt_estimators.metrics import survival_calibration, survival_curves
-from prrt_estimators.plotting._display import Display
-from prrt_estimators.plotting._style import OKABE_ITO, figure_of, line_style, model_label, new_axes, style_context
+from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._style import OKABE_ITO, line_style, model_label
 
 
-class SurvivalCurvesDisplay(Display):
+class SurvivalCurvesDisplay(AxesDisplay):
     """Predicted curves of patients: the probability of being free of progression over time.
 
     Make it with :meth:`from_estimator`.
@@ -43,9 +42,6 @@ class SurvivalCurvesDisplay(Display):
     >>> display.frame()["survival"].tolist()
     [1.0, 0.5]
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, times: np.ndarray, curves: np.ndarray, names: Sequence[str]):
         self.times = times
@@ -88,31 +84,18 @@ class SurvivalCurvesDisplay(Display):
             }
         )
 
-    def plot(self, ax: Axes | None = None) -> SurvivalCurvesDisplay:
-        """Draw the curves.
+    def _size(self) -> tuple[float, float]:
+        return 5.6, 3.6
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        SurvivalCurvesDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
-        with style_context():
-            ax = new_axes((5.6, 3.6)) if ax is None else ax
-            for k, (name, curve) in enumerate(zip(self.names, self.curves, strict=True)):
-                ax.plot(self.times, curve, label=name, **line_style(k))
-            ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="P(progression-free)")
-            if len(self.names) <= 10:
-                ax.legend(title="patient")
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        for k, (name, curve) in enumerate(zip(self.names, self.curves, strict=True)):
+            ax.plot(self.times, curve, label=name, **line_style(k))
+        ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="P(progression-free)")
+        if len(self.names) <= 10:
+            ax.legend(title="patient")
 
 
-class TimeAUCDisplay(Display):
+class TimeAUCDisplay(AxesDisplay):
     """Cumulative/dynamic AUC over time, by model.
 
     Parameters
@@ -140,9 +123,6 @@ class TimeAUCDisplay(Display):
     1  time_lab  12.0  0.6
     """
 
-    ax_: Axes
-    figure_: Figure
-
     def __init__(self, times: np.ndarray, curves: Mapping[str, np.ndarray], *, horizon: float | None = None):
         self.times = times
         self.curves = curves
@@ -153,33 +133,20 @@ class TimeAUCDisplay(Display):
         parts = [pd.DataFrame({"model": name, "time": self.times, "auc": auc}) for name, auc in self.curves.items()]
         return pd.concat(parts, ignore_index=True)
 
-    def plot(self, ax: Axes | None = None) -> TimeAUCDisplay:
-        """Draw the curves, chance as a line.
+    def _size(self) -> tuple[float, float]:
+        return 6.4, 3.8
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        TimeAUCDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
-        with style_context():
-            ax = new_axes((6.4, 3.8)) if ax is None else ax
-            for k, (name, auc) in enumerate(self.curves.items()):
-                ax.plot(self.times, auc, label=model_label(name), **line_style(k))
-            ax.axhline(0.5, color="0.5", linestyle=":", linewidth=1)
-            if self.horizon is not None:
-                ax.axvline(self.horizon, color="0.35", linestyle="--", linewidth=1)
-            ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="AUC of progression by then")
-            ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        for k, (name, auc) in enumerate(self.curves.items()):
+            ax.plot(self.times, auc, label=model_label(name), **line_style(k))
+        ax.axhline(0.5, color="0.5", linestyle=":", linewidth=1)
+        if self.horizon is not None:
+            ax.axvline(self.horizon, color="0.35", linestyle="--", linewidth=1)
+        ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="AUC of progression by then")
+        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
-class SurvivalCalibrationDisplay(Display):
+class SurvivalCalibrationDisplay(AxesDisplay):
     """Predicted against observed probability of being free of progression at a horizon, by groups of patients.
 
     Make it with :meth:`from_predictions`.
@@ -205,9 +172,6 @@ class SurvivalCalibrationDisplay(Display):
     >>> display.frame()["n"].tolist()
     [3, 3]
     """
-
-    ax_: Axes
-    figure_: Figure
 
     def __init__(self, groups: pd.DataFrame, horizon: float):
         self.groups = groups
@@ -242,40 +206,25 @@ class SurvivalCalibrationDisplay(Display):
         """Return the groups drawn: ``n``, ``predicted``, ``observed``, ``low``, ``high``."""
         return self.groups
 
-    def plot(self, ax: Axes | None = None) -> SurvivalCalibrationDisplay:
-        """Draw the groups with 95 % intervals; on the diagonal, predictions are true.
+    def _size(self) -> tuple[float, float]:
+        return 4.2, 4.0
 
-        Parameters
-        ----------
-        ax : matplotlib Axes, default=None
-            Axes to draw on; a new figure if None.
-
-        Returns
-        -------
-        SurvivalCalibrationDisplay
-            Itself, with ``ax_`` and ``figure_``.
-        """
-        with style_context():
-            ax = new_axes((4.2, 4.0)) if ax is None else ax
-            ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1)
-            known = self.groups.dropna(subset=["observed"])
-            reach = np.array([known["observed"] - known["low"], known["high"] - known["observed"]])
-            ax.errorbar(
-                known["predicted"],
-                known["observed"],
-                yerr=np.nan_to_num(reach).clip(0),
-                fmt="o",
-                color=OKABE_ITO["blue"],
-            )
-            for row in known.itertuples(index=False):
-                ax.annotate(
-                    f"n = {row.n}", (row.predicted, row.observed), (6, -10), textcoords="offset points", fontsize=7
-                )
-            ax.set(
-                xlim=(0, 1),
-                ylim=(0, 1),
-                xlabel=f"Predicted P(PFS > {self.horizon:g} months)",
-                ylabel="Observed (Kaplan-Meier)",
-            )
-        self.ax_, self.figure_ = ax, figure_of(ax)
-        return self
+    def _draw(self, ax: Axes) -> None:
+        ax.plot([0, 1], [0, 1], color="0.5", linestyle=":", linewidth=1)
+        known = self.groups.dropna(subset=["observed"])
+        reach = np.array([known["observed"] - known["low"], known["high"] - known["observed"]])
+        ax.errorbar(
+            known["predicted"],
+            known["observed"],
+            yerr=np.nan_to_num(reach).clip(0),
+            fmt="o",
+            color=OKABE_ITO["blue"],
+        )
+        for row in known.itertuples(index=False):
+            ax.annotate(f"n = {row.n}", (row.predicted, row.observed), (6, -10), textcoords="offset points", fontsize=7)
+        ax.set(
+            xlim=(0, 1),
+            ylim=(0, 1),
+            xlabel=f"Predicted P(PFS > {self.horizon:g} months)",
+            ylabel="Observed (Kaplan-Meier)",
+        )
