@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -19,23 +19,18 @@ from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._blocks import (
-    NAMES,
     absent,
-    block_table,
-    joined,
-    keep_in,
-    usable_blocks,
     wanted_blocks,
 )
 from prrt_estimators.estimators._cox import CoxPFSClassifier
+from prrt_estimators.estimators._joint_blocks import JointBlocksMixin
 from prrt_estimators.estimators._late_fusion import LateFusion
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.estimators._unknown_patients import warn_of_nothing
-from prrt_estimators.exceptions import MissingModalityError
 
 
-class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
+class BlockFusionPFSClassifier(JointBlocksMixin, SavesBlocksMixin, BasePFSClassifier):
     r"""Predict long PFS from named blocks of columns: lesions on PET and CT, the whole PET, laboratory values.
 
     With ``fusion="joint"`` a `CoxPFSClassifier` sees the columns of all blocks, and one each those of a single block. The
@@ -174,14 +169,11 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         cohort, encoded = self._checked(X, y)
         self._trained_on = cohort.modalities
         wanted = wanted_blocks(self, cohort)
-        self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
-        if not self.blocks_:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
-            raise MissingModalityError(f"BlockFusionPFSClassifier has no block to learn from ({reasons}).")
+        tables = self._usable(wanted, cohort)
         if self.fusion == "late":
             self._fit_late(tables, encoded, given)
         else:
-            self._fit_joint(tables, encoded, given)
+            self._learn_joint(tables, encoded, given)
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -221,47 +213,7 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         tables = self._tables(X)
         if self.fusion == "late":
             return self.late_.parts(tables)
-        columns, effects = self.joint_.scaler_.transform(joined(tables).to_numpy()), self.joint_.coef_
-        start, parts = 0, {}
-        for name, table in tables.items():
-            stop = start + table.shape[1]
-            part = np.nan_to_num(columns[:, start:stop]) @ effects[start:stop] * self.share_[0]
-            part += self.own_[name].score_samples(table) * self.share_[1]
-            parts[name] = np.where(absent(table), np.nan, part)
-            start = stop
-        return pd.DataFrame(parts, index=next(iter(tables.values())).index)
-
-    def prepare(
-        self, X: Any, progress: Callable[[int, int], None] | None = None, n_jobs: int | None = None
-    ) -> BlockFusionPFSClassifier:
-        """Check the scans of X and compute what is learnt from no cohort, so that folds find it in the cache.
-
-        Parameters
-        ----------
-        X : Cohort, mapping, DataFrame or array
-        progress : callable, default=None
-            Called with (patients done, patients in all).
-        n_jobs : int, default=None
-            Not used.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        CohortError
-            With everything that is wrong with any scan.
-        """
-        cohort = as_cohort(X, image=self._image)
-        wanted = wanted_blocks(self, cohort)
-        scans = {name: one for name, one in wanted.items() if name != NAMES.labs and name not in cohort.blocks}
-        if progress is not None:
-            progress(0, len(cohort))
-        usable_blocks(scans, cohort)
-        if progress is not None:
-            progress(len(cohort), len(cohort))
-        return self
+        return self._parts(tables)
 
     def _given(self, X: Any, y: Any, sample_weight: Any, time: Any, event: Any) -> tuple[Any, Any, dict[str, Any]]:
         """Return the patients of some weight, and what was given beside X and y of these."""
@@ -285,58 +237,22 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
         encoded = self._check_target(table, y)
         return as_cohort(table, image=self._image), encoded
 
-    def _plain_table(self, X: Any, *, reset: bool) -> pd.DataFrame:
-        """Return a table given without a cohort, its cells checked as a laboratory table's are."""
-        from prrt_estimators.preprocessing import LabPreprocessor
-
-        if reset:
-            self.input_ = LabPreprocessor().fit(X)
-            self.n_features_in_ = self.input_.n_features_in_
-        table = self.input_._table(X, reset=False)
-        self.input_.transform(X)  # refuses an infinity, or text among numbers
-        return table
-
-    def _tables(self, X: Any) -> dict[str, pd.DataFrame]:
-        cohort = self._cohort(X)
-        cohort = as_cohort(self._plain_table(X, reset=False) if cohort is None else cohort, image=self._image)
-        columns = {name: self.columns_[name] for name in self.blocks_}
-        if not isinstance(self.blocks, Mapping):
-            for one in self.blocks_.values():
-                keep_in(one, self.cache_dir)  # where to look may be said after the fit, as for other models
-        return {name: block_table(one, cohort, columns[name]) for name, one in self.blocks_.items()}
-
     def _model(self) -> CoxPFSClassifier:
         return CoxPFSClassifier(prior=self.prior, tracer=self.tracer, horizon=self.horizon)
 
-    def _fit_joint(self, tables: Mapping[str, pd.DataFrame], encoded: np.ndarray, given: dict[str, Any]) -> None:
-        self.columns_ = {name: list(table.columns) for name, table in tables.items()}
-        everything = joined(tables)
-        self.joint_ = self._model().fit(everything, encoded, **given)
-        self.own_ = (
-            {next(iter(tables)): clone(self.joint_).fit(next(iter(tables.values())), encoded, **given)}
-            if len(tables) == 1
-            else {name: self._model().fit(table, encoded, **given) for name, table in tables.items()}
-        )
-        joint = self.joint_.score_samples(everything)
-        own = np.sum([self.own_[name].score_samples(table) for name, table in tables.items()], axis=0)
-        # Standardised and added; then scaled to spread as the joint model's score, which is shrunk as it should be.
+    @staticmethod
+    def _linear(model: Any, table: pd.DataFrame) -> np.ndarray:
+        return model.score_samples(table)
+
+    def _learn_joint(self, tables: Mapping[str, pd.DataFrame], encoded: np.ndarray, given: dict[str, Any]) -> None:
         weights = given.get("sample_weight", np.ones(len(encoded)))
-        spreads = [max(_spread(one, weights), 1e-12) for one in (joint, own)]
-        total = joint / spreads[0] + self.own_share * own / spreads[1]
-        scale = _spread(joint, weights) / max(_spread(total, weights), 1e-12)
-        self.share_ = (scale / spreads[0], self.own_share * scale / spreads[1])
+        self._fit_joint(tables, lambda model, table: model.fit(table, encoded, **given), weights)
         self.link_ = ScoreLink.fit(self._score(tables), encoded, self.horizon, **given)
         self.learnt_from_ = self.joint_.learnt_from_
-        self.coef_ = self.joint_.coef_
-        self.feature_names_in_ = self.joint_.feature_names_in_
 
     def _long(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
         """Return the probability of long PFS from the blocks' tables."""
         return self.late_.probability(tables) if self.fusion == "late" else self.link_.probability(self._score(tables))
-
-    def _score(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
-        own = np.sum([self.own_[name].score_samples(table) for name, table in tables.items()], axis=0)
-        return self.share_[0] * self.joint_.score_samples(joined(tables)) + self.share_[1] * own
 
     def _fit_late(self, tables: Mapping[str, pd.DataFrame], encoded: np.ndarray, given: dict[str, Any]) -> None:
         self.columns_ = {name: list(table.columns) for name, table in tables.items()}
@@ -351,7 +267,3 @@ class BlockFusionPFSClassifier(SavesBlocksMixin, BasePFSClassifier):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "learnt_from_")
-
-
-def _spread(values: np.ndarray, weights: np.ndarray) -> float:
-    return float(np.sqrt(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)))

@@ -10,23 +10,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._modalities import PET
 from prrt_estimators._validation import as_cohort
-from prrt_estimators.estimators._block_fusion import BlockFusionPFSClassifier
-from prrt_estimators.estimators._blocks import absent, default_blocks, joined, usable_blocks
+from prrt_estimators.estimators._blocks import default_blocks
 from prrt_estimators.estimators._cox_survival import CoxPFSSurvival
+from prrt_estimators.estimators._joint_blocks import JointBlocksMixin
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin, _inner
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin, restore_state, state_of
 from prrt_estimators.estimators._survival_base import ProportionalHazards
-from prrt_estimators.exceptions import MissingModalityError
 
 
-class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
+class BlockFusionPFSSurvival(JointBlocksMixin, SavesBlocksMixin, ProportionalHazards):
     r"""Predict the time to progression from named blocks of columns: lesions, the whole PET, laboratory values.
 
     The recommended classifier without its horizon. A `CoxPFSSurvival` sees the columns of all blocks, and one each those
@@ -112,11 +110,6 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
         self.lesions = lesions
         self.cache_dir = cache_dir
 
-    #: How blocks are read is the classifier's way.
-    prepare: Any = BlockFusionPFSClassifier.prepare
-    _plain_table: Any = BlockFusionPFSClassifier._plain_table
-    _tables: Any = BlockFusionPFSClassifier._tables
-
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BlockFusionPFSSurvival:
         """Learn the blocks, their models and how they are joined from the training rows.
 
@@ -140,27 +133,9 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
         weights = np.ones(len(survival)) if weights is None else weights
         self._trained_on = cohort.modalities
         wanted = dict(self.blocks) if isinstance(self.blocks, Mapping) else default_blocks(self)
-        self.blocks_, tables, self.left_out_ = usable_blocks(wanted, cohort)
-        if not self.blocks_:
-            reasons = "; ".join(f"{name}: {why}" for name, why in self.left_out_.items())
-            raise MissingModalityError(f"BlockFusionPFSSurvival has no block to learn from ({reasons}).")
-        self.columns_ = {name: list(table.columns) for name, table in tables.items()}
-        everything = joined(tables)
-        self.joint_ = self._model().fit(everything, survival, sample_weight=weights)
-        self.own_ = {
-            name: (clone(self.joint_) if len(tables) == 1 else self._model()).fit(
-                table, survival, sample_weight=weights
-            )
-            for name, table in tables.items()
-        }
-        joint = self.joint_.predict(everything)
-        own = np.sum([self.own_[name].predict(table) for name, table in tables.items()], axis=0)
-        spreads = [max(_spread(one, weights), 1e-12) for one in (joint, own)]
-        total = joint / spreads[0] + self.own_share * own / spreads[1]
-        scale = _spread(joint, weights) / max(_spread(total, weights), 1e-12)
-        self.share_ = (scale / spreads[0], self.own_share * scale / spreads[1])
-        self.coef_, self.feature_names_in_ = self.joint_.coef_, self.joint_.feature_names_in_
-        self._keep_baseline(survival, self._joined_risk(tables), weights)
+        tables = self._usable(wanted, cohort)
+        self._fit_joint(tables, lambda model, table: model.fit(table, survival, sample_weight=weights), weights)
+        self._keep_baseline(survival, self._score(tables), weights)
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -175,7 +150,7 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
         ndarray of shape (n,)
         """
         check_is_fitted(self)
-        return self._joined_risk(self._tables(X))
+        return self._score(self._tables(X))
 
     def block_scores(self, X: Any) -> pd.DataFrame:
         """Return what each block adds to the log relative hazard of each patient.
@@ -190,23 +165,14 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
             Positive is worse; NaN where a patient lacks the block. The rows sum to the risk.
         """
         check_is_fitted(self)
-        tables = self._tables(X)
-        columns = np.nan_to_num(self.joint_.scaler_.transform(joined(tables).to_numpy()))
-        start, parts = 0, {}
-        for name, table in tables.items():
-            stop = start + table.shape[1]
-            part = columns[:, start:stop] @ self.coef_[start:stop] * self.share_[0]
-            part += self.own_[name].predict(table) * self.share_[1]
-            parts[name] = np.where(absent(table), np.nan, part)
-            start = stop
-        return pd.DataFrame(parts, index=next(iter(tables.values())).index)
-
-    def _joined_risk(self, tables: Mapping[str, pd.DataFrame]) -> np.ndarray:
-        own = np.sum([self.own_[name].predict(table) for name, table in tables.items()], axis=0)
-        return self.share_[0] * self.joint_.predict(joined(tables)) + self.share_[1] * own
+        return self._parts(self._tables(X))
 
     def _model(self) -> Any:
         return CoxPFSSurvival(prior=self.prior, tracer=self.tracer)
+
+    @staticmethod
+    def _linear(model: Any, table: pd.DataFrame) -> np.ndarray:
+        return model.predict(table)
 
     def _saved_state(self) -> SavedState:
         """Return everything learnt.
@@ -245,7 +211,3 @@ class BlockFusionPFSSurvival(SavesBlocksMixin, ProportionalHazards):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "share_") and hasattr(self, "baseline_hazard_")
-
-
-def _spread(values: np.ndarray, weights: np.ndarray) -> float:
-    return float(np.sqrt(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)))
