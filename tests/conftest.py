@@ -8,8 +8,6 @@ from pathlib import Path
 # Before torch is imported, and for child processes too: tests run side by side, and threads of torch that outnumber
 # the processors wait for each other a hundred times longer than they compute.
 os.environ["OMP_NUM_THREADS"] = os.environ["LOKY_MAX_CPU_COUNT"] = "1"
-# Compiling umap-learn and shap takes longer than all that tests let them compute.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 import nibabel as nib
 import numpy as np

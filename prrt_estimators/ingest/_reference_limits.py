@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from prrt_estimators._analytes import ANALYTES, Analyte, find_analyte, unit_factor
+from prrt_estimators._analytes import ANALYTES, Analyte, find_analyte, split_unit, unit_factor
 from prrt_estimators._io import atomic_write
 from prrt_estimators._values import decimal_commas, read_numbers
 from prrt_estimators.exceptions import CohortError, Problem
@@ -48,7 +48,10 @@ def read_limits(source: str | os.PathLike[str] | None) -> dict[str, Analyte]:
         if analyte is None:
             problems.append(Problem(f"row {k} names no analyte of the panel", f"use one of {', '.join(panel)}"))
             continue
-        factor = unit_factor(f"{analyte.name} {row.get('unit') or ''}")
+        unit = str(row.get("unit") or "").strip()
+        factor = unit_factor(f"{analyte.name} {unit}")
+        if unit not in ("", analyte.unit) and split_unit(f"{analyte.name} {unit}")[1] is None:
+            factor = float("nan")  # not a unit that is known: the number must not be taken for one of the panel's
         written = [name for name in limits if row.get(name) is not None]
         numbers = {name: float(limits[name].values[k - 1]) for name in written}
         if factor != factor or any(limits[name].text[k - 1] or limits[name].ambiguous[k - 1] for name in written):

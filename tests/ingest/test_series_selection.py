@@ -281,3 +281,24 @@ def test_images_at_one_place_count_once():
 )  # fmt: skip
 def test_what_reading_will_stumble_on(changes, why):
     assert trouble(series(**changes)) == why
+
+
+@pytest.mark.parametrize("shift", [-3000.0, -250.0, 4000.0])
+def test_where_the_table_stood_changes_no_choice(shift):
+    def here(name, low, high, **texts):
+        return series(name=name, low=low + shift, high=high + shift, **texts)
+
+    short, long, almost = (
+        here("short", 300, 800, slices=200),
+        here("long", 0, 1000),
+        here("almost", 30, 990, slices=200),
+    )
+    for order in ((short, long), (long, short)):
+        assert chosen(*order, here("CT", 0, 1000, modality="CT"))[0] == "long"
+    pet, ct, found = chosen(
+        long, almost, here("CT", 0, 1000, modality="CT"), here("part", 0, 300, modality="CT", slices=900)
+    )
+    assert (pet, ct) == ("almost", "CT")
+    assert [one.uid.removeprefix("2.") for one in found.pet_others] == ["long"]
+    # A series of half the length does not stand in for one that cannot be read.
+    assert chosen(long, here("half", 0, 500), here("CT", 0, 1000, modality="CT"))[2].pet_others == []
