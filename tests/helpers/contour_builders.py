@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydicom import Dataset
+from ingest_helpers import files
+from pydicom import Dataset, dcmread
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -161,3 +162,40 @@ def series_of_images(folder: Path, shape: tuple[int, int, int], affine: np.ndarr
         dataset.PixelData = bytes(2 * shape[0] * shape[1])
         files.append(write(dataset, folder / f"{k:03d}.dcm"))
     return files
+
+
+def headers(folder, patient, kind="pet"):
+    """Return the headers of a series, the lowest first."""
+    found = [dcmread(path, stop_before_pixels=True) for path in files(folder, patient, kind)]
+    return sorted(found, key=lambda ds: float(ds.ImagePositionPatient[2]))
+
+
+def belonging(dataset, header, number=1, series=True, **elements):
+    """Make an object one of a patient, drawn on the series of a header."""
+    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"):
+        setattr(dataset, keyword, header.get(keyword, ""))
+    dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"1.2.99.{number}", f"1.2.99.{number}.1"
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.FrameOfReferenceUID, dataset.SeriesNumber = header.FrameOfReferenceUID, 100 + number
+    named = group(SeriesInstanceUID=header.SeriesInstanceUID)
+    if dataset.Modality == "SEG":
+        dataset.ReferencedSeriesSequence = [named] if series else []
+    else:
+        study = group(RTReferencedSeriesSequence=[named] if series else [])
+        frame = group(FrameOfReferenceUID=header.FrameOfReferenceUID, RTReferencedStudySequence=[study])
+        dataset.ReferencedFrameOfReferenceSequence = [frame]
+        for roi in dataset.StructureSetROISequence:
+            roi.ReferencedFrameOfReferenceUID = header.FrameOfReferenceUID
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+def voxel_box(header, columns, rows, kind="CLOSED_PLANAR", **moved):
+    """Return an outline around whole voxels of an axial slice: columns and rows from first to last."""
+    (x, y, z), (dy, dx) = header.ImagePositionPatient, header.PixelSpacing
+    x, y = float(x) - dx / 2, float(y) - dy / 2
+    return square(
+        x + columns[0] * dx, y + rows[0] * dy, x + (columns[1] + 1) * dx, y + (rows[1] + 1) * dy,
+        float(z) + moved.get("up", 0.0), kind,
+    )  # fmt: skip

@@ -14,6 +14,31 @@ from prrt_estimators.ingest._pseudonyms import canonical_id, hashed_pseudonyms
 
 KEY = b"0123456789abcdef0123456789abcdef"
 SHAPE = (10, 8, 8)
+#: One month, week or day in other spellings.
+DATES = [
+    *(
+        "06-Jan-2020",
+        "6. Januar 2020",
+        "01/2020",
+        "20200106",
+        "06.01.2020",
+        "January 6, 2020",
+        "2020-W02",
+        "2020-01-06",
+        "6.1.20",
+    ),
+    *(
+        "06/01/2020",
+        "Jan 2020",
+        "6 January 2020",
+        "2020/01/06",
+        "06Jan2020",
+        "6th January 2020",
+        "06 01 2020",
+        "06_01_2020",
+    ),
+    *("2020-006", "6 janvier 2020", "06–01–2020", "６.１.２０２０", "Januar '20"),
+]
 
 
 def make_export(folder: Path, n_patients: int = 4, **options):

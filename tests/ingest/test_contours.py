@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from contour_builders import group, segmentation, square, structure_set, write
+from contour_builders import belonging, headers, segmentation, structure_set, voxel_box, write
 from ingest_helpers import change, everything_in, files, key_of, make_export, pseudonym
 from typer.testing import CliRunner
 
@@ -22,42 +22,6 @@ from prrt_estimators.datasets import load_cohort
 from prrt_estimators.ingest import ingest
 
 SURNAME = "Okonkwo"
-
-
-def headers(folder, patient, kind="pet"):
-    found = [pydicom.dcmread(path, stop_before_pixels=True) for path in files(folder, patient, kind)]
-    return sorted(found, key=lambda ds: float(ds.ImagePositionPatient[2]))
-
-
-def belonging(dataset, header, number=1, series=True, **elements):
-    """Make an object one of a patient, drawn on the series of a header."""
-    for keyword in ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyInstanceUID", "StudyDate"):
-        setattr(dataset, keyword, header.get(keyword, ""))
-    dataset.SeriesInstanceUID, dataset.SOPInstanceUID = f"1.2.99.{number}", f"1.2.99.{number}.1"
-    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.FrameOfReferenceUID, dataset.SeriesNumber = header.FrameOfReferenceUID, 100 + number
-    named = group(SeriesInstanceUID=header.SeriesInstanceUID)
-    if dataset.Modality == "SEG":
-        dataset.ReferencedSeriesSequence = [named] if series else []
-    else:
-        study = group(RTReferencedSeriesSequence=[named] if series else [])
-        frame = group(FrameOfReferenceUID=header.FrameOfReferenceUID, RTReferencedStudySequence=[study])
-        dataset.ReferencedFrameOfReferenceSequence = [frame]
-        for roi in dataset.StructureSetROISequence:
-            roi.ReferencedFrameOfReferenceUID = header.FrameOfReferenceUID
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    return dataset
-
-
-def voxel_box(header, columns, rows, kind="CLOSED_PLANAR", **moved):
-    """Return an outline around whole voxels of an axial slice: columns and rows from first to last."""
-    (x, y, z), (dy, dx) = header.ImagePositionPatient, header.PixelSpacing
-    x, y = float(x) - dx / 2, float(y) - dy / 2
-    return square(
-        x + columns[0] * dx, y + rows[0] * dy, x + (columns[1] + 1) * dx, y + (rows[1] + 1) * dy,
-        float(z) + moved.get("up", 0.0), kind,
-    )  # fmt: skip
 
 
 def lesion_set(folder, patient, number=1, rois=None, kind="pet", **elements):

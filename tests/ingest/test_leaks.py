@@ -6,7 +6,7 @@ import gzip
 
 import pandas as pd
 import pytest
-from ingest_helpers import change, clinical, everything_in, files, key_of, make_export, pseudonym
+from ingest_helpers import DATES, change, clinical, everything_in, files, key_of, make_export, pseudonym
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
 
@@ -14,30 +14,6 @@ from prrt_estimators.ingest import ingest
 
 PEOPLE = ["MUELLER^HEINRIKE", "Lukasiewicz^Zdzislawa", "Soerensen^Aksel", "YILDIZ^GULBEN"]
 IN_THE_TABLE = ["Müller", "Łukasiewicz", "Sørensen", "Yıldız"]
-DATES = [
-    *(
-        "06-Jan-2020",
-        "6. Januar 2020",
-        "01/2020",
-        "20200106",
-        "06.01.2020",
-        "January 6, 2020",
-        "2020-W02",
-        "2020-01-06",
-        "6.1.20",
-    ),
-    *(
-        "06/01/2020",
-        "Jan 2020",
-        "6 January 2020",
-        "2020/01/06",
-        "06Jan2020",
-        "6th January 2020",
-        "06 01 2020",
-        "06_01_2020",
-    ),
-    *("2020-006", "6 janvier 2020", "06–01–2020", "６.１.２０２０", "Januar '20"),
-]
 SECRETS = [
     *("müller", "mueller", "łukasiewicz", "lukasiewicz", "sørensen", "soerensen", "sorensen", "yıldız", "yildiz", "heinrike"),
     *("sonnenhang", "sn48213", "petraum9", "acc55512", "quarzfels", "dr. huber", "versnr998877", "43836", "1578268800"),
