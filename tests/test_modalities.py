@@ -24,7 +24,6 @@ ALLOWED = {
     "cli/_model_options.py": (1, "the option --ct-weights, as the publication has it"),
     "ingest/_privacy.py": (1, "a word of headers that names nobody"),
     "ingest/_series_override.py": (1, "an example in a message"),
-    "preprocessing/_scans.py": (2, "a PET and a CT that are swapped"),
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from prrt_estimators._arguments import keyword
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import CT, MODALITIES, PET
 from prrt_estimators._nifti import NiftiVolume, file_stamp, read_nifti
 from prrt_estimators._placement import NiftiFault
 from prrt_estimators.exceptions import CohortError, Problem
@@ -182,14 +182,16 @@ def _too_negative(data: np.ndarray, least: float, most: float) -> bool:
 
 def tell_swapped(problems: Sequence[Problem], n_pet: int, n_ct: int) -> list[Problem]:
     """Return one problem for a PET and a CT column that seem to be swapped, in place of those of their files."""
-    like_ct = [one for one in problems if one.column == "pet" and one.code == IS_CT]
-    like_pet = [one for one in problems if one.column == "ct" and one.code == IS_PET]
+    like_ct = [one for one in problems if one.column == PET.name and one.code == IS_CT]
+    like_pet = [one for one in problems if one.column == CT.name and one.code == IS_PET]
     if 2 * len(like_ct) <= n_pet or 2 * len(like_pet) <= n_ct:
         return list(problems)
     what = (
-        f"the PET and the CT column seem to be swapped: {len(like_ct)} of {n_pet} PET files look like a CT, and "
-        f"{len(like_pet)} of {n_ct} CT files like a PET"
+        f"the {PET.title} and the {CT.title} column seem to be swapped: {len(like_ct)} of {n_pet} {PET.title} files look like "
+        f"a {CT.title}, and {len(like_pet)} of {n_ct} {CT.title} files like a {PET.title}"
     )
     told = {*like_ct, *like_pet}
-    swapped = Problem(what, f"name the columns the other way round, with {keyword('scans')}", column="pet, ct")
+    swapped = Problem(
+        what, f"name the columns the other way round, with {keyword('scans')}", column=f"{PET.name}, {CT.name}"
+    )
     return [swapped, *(one for one in problems if one not in told)]

@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,3 +48,11 @@ def test_half_written_files_are_counted(kills, tmp_path):
     for name in (".roc-ab12.png", ".lock", "roc.png"):
         (tmp_path / "run" / name).touch()
     assert [file.name for file in kills.half_written(tmp_path)] == [".roc-ab12.png"]
+
+
+def test_the_page_shows_what_the_command_wrote(kills):
+    table = pd.read_csv(ROOT / "docs" / "kills.csv")
+    page = (ROOT / "docs" / "robustness.md").read_text("utf-8")
+    assert table["command"].tolist() == [command.name for command in kills.COMMANDS]
+    for row in table.astype(str).itertuples(index=False):
+        assert "| " + " | ".join(row) + " |" in page
