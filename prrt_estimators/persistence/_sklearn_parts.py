@@ -37,11 +37,13 @@ def dump_part(fitted: Any) -> bytes:
     """
     check_levels(fitted)
     content = skops.io.dumps(fitted)
-    if unknown := _unknown_types(content):
+    try:
+        _check_readable(content, type(fitted).__name__)
+    except SavedModelError as error:
         raise TypeError(
-            f"{type(fitted).__name__} holds objects of types that are not read from files: {', '.join(unknown)}. Save models "
-            "of this library, or keep this one in the script that fits it."
-        )
+            f"{error} It would not be read back, so it is not written: save models of this library, or keep this one in the "
+            "script that fits it."
+        ) from error
     return content
 
 
@@ -53,17 +55,18 @@ def load_part(content: bytes, name: str) -> Any:
     SavedModelError
         If it holds a type that is not known, or is not a part.
     """
-    check_stored(content, name)
-    check_trees(content, name)
-    if unknown := _unknown_types(content):
-        raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
+    _check_readable(content, name)
     fitted = skops.io.loads(content, trusted=list(_TRUSTED))
     check_forest(fitted, name)
     return fitted
 
 
-def _unknown_types(content: bytes) -> list[str]:
-    return [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
+def _check_readable(content: bytes, name: str) -> None:
+    check_stored(content, name)
+    check_trees(content, name)
+    unknown = [kind for kind in skops.io.get_untrusted_types(data=content) if kind not in _TRUSTED]
+    if unknown:
+        raise SavedModelError(f"{name} holds objects of types that are not trusted: {', '.join(unknown)}.")
 
 
 def check_levels(fitted: Any) -> None:
