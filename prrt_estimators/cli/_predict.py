@@ -22,6 +22,10 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by prrt fit.", show_default=False)],
     cohort: o.CohortFile,
     out: Annotated[Path | None, typer.Option(help="CSV file; printed if not given.", show_default=False)] = None,
+    months: Annotated[
+        str,
+        typer.Option(help="Months at which a model of time gives the probability of PFS beyond, comma-separated."),
+    ] = "6,12,24",
     quiet: o.Quiet = False,
     *,
     table: dict[str, Any],
@@ -29,16 +33,15 @@ def predict(
 ) -> int | None:
     """Predict long or short PFS for every patient of a table, with or without known outcome.
 
-    The predictors are the columns that the model was fitted on.
+    The predictors are the columns that the model was fitted on. A model of time predicts a risk (greater is worse), the
+    probability of PFS beyond some months, and the median PFS (empty where the curve stays above a half).
     """
-    import pandas as pd
-
-    from prrt_estimators._classes import probability_of_long
     from prrt_estimators._io import atomic_write
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model
 
+    moments = _moments(months)
     estimator = load_model(model)
     take_options(estimator, model_options)
     labs = lab_columns(estimator)
@@ -55,25 +58,54 @@ def predict(
     )
     for sentence in lacking_inputs(estimator, data.X):
         say(f"Warning: {sentence}")
-    p_long = probability_of_long(estimator, data.X)
-    threshold = getattr(estimator, "decision_threshold_", 0.5)
-    found = pd.DataFrame(
-        {
-            "patient_id": data.X.ids,
-            "p_long": p_long,
-            "predicted": ["long" if one >= threshold else "short" for one in p_long],
-        }
-    )
+    of_times = hasattr(estimator, "predict_survival_function")
+    found = _times(estimator, data.X, moments) if of_times else _classes(estimator, data.X)
     if not quiet:
         say("Research software: these probabilities must not guide the treatment of a patient.")
     if out is None:
-        print_table(found.assign(p_long=[f"{one:.4f}" for one in p_long]), title="Probability of long PFS")
+        numbers = {name: [f"{one:.4f}" for one in found[name]] for name in found.select_dtypes("number")}
+        title = "Risk, and probability of PFS beyond some months" if of_times else "Probability of long PFS"
+        print_table(found.assign(**numbers), title=title)
         return None
     with atomic_write(out) as temporary:
         for_spreadsheets(found).to_csv(temporary, index=False, lineterminator="\n")
     if not quiet:
         say(f"{len(found)} predictions are in {out}.")
     return None
+
+
+def _classes(estimator: Any, X: Any) -> Any:
+    """Return the probability of long PFS and the class of each patient."""
+    import pandas as pd
+
+    from prrt_estimators._classes import probability_of_long
+
+    p_long = probability_of_long(estimator, X)
+    threshold = getattr(estimator, "decision_threshold_", 0.5)
+    predicted = ["long" if one >= threshold else "short" for one in p_long]
+    return pd.DataFrame({"patient_id": X.ids, "p_long": p_long, "predicted": predicted})
+
+
+def _times(estimator: Any, X: Any, moments: list[float]) -> Any:
+    """Return risk, P(PFS > t) at some months, and median of each patient."""
+    import numpy as np
+    import pandas as pd
+
+    curves = estimator.predict_survival_function(X, moments)
+    beyond = {f"p_beyond_{moment:g}": curves[:, k] for k, moment in enumerate(moments)}
+    median = [f"{one:.1f}" if np.isfinite(one) else "" for one in estimator.predict_median(X)]
+    return pd.DataFrame({"patient_id": X.ids, "risk": estimator.predict(X), **beyond, "median_months": median})
+
+
+def _moments(text: str) -> list[float]:
+    """Read `--months`."""
+    try:
+        moments = [float(one) for one in text.split(",")]
+    except ValueError:
+        moments = []
+    if not moments or not all(0 < one < 1200 for one in moments):
+        raise typer.BadParameter(f"must be months, comma-separated, e.g. 6,12,24; got {text!r}.", param_hint="--months")
+    return moments
 
 
 def lacking_inputs(estimator: Any, X: Any) -> list[str]:

@@ -126,7 +126,7 @@ class CoxPFSSurvival(RidgeCoxSurvival):
 
         Parameters
         ----------
-        X : array or DataFrame of shape (n, n_features)
+        X : Cohort or mapping with ``"lab"``, DataFrame or array of shape (n, n_features)
             Numbers; NaN where a value is missing.
         y : structured array of shape (n,)
             ``event`` and ``time`` (months).
@@ -138,7 +138,7 @@ class CoxPFSSurvival(RidgeCoxSurvival):
         """
         self._validate_params()
         check_same_order(X, y, ("X", "y"))
-        numbers = validate_data(self, as_frame(X), dtype=np.float64, ensure_all_finite="allow-nan")
+        numbers = validate_data(self, self._numbers(X, training=True), dtype=np.float64, ensure_all_finite="allow-nan")
         survival = self._check_target(numbers, y)
         weights = _check_sample_weight(sample_weight, numbers, ensure_non_negative=True)
         if not survival["event"][weights > 0].any():
@@ -153,7 +153,7 @@ class CoxPFSSurvival(RidgeCoxSurvival):
 
         Parameters
         ----------
-        X : array or DataFrame of shape (n, n_features)
+        X : Cohort or mapping with ``"lab"``, DataFrame or array of shape (n, n_features)
 
         Returns
         -------
@@ -161,13 +161,33 @@ class CoxPFSSurvival(RidgeCoxSurvival):
         """
         check_is_fitted(self)
         return self._risk(
-            validate_data(self, as_frame(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+            validate_data(self, self._numbers(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         )
+
+    def _numbers(self, X: Any, *, training: bool = False) -> Any:
+        """Return the table of X.
+
+        Raises
+        ------
+        ValueError
+            If a column of a cohort's table holds text.
+        """
+        cohort = self._cohort(X)
+        if cohort is None:
+            return as_frame(X)
+        table = self._training_table(X, cohort) if training else self._table(X, cohort)
+        texts = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+        if texts:
+            raise ValueError(
+                f"CoxPFSSurvival takes numbers; {', '.join(texts)} of the table hold text. Leave these columns out, or use "
+                "LabPFSSurvival, which reads categories."
+            )
+        return table
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "directions_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.string = tags.input_tags.categorical = tags.input_tags.dict = False
+        tags.input_tags.string = tags.input_tags.categorical = False
         return tags

@@ -67,7 +67,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
 
     Notes
     -----
-    `save_model` does not write it; joblib does, for your own use.
+    `save_model` writes it if all models inside are of this library; joblib does in any case, for your own use.
 
     Examples
     --------
@@ -81,6 +81,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
     """
 
     _image: ClassVar[str] = PET.name
+    _saved_apart: ClassVar[tuple[str, ...]] = ("models_",)
     _parameter_constraints: ClassVar[dict] = {"cv": [int], "random_state": ["random_state"]}
 
     def __init__(self, *, estimators: Any = "auto", cv: int = 5, random_state: Any = None):
@@ -223,14 +224,32 @@ class LateFusionPFSSurvival(ProportionalHazards):
             ranks[name] = np.where(np.isfinite(risk), places / max(2 * len(known), 1), np.nan)
         return np.nan_to_num(_weighted(ranks, self.weights_), nan=0.5)
 
-    def _saved_state(self) -> SavedState:
-        """Refuse: the models inside may be anything.
+    @property
+    def _reads(self) -> tuple[str, ...]:
+        """The modalities that the fitted models look at."""
+        models = getattr(self, "models_", {})
+        read = [(name,) if name in MODALITIES else getattr(one, "_reads", ("lab",)) for name, one in models.items()]
+        return tuple(dict.fromkeys(modality for one in read for modality in one)) or super()._reads
 
-        Raises
-        ------
-        TypeError
-        """
-        raise TypeError("LateFusionPFSSurvival holds other models and cannot be saved as data. joblib writes it.")
+    @property
+    def _table_columns(self) -> list[str] | None:
+        """The columns of the tables that the models were fitted on; None where one does not say."""
+        tables = [one for one in self.models_.values() if "lab" in getattr(one, "_reads", ("lab",))]
+        columns = [getattr(one, "_table_columns", None) for one in tables]
+        if not columns or any(one is None for one in columns):
+            return None
+        return list(dict.fromkeys(name for one in columns for name in one or ()))
+
+    def _saved_state(self) -> SavedState:
+        """Return everything learnt, and the models inside."""
+        state = super()._saved_state()
+        state.models = dict(self.models_)
+        return state
+
+    def _restore(self, state: SavedState) -> None:
+        """Take over what was learnt, and the models inside."""
+        super()._restore(state)
+        self.models_ = dict(state.models)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "baseline_hazard_")

@@ -35,6 +35,8 @@ class SavedState:
         Of the caller's own, in reading.
     name : str, default=""
         Of the file that is read, for messages.
+    models : dict of str to estimator, default={}
+        Fitted estimators of this library inside, in their order.
     """
 
     data: dict[str, Any] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class SavedState:
     files: dict[str, bytes] = field(default_factory=dict)
     encoders: Mapping[str, type] = field(default_factory=dict)
     name: str = ""
+    models: dict[str, Any] = field(default_factory=dict)
 
     def add(self, learnt: Mapping[str, Any]) -> None:
         """Add learnt values by attribute.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from sklearn.exceptions import UndefinedMetricWarning
 
 from prrt_estimators._survival import as_survival, kaplan_meier
 from prrt_estimators.metrics._survival_scores import _checked
@@ -87,7 +89,8 @@ def survival_calibration(
     """Compare predicted with observed probabilities of being free of progression at a horizon.
 
     Patients are divided by their prediction into groups of about equal size; what is observed in a group is its
-    Kaplan-Meier estimate, with Greenwood's interval on the scale of log(-log).
+    Kaplan-Meier estimate, with Greenwood's interval on the scale of log(-log); where nobody or everybody progressed, with
+    that of Clopper and Pearson.
 
     Parameters
     ----------
@@ -104,7 +107,7 @@ def survival_calibration(
     -------
     DataFrame
         One row per group: ``n``, ``predicted`` (mean), ``observed``, ``low``, ``high`` (95 %). A group that was not
-        followed up to the horizon has NaN as observed.
+        followed up to the horizon has NaN as observed, with an ``UndefinedMetricWarning``.
 
     Examples
     --------
@@ -134,7 +137,16 @@ def survival_calibration(
                 "high": high,
             }
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    unknown = table["observed"].isna()
+    if unknown.any():
+        warnings.warn(
+            f"what was observed at {horizon:g} months is undefined in {int(unknown.sum())} of {len(table)} groups, in which "
+            "nobody was followed so long. It is NaN.",
+            UndefinedMetricWarning,
+            stacklevel=2,
+        )
+    return table
 
 
 def _observed(y: np.ndarray, horizon: float) -> tuple[float, float, float]:
@@ -150,8 +162,10 @@ def _observed(y: np.ndarray, horizon: float) -> tuple[float, float, float]:
     every = np.bincount(place, minlength=len(moments))
     at_risk = len(y) - np.concatenate([[0], np.cumsum(every)[:-1]])
     passed = (moments <= horizon) & (events > 0)
-    if free in (0.0, 1.0):
-        return free, nan, nan
+    if free == 1:  # Greenwood has no width there
+        return free, float(0.025 ** (1 / (y["time"] >= horizon).sum())), 1.0
+    if free == 0:
+        return free, 0.0, float(1 - 0.025 ** (1 / (y["event"] & (y["time"] <= horizon)).sum()))
     variance = float((events[passed] / (at_risk[passed] * (at_risk[passed] - events[passed]))).sum())
     margin = stats.norm.ppf(0.975) * np.sqrt(variance) / np.log(free)
     return free, float(free ** np.exp(-margin)), float(free ** np.exp(margin))

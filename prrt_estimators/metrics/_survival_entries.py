@@ -43,6 +43,11 @@ class SurvivalScorer(_Scorer):
     neither does.
     """
 
+    def __init__(self, score_func: Any, sign: int, kwargs: dict[str, Any], response_method: Any):
+        # Where several scores are asked for at once, scikit-learn looks for the method on the outermost model, and pipelines
+        # and searches pass on `predict` alone; curves are read from the model inside.
+        super().__init__(score_func, sign, kwargs, (CURVES, RISK) if response_method == CURVES else response_method)
+
     def given(self, **options: Any) -> SurvivalScorer:
         """Return the same scorer with a ``horizon``, or ``train``, the training patients."""
         return SurvivalScorer(self._score_func, self._sign, {**self._kwargs, **options}, self._response_method)
@@ -53,7 +58,7 @@ class SurvivalScorer(_Scorer):
         train = options.pop("train", None)
         train = censoring_of(estimator) if train is None else train
         options["train"] = train if isinstance(train, StepCurve) else censoring_curve(y if train is None else train)
-        if self._response_method == CURVES:
+        if self._response_method != RISK:
             answer: Any = functools.partial(survival_curves, estimator, X)
         else:
             answer = method_caller(estimator, "predict", X)

@@ -159,6 +159,8 @@ def brier_survival(y_true: Any, survival: ArrayLike, times: ArrayLike, *, train:
     Returns
     -------
     ndarray of shape (n_times,)
+        NaN, with an ``UndefinedMetricWarning``, at times at which nobody was followed beyond and somebody was censored
+        before.
 
     References
     ----------
@@ -182,7 +184,13 @@ def brier_survival(y_true: Any, survival: ArrayLike, times: ArrayLike, *, train:
     then = _inverse(curve.at(moments))
     progressed = (y["time"][:, None] <= moments) & y["event"][:, None]
     followed = y["time"][:, None] > moments
-    return np.mean(free**2 * progressed * before + (1 - free) ** 2 * followed * then, axis=0)
+    scores = np.mean(free**2 * progressed * before + (1 - free) ** 2 * followed * then, axis=0)
+    weight = (progressed * before + followed * then).sum(axis=0)
+    unknown = ~(followed.any(axis=0) | progressed.all(axis=0)) | (weight <= 0)
+    if unknown.any():
+        _undefined(f"the Brier score at {_listed(moments[unknown])} months", "nobody was followed beyond")
+        scores[unknown] = np.nan
+    return scores
 
 
 def integrated_brier(y_true: Any, survival: ArrayLike, times: ArrayLike, *, train: Any = None) -> float:
@@ -202,6 +210,7 @@ def integrated_brier(y_true: Any, survival: ArrayLike, times: ArrayLike, *, trai
     Returns
     -------
     float
+        NaN where the score of one of the times is.
 
     Examples
     --------
@@ -229,6 +238,7 @@ def restricted_mean_survival(y_true: Any, horizon: float) -> float:
     Returns
     -------
     float
+        NaN, with an ``UndefinedMetricWarning``, if follow-up ends before the horizon and somebody is still free then.
 
     Examples
     --------
@@ -237,7 +247,16 @@ def restricted_mean_survival(y_true: Any, horizon: float) -> float:
     """
     if not horizon > 0:
         raise ValueError(f"`horizon` must be a positive number of months; got {horizon}. Pass e.g. 12.")
-    return kaplan_meier(as_survival(y_true, name="y_true")).restricted_mean(float(horizon))
+    y = as_survival(y_true, name="y_true")
+    curve = kaplan_meier(y)
+    if not len(y) or (y["time"].max() < horizon and curve.at(horizon) > 0):
+        _undefined(f"the mean up to {horizon:g} months", "nobody was followed so long")
+        return float("nan")
+    return curve.restricted_mean(float(horizon))
+
+
+def _listed(moments: np.ndarray) -> str:
+    return ", ".join(f"{one:g}" for one in moments[:3]) + (" and later" if len(moments) > 3 else "")
 
 
 def _censoring(train: Any, y: np.ndarray) -> StepCurve:

@@ -229,7 +229,12 @@ class Run:
             repeated: Any = RepeatedStratifiedKFold if self.groups is None else RepeatedStratifiedGroupKFold
             cv = repeated(n_splits=3, n_repeats=10, random_state=seed)
         self.splits, cv_name = choose_splits(
-            cv, self.kind.strata(self.y), self.groups, self.store, lambda rows: self.kind.learnable(self.y[rows])
+            cv,
+            self.kind.strata(self.y),
+            self.groups,
+            self.store,
+            lambda rows: self.kind.learnable(self.y[rows]),
+            self.kind.sides(self.y),
         )
         self.run = new_run(
             self.X, self.y, self.weight, data=data, seed=seed, cv=cv_name, splits=self.splits, scorers=self.scorers,

@@ -60,6 +60,11 @@ class TargetComparison:
         """Return 0 or 1 of each patient, in which folds are balanced."""
         return np.asarray(self.target.strata(y)).astype(np.int64)
 
+    def sides(self, y: np.ndarray) -> str:
+        """Return what the strata are and how many patients they have, for messages."""
+        counts = self.counts(y)
+        return f"with short PFS: {counts['n_short']}, with long PFS: {counts['n_long']}"
+
     def learnable(self, y: np.ndarray) -> bool:
         """Return whether these patients can be learnt from."""
         return len(np.unique(self.strata(y))) == 2
@@ -163,6 +168,14 @@ class TimeComparison(TargetComparison):
     def described(self) -> dict[str, Any]:
         """Return its name and horizon."""
         return {"name": self.name, "horizon": self.target.horizon}
+
+    def sides(self, y: np.ndarray) -> str:
+        """Return what the strata are and how many patients they have, for messages."""
+        strata, events = self.strata(y), int(y["event"].sum())
+        if np.array_equal(strata, y["event"]):
+            return f"who progressed: {events}, who were censored: {len(y) - events}"
+        early = int((strata == 0).sum())
+        return f"who progressed by {self.target.horizon:g} months: {early}, others: {len(y) - early}"
 
     def learnable(self, y: np.ndarray) -> bool:
         """Return whether anybody progressed."""

@@ -17,11 +17,16 @@ from prrt_estimators.model_selection._run_store import RunStore
 
 
 def choose_splits(
-    cv: Any, y: np.ndarray, groups: Any, store: RunStore | None, learnable: Callable[[np.ndarray], bool] | None = None
+    cv: Any,
+    y: np.ndarray,
+    groups: Any,
+    store: RunStore | None,
+    learnable: Callable[[np.ndarray], bool] | None = None,
+    sides: str = "",
 ) -> tuple[list[Split], str]:
     """Return the splits, those of the store if it holds some of the same splitter, and a text that names them."""
     if not isinstance(cv, (int, np.integer)) and not hasattr(cv, "split"):
-        return draw_splits(cv, y, groups, learnable), "given splits"
+        return draw_splits(cv, y, groups, learnable, sides), "given splits"
     name, before = repr(cv), repr(cv)
     if " at 0x" in name:
         name, before = stable_text(cv), stable_text(cv, old=True)
@@ -31,21 +36,23 @@ def choose_splits(
     if splits is None and store is not None:
         splits = store.read_splits(before + of_groups)
     if splits is None:
-        splits = draw_splits(cv, y, groups, learnable)
+        splits = draw_splits(cv, y, groups, learnable, sides)
         if store is not None:
             store.write_splits(key, splits, len(y))
     return splits, name
 
 
 def draw_splits(
-    cv: Any, y: np.ndarray, groups: Any, learnable: Callable[[np.ndarray], bool] | None = None
+    cv: Any, y: np.ndarray, groups: Any, learnable: Callable[[np.ndarray], bool] | None = None, sides: str = ""
 ) -> list[Split]:
     """Draw every split of a splitter, number of folds or iterable; count repeats.
 
-    A repeat ends where the next test part holds a patient who was tested in it already.
+    A repeat ends where the next test part holds a patient who was tested in it already. `sides` says for messages what the
+    two values of y are, and how many patients have them.
     """
     n = len(y)
     counts = np.bincount(y, minlength=2)
+    sides = sides or f"with short PFS: {counts[0]}, with long PFS: {counts[1]}"
     try:
         with warnings.catch_warnings():
             # scikit-learn's, where a class has fewer patients than there are folds
@@ -56,8 +63,8 @@ def draw_splits(
             ]
     except (UserWarning, ValueError) as error:
         raise ValueError(
-            f"the patients cannot be split as asked: {str(error).rstrip('.')}. Patients with "
-            f"short PFS: {counts[0]}, with long PFS: {counts[1]}. Use no more folds than the smaller class has patients."
+            f"the patients cannot be split as asked: {str(error).rstrip('.')}. Patients {sides}. Use no more folds than the "
+            "smaller class has patients."
         ) from None
     if not drawn:
         raise ValueError("cv gave no split; pass a splitter such as RepeatedStratifiedKFold(n_splits=3).")
@@ -73,8 +80,8 @@ def draw_splits(
             raise ValueError(f"split {number} of cv trains and tests on the same {counted(len(both), 'patient')}.")
         if not (len(np.unique(y[train])) == 2 if learnable is None else learnable(train)):
             raise ValueError(
-                f"split {number} of cv has one class only in its training part ({counts[0]} short and {counts[1]} "
-                "long PFS in all). Use a stratified splitter with fewer folds."
+                f"split {number} of cv has one class only in its training part (patients in all {sides}). Use a stratified "
+                "splitter with fewer folds."
             )
         one_class += len(np.unique(y[test])) < min(2, len(np.unique(y)))
         rows = set(test.tolist())

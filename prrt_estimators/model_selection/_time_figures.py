@@ -62,10 +62,15 @@ def time_panels(comparison: ModelComparison, horizon: float, followup: np.ndarra
             "divided where thirds of the training patients of each fold are; a patient's group is the median over repeats. "
             f"{chosen} No test is shown for that reason.",
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UndefinedMetricWarning)  # the caption says it
+            calibration = SurvivalCalibrationDisplay.from_predictions(rows, pooled["p_beyond"], horizon)
+        unknown = int(calibration.groups["observed"].isna().sum())
+        left_out = f" {unknown} of them, in which nobody was followed so long, cannot be drawn." if unknown else ""
         panels[f"calibration_{folder_name(best)}"] = panel(
-            SurvivalCalibrationDisplay.from_predictions(rows, pooled["p_beyond"], horizon).figure_,
+            calibration.figure_,
             f"Calibration at {horizon:g} months: out-of-fold predictions of {model_label(best)}, averaged over repeats, in "
-            f"four groups, against Kaplan-Meier with 95 % interval. {chosen}",
+            f"{len(calibration.groups)} groups, against Kaplan-Meier with 95 % interval.{left_out} {chosen}",
         )
     return panels
 

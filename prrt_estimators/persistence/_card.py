@@ -148,6 +148,8 @@ def _spelt(value: Any) -> str:
         return repr(value)
     if "__encoder__" in value:
         return str(value["__encoder__"])
+    if "__estimator__" in value:
+        return str(value["__estimator__"]["class"])
     if "__tuple__" in value:
         return f"({', '.join(_spelt(item) for item in value['__tuple__'])})"
     return f"{{{', '.join(f'{_spelt(key)}: {_spelt(item)}' for key, item in value['__dict__'])}}}"

@@ -9,9 +9,14 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from prrt_estimators import estimators
+from prrt_estimators._former_parameters import present_parameters
 from prrt_estimators.exceptions import SavedModelError
 from prrt_estimators.networks._foreign_encoders import encoder_name
 from prrt_estimators.pretrained import WEIGHTS
+
+#: Parameters that name weights.
+_WEIGHTS = ("weights", "pet_weights", "ct_weights")
 
 
 def parameters_as_data(estimator: Any) -> dict[str, Any]:
@@ -55,6 +60,8 @@ def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     if isinstance(value, str) and file:
         # A name means the same everywhere. What a file held lies in the saved model as far as it is needed.
         return value if value in WEIGHTS else None
+    if _is_ours(value):
+        return {"__estimator__": {"class": type(value).__name__, "params": parameters_as_data(value)}}
     if isinstance(value, np.random.RandomState):
         return None
     if isinstance(value, (np.integer, np.floating, np.bool_)):
@@ -78,7 +85,7 @@ def from_data(value: Any, encoders: Mapping[str, Any], name: str) -> Any:
     Raises
     ------
     SavedModelError
-        If it is an encoder class that is not among `encoders`.
+        If it is an encoder class that is not among `encoders`, or an estimator that this version does not know.
     """
     if isinstance(value, list):
         return [from_data(item, encoders, name) for item in value]
@@ -88,9 +95,52 @@ def from_data(value: Any, encoders: Mapping[str, Any], name: str) -> Any:
         return tuple(from_data(item, encoders, name) for item in value["__tuple__"])
     if "__dict__" in value:
         return {from_data(k, encoders, name): from_data(v, encoders, name) for k, v in value["__dict__"]}
+    if "__estimator__" in value:
+        return made_of(value["__estimator__"], encoders, name)
     wanted = value["__encoder__"]
     if wanted not in encoders:
         raise SavedModelError(
             f"{name} was made with an encoder class or function {wanted}; pass load_model(..., encoders={{'{wanted}': {wanted}}})."
         )
     return encoders[wanted]
+
+
+def made_of(config: Mapping[str, Any], encoders: Mapping[str, Any], name: str) -> Any:
+    """Return an unfitted estimator of this library, without paths: a file does not say where on this machine to write or read.
+
+    Raises
+    ------
+    SavedModelError
+        If this version does not know it.
+    """
+    check_known(config, name)
+    params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
+    return getattr(estimators, config["class"])(**{key: _without_paths(key, value) for key, value in params.items()})
+
+
+def check_known(config: Mapping[str, Any], name: str) -> None:
+    """Refuse an estimator that this version does not know.
+
+    Raises
+    ------
+    SavedModelError
+    """
+    if config["class"] not in estimators.__all__:
+        raise SavedModelError(
+            f"{name} holds a {config['class']}, which this version does not know; update prrt-estimators."
+        )
+
+
+def _is_ours(value: Any) -> bool:
+    return not isinstance(value, type) and getattr(estimators, type(value).__name__, None) is type(value)
+
+
+def _without_paths(key: str, value: Any) -> Any:
+    """Return a parameter without paths."""
+    if key == "cache_dir":
+        return None
+    if key in _WEIGHTS and isinstance(value, Mapping):
+        return {name: _without_paths(key, one) for name, one in value.items()}
+    if key in _WEIGHTS and isinstance(value, str) and value not in WEIGHTS:
+        return None
+    return value

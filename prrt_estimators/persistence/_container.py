@@ -24,10 +24,27 @@ _MARK = "prrt-model-"
 _DIGESTS = "digests.json"
 _COMMENT = b"sha256:"
 _FIRST = b"prrt-model 1 "
-_MAX_PARTS = 32
+_MAX_PARTS = 128
 #: Forests unfold to some 40 times their size. Far more than that, beyond so many bytes, is a trap.
 _FOLD, _UNFOLDED, _ALTOGETHER = 100, 64 * 2**20, 2**30
 _EPOCH = (2000, 1, 1, 0, 0, 0)
+
+
+def inner_prefix(number: int) -> str:
+    """Return with what the names of the parts of a model inside a model begin."""
+    return f"model{number}."
+
+
+def inner_parts(parts: Mapping[str, bytes], number: int) -> dict[str, bytes]:
+    """Return the parts of a model inside a model, named as they are for it alone.
+
+    Examples
+    --------
+    >>> inner_parts({"model.json": b"", "model0.scaler_.skops": b"1", "model1.scaler_.skops": b"2"}, 1)
+    {'scaler_.skops': b'2'}
+    """
+    start = inner_prefix(number)
+    return {name.removeprefix(start): content for name, content in parts.items() if name.startswith(start)}
 
 
 def pack(parts: Mapping[str, bytes]) -> bytes:
@@ -37,7 +54,16 @@ def pack(parts: Mapping[str, bytes]) -> bytes:
     ----------
     parts : mapping of str to bytes
         Weights (``.safetensors``) are stored as they are, all else is compressed.
+
+    Raises
+    ------
+    ValueError
+        If there are more than a file is read with.
     """
+    if len(parts) + 2 > _MAX_PARTS:
+        raise ValueError(
+            f"the model has {len(parts)} parts; a file of one holds at most {_MAX_PARTS - 2}. Save its models apart."
+        )
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as archive:

@@ -13,9 +13,7 @@ from typing import Any
 
 from sklearn.exceptions import InconsistentVersionWarning
 
-from prrt_estimators import estimators
 from prrt_estimators._captured_warnings import captured_warnings, tell_again
-from prrt_estimators._former_parameters import present_parameters
 from prrt_estimators.estimators._saved_state import SavedState
 from prrt_estimators.exceptions import (
     MissingDependencyError,
@@ -23,15 +21,11 @@ from prrt_estimators.exceptions import (
     ResultsWarning,
     SavedModelError,
 )
-from prrt_estimators.persistence._configuration import from_data
-from prrt_estimators.persistence._container import unpack
+from prrt_estimators.persistence._configuration import check_known, made_of
+from prrt_estimators.persistence._container import inner_parts, inner_prefix, unpack
 from prrt_estimators.persistence._probe_predictions import TOLERANCE, probe_difference
 from prrt_estimators.persistence._sklearn_parts import load_part
 from prrt_estimators.persistence._versions import others, remedy
-from prrt_estimators.pretrained import WEIGHTS
-
-#: Parameters that name weights.
-_WEIGHTS = ("weights", "pet_weights", "ct_weights")
 
 #: Models are tried one at a time: a forest of scikit-learn empties the filters of warnings of the whole process while it
 #: predicts, and of two that overlap one may see them empty, or leave them so.
@@ -77,10 +71,7 @@ def load_model(path: str | os.PathLike[str], *, encoders: Mapping[str, Any] | No
     try:
         config = json.loads(parts["model.json"])
         saved = dict(config["versions"])
-        if config["class"] not in estimators.__all__:
-            raise SavedModelError(
-                f"{file.name} holds a {config['class']}, which this version does not know; update prrt-estimators."
-            )
+        check_known(config, file.name)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _unless_ours(error, f"{file.name} holds no model that can be read. Fetch it again.") from error
     try:
@@ -126,27 +117,20 @@ def read_model_card(path: str | os.PathLike[str]) -> str:
     return parts["card.md"].decode("utf-8")
 
 
-def _without_paths(key: str, value: Any) -> Any:
-    """Return a parameter without paths: a file does not say where on this machine to write, nor what to read."""
-    if key == "cache_dir":
-        return None
-    if key in _WEIGHTS and isinstance(value, Mapping):
-        return {name: _without_paths(key, one) for name, one in value.items()}
-    if key in _WEIGHTS and isinstance(value, str) and value not in WEIGHTS:
-        return None
-    return value
-
-
 def _restored(config: Mapping[str, Any], parts: Mapping[str, bytes], encoders: Mapping[str, Any], name: str) -> Any:
-    params = present_parameters({key: from_data(value, encoders, name) for key, value in config["params"].items()})
-    params = {key: _without_paths(key, value) for key, value in params.items()}
-    estimator = getattr(estimators, config["class"])(**params)
+    estimator = made_of(config, encoders, name)
+    models = {
+        one["name"]: _restored(one, inner_parts(parts, number), encoders, name)
+        for number, one in enumerate(config.get("models", []))
+    }
+    prefixes = tuple(inner_prefix(number) for number in range(len(models)))
+    own = {part: content for part, content in parts.items() if not part.startswith(prefixes)} if models else dict(parts)
     objects = {
         part.removesuffix(".skops"): load_part(content, name)
-        for part, content in parts.items()
+        for part, content in own.items()
         if part.endswith(".skops")
     }
-    estimator._restore(SavedState(dict(config), objects, dict(parts), encoders, name))
+    estimator._restore(SavedState(dict(config), objects, own, encoders, name, models))
     return estimator
 
 

@@ -22,6 +22,7 @@ from prrt_estimators.estimators import (
     BlockFusionPFSSurvival,
     LabBaselineSurvival,
     LabPFSSurvival,
+    LateFusionPFSSurvival,
 )
 from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.persistence._sklearn_parts import text_levels
@@ -51,6 +52,12 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
     dict or None
         ``recipe`` and ``p_long``.
     """
+    if isinstance(estimator, LateFusionPFSSurvival):
+        inside = [predict_probe(model) for model in estimator.models_.values()]
+        known = [one for one in inside if one is not None]
+        if len(known) < len(inside):
+            return None
+        return {"recipe": RECIPE, "p_long": [p for one in known for p in one["p_long"]]}
     if isinstance(estimator, DeepPFSEstimator):
         logits = _network(estimator)
         if logits is None:

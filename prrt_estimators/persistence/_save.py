@@ -15,7 +15,7 @@ from prrt_estimators._io import absolute, write_together
 from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._configuration import parameters_as_data
-from prrt_estimators.persistence._container import pack
+from prrt_estimators.persistence._container import inner_prefix, pack
 from prrt_estimators.persistence._performance import describe_performance
 from prrt_estimators.persistence._probe_predictions import predict_probe
 from prrt_estimators.persistence._sklearn_parts import dump_part
@@ -112,14 +112,8 @@ def save_model(
     target = Path(absolute(path))
     cohort = describe_cohort(X, y, estimator._reads)
     performance = describe_performance(estimator, comparison, model, X)
-    state = estimator._saved_state()
-    config = {
-        "class": name,
-        "params": parameters_as_data(estimator),
-        "versions": versions_here(),
-        "probe": predict_probe(estimator),
-        **state.data,
-    }
+    described, parts = _described(estimator)
+    config = {**described, "versions": versions_here(), "probe": predict_probe(estimator)}
     card = model_card(
         estimator,
         config,
@@ -129,8 +123,7 @@ def save_model(
         horizon=horizon,
         population=population,
     )
-    objects = {f"{attribute}.skops": dump_part(fitted) for attribute, fitted in state.objects.items()}
-    content = pack({"model.json": _json(config), "card.md": card.encode(), **objects, **state.files})
+    content = pack({"model.json": _json(config), "card.md": card.encode(), **parts})
     with write_together(target.with_name(target.name + ".md"), target) as (beside, temporary):
         # On the card beside it only: a file cannot hold its own digest.
         beside.write_text(
@@ -138,6 +131,23 @@ def save_model(
         )
         temporary.write_bytes(content)
     return target
+
+
+def _described(estimator: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Return what JSON holds of an estimator and of the models inside it, and the other parts by name."""
+    state = estimator._saved_state()
+    config = {"class": type(estimator).__name__, "params": parameters_as_data(estimator), **state.data}
+    parts = {f"{attribute}.skops": dump_part(fitted) for attribute, fitted in state.objects.items()} | state.files
+    for number, (name, model) in enumerate(state.models.items()):
+        if getattr(estimators, type(model).__name__, None) is not type(model):
+            raise TypeError(
+                f"{config['class']} holds a {type(model).__name__} as {name!r}, which is not an estimator of prrt_estimators, "
+                "so that it cannot be saved as data. joblib writes such a model for your own use."
+            )
+        inside, own = _described(model)
+        config.setdefault("models", []).append({"name": name, **inside})
+        parts |= {f"{inner_prefix(number)}{part}": content for part, content in own.items()}
+    return config, parts
 
 
 def _json(data: Any) -> bytes:
