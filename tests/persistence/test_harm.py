@@ -155,7 +155,7 @@ def test_a_part_that_hides_its_size_unfolds_no_further(small, target):
 
 
 def test_too_many_parts_and_two_of_one_name_are_refused(small, target):
-    target.write_bytes(sealed(archive_of({**parts_of(small), **{f"p{k}": b"" for k in range(40)}})))
+    target.write_bytes(sealed(archive_of({**parts_of(small), **{f"p{k}": b"" for k in range(140)}})))
     with pytest.raises(SavedModelError, match="parts"):
         load_model(target)
     body = io.BytesIO(archive_of(parts_of(small)))
