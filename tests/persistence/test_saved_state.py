@@ -133,11 +133,19 @@ def test_every_learnt_attribute_comes_back(model, X, tmp_path):
         fitted = sklearn.base.clone(model).fit(X, times)
     else:
         fitted = sklearn.base.clone(model).fit(X, Y)
-    before = learnt_attributes(fitted)
-    back = learnt_attributes(load_model(save_model(fitted, tmp_path / "model.prrt")))
+    assert_same(fitted, load_model(save_model(fitted, tmp_path / "model.prrt")))
+
+
+def assert_same(fitted, loaded):
+    before, back = learnt_attributes(fitted), learnt_attributes(loaded)
     assert len(before) > 1
     assert back.keys() == before.keys()
     for name in before.keys() - APART:
+        if name == "models_":
+            assert list(back[name]) == list(before[name])
+            for one in before[name]:
+                assert_same(before[name][one], back[name][one])
+            continue
         if name == "weights_" and not isinstance(before[name], dict):
             assert Path(back[name]).read_bytes() == Path(before[name]).read_bytes()
             continue
