@@ -250,7 +250,7 @@ def test_safe_folder_names():
         ({"models": {"": LogisticRegression()}}, ValueError, "names of models"),
         ({"y": np.zeros(45, int)}, ValueError, "all 45 patients have short PFS"),
         ({"y": np.arange(45)}, ValueError, "1 .long PFS. or 0"),
-        ({"y": np.array([(True, 3.0)] * 45, dtype=[("event", bool), ("time", float)])}, ValueError, "horizon"),
+        ({"y": np.array([(False, 3.0)] * 45, dtype=[("event", bool), ("time", float)])}, ValueError, "none of the 45"),
         ({"y": [0, 1]}, ValueError, "one value per patient"),
         ({"cv": 20}, ValueError, "no more folds than the smaller class"),
         ({"cv": []}, ValueError, "cv gave no split"),
