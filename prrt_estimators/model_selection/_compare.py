@@ -17,6 +17,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._forms import are_records
+from prrt_estimators._model_specs import first_name
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._predictors import check_predictors
@@ -243,7 +244,8 @@ class Run:
         self.run["data"]["warnings"] = [private_text(str(text), self.X) for text in self.cohort_warnings]
         self.run["warnings"] = [] if before is None else before.get("warnings", [])
         if self.primary is not None:
-            known = before is None or (before.get("primary") or {}).get("models") == self.primary
+            then = [] if before is None else (before.get("primary") or {}).get("models") or []
+            known = before is None or [first_name(one) for one in then] == [first_name(one) for one in self.primary]
             self.run["primary"] = {"models": self.primary, "named": "before" if known else "after"}
         self.records = {name: [] for name in self.models}
 

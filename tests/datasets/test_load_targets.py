@@ -354,3 +354,13 @@ def test_a_time_of_decades_is_doubted_in_the_words_of_its_cell(name, time, shown
     table = cohort([0.5, time, 20], [1, 0, 1], name)
     with pytest.warns(CohortWarning, match=f"holds {shown} .patient P1., expected at most 360 months"):
         load(table)
+
+
+@pytest.mark.parametrize(("n_bad", "n_problems"), [(9, 9), (10, 10), (11, 1)])
+def test_ten_odd_cells_are_slips_and_eleven_are_another_coding(n_bad, n_problems):
+    words = ["x"] * n_bad + ["1", "0"] * 10
+    table = {"age": [40 + k for k in range(len(words))], "pfs_class": words}
+    problems = check_cohort(table, target="pfs_class")
+    assert len(problems) == n_problems
+    assert all("holds 'x'" in problem.what for problem in problems)
+    assert ("(11 patients, this one first)" in problems[0].what) == (n_bad == 11)

@@ -77,23 +77,26 @@ def test_results_by_a_former_name_are_shown_as_those_of_the_model():
 
 def test_a_renamed_model_keeps_its_seeds_and_its_finished_folds(tmp_path):
     def models(name):
-        return {name: DummyClassifier(strategy="stratified")}
+        return {name: DummyClassifier(strategy="stratified"), "other": DummyClassifier()}
 
     X, y = np.zeros((24, 1)), np.tile([0, 1], 12)
     options = {"cv": 3, "random_state": 5, "verbose": 0}
-    before = compare_models(models("noise_at_first"), X, y, out=tmp_path, **options)
+    before = compare_models(
+        models("noise_at_first"), X, y, out=tmp_path, primary=("noise_at_first", "other"), **options
+    )
     spec = ModelSpec("noise", "Noise", DummyClassifier, {"strategy": "stratified"}, formerly="noise_at_first")
     with MODELS.including(spec):
         fresh = compare_models(models("noise"), X, y, **options)
         (tmp_path / "folds" / "noise_at_first" / "0-1.json").unlink()
-        resumed = compare_models(models("noise"), X, y, out=tmp_path, **options)
+        resumed = compare_models(models("noise"), X, y, out=tmp_path, primary=("noise", "other"), **options)
     other = compare_models(models("another"), X, y, **options)
     for found in (fresh, resumed):
-        assert set(found.predictions["model"]) == {"noise"}
+        assert set(found.predictions["model"]) == {"noise", "other"}
         np.testing.assert_array_equal(found.predictions["y_score"], before.predictions["y_score"])
     assert (other.predictions["y_score"] != before.predictions["y_score"]).any()
     written = {path.name for path in (tmp_path / "folds" / "noise").glob("*.json")}
     assert written == {"0-1.json"}
+    assert resumed.run["primary"] == {"models": ["noise", "other"], "named": "before"}
 
 
 def test_without_weights_the_pretrained_one_is_skipped():
