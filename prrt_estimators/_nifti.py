@@ -202,7 +202,7 @@ def _check_meaning(header: Any, mask: bool) -> None:
             said = "unknown"
         raise NiftiFault(
             f"its header says that the voxels are not a scan (intent code {intent}, {said})",
-            "give the scan itself; a mask, an organ map or a map of statistics is none",
+            "give the scan itself, not a mask, an organ map or a map of statistics",
         )
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf" or dtype.itemsize > 8:

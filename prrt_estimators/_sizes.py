@@ -22,7 +22,7 @@ def parse_bytes(amount: str | int, name: str) -> int:
     Raises
     ------
     ValueError
-        If it is no amount, or negative.
+        If it is not an amount, or negative.
 
     Examples
     --------

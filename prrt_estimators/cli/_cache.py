@@ -42,7 +42,7 @@ def prune(
         float | None, typer.Option(help="Delete those not used for so many days.", min=0, show_default=False)
     ] = None,
 ) -> None:
-    """Delete prepared scans that were not used for long; they are made again when they are needed."""
+    """Delete prepared scans that have not been used for a long time; they are made again when needed."""
     from prrt_estimators.preprocessing import prune_cache
 
     if max_size is None and max_days is None:

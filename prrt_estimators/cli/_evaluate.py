@@ -35,7 +35,7 @@ def evaluate(
     table: dict[str, Any],
     model_options: dict[str, Any],
 ) -> int | None:
-    """Evaluate a saved model on patients of another cohort, as it is.
+    """Evaluate a saved model, unchanged, on patients of another cohort.
 
     Prints scores with intervals, calibration, decisions at the model's own threshold, and, apart, what a new intercept and
     slope would reach. The patients must not be those that the model was fitted on.

@@ -40,8 +40,8 @@ def explain(
 ) -> int | None:
     """Explain a saved model: SHAP values, modalities, and maps on the patients' own scans.
 
-    Better for patients that the model was not fitted on. With an outcome in the table the AUROC is measured, and maps of a
-    model that is not shown to be better than chance say so.
+    Use patients that the model was not fitted on. If the table has an outcome, the AUROC is measured, and maps of a
+    model that is not shown to be better than chance carry a warning.
     """
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model

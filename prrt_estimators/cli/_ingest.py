@@ -97,14 +97,14 @@ def ingest(
     ] = None,
     deface: Annotated[bool, _option("Remove what lies more than 6 cm above the lungs.", _PRIVACY, "--deface")] = False,
     jobs: Annotated[
-        int | None, _option("Patients converted at once. (default: one a processor, at most 4)", min=1)
+        int | None, _option("Patients converted at once. (default: one per processor, at most 4)", min=1)
     ] = None,
     quiet: o.Quiet = False,
 ) -> int | None:
-    """Make a pseudonymous cohort (NIfTI scans in SUVbw and HU, cohort.csv) of a DICOM export and a clinical table.
+    """Make a pseudonymous cohort (NIfTI scans in SUVbw and HU, cohort.csv) from a DICOM export and a clinical table.
 
-    Who is left out, and why, is in flow.csv; what each column was taken as in columns.csv; what the scans look like in
-    quality_01.png. The last step searches all outputs for names, identifiers and dates.
+    flow.csv lists who was left out and why, columns.csv how each column was interpreted, and quality_01.png shows the
+    scans. The last step searches all outputs for names, identifiers and dates.
 
     Exit code: 0 done, 1 nobody could be included or the search found something, 2 wrong usage or input, 130 interrupted.
     """

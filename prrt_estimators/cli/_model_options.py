@@ -156,7 +156,7 @@ MODEL_OPTIONS: tuple[ModelOption, ...] = (
         str,
         "What the PET shows, e.g. 68Ga-DOTATATE or FDG. Published directions of uptake are used only if it is given.",
     ),
-    ModelOption("device", "device", str, "cpu, cuda, mps; 'auto' takes the best.", panel=_RUN, default="auto"),
+    ModelOption("device", "device", str, "cpu, cuda or mps; 'auto' uses the best.", panel=_RUN, default="auto"),
     ModelOption(
         "cache_dir",
         "cache_dir",

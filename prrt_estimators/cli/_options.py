@@ -40,7 +40,7 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "lab",
         str,
         "auto",
-        "Columns that are predictors, comma-separated; 'auto' is those recognised and 'auto,x' adds x.",
+        "Columns that are predictors, comma-separated; 'auto' uses those recognised, 'auto,x' adds x.",
     ),
     ("mask", str, "auto", "Column with masks, which are never an input; 'none' for none."),
     ("patient_id", str, "auto", "Column with pseudonymous patient ids."),
@@ -68,11 +68,11 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "blocks",
         str,
         "auto",
-        "Columns that are a table of their own: 'auto' finds radiomics by name, 'radiomics=a,b' names them, 'none' has none.",
+        "Columns that form a separate block: 'auto' finds radiomics by name, 'radiomics=a,b' names them, 'none' has none.",
     ),
     ("centre", str, "", "Column with the centre; each is also left out in turn, with a table by centre."),
     ("sheet", str, "0", "Sheet of an Excel file, by number or name."),
-    ("root", str, "", "Folder in which paths of the table start; its own if not given."),
+    ("root", str, "", "Folder that paths of the table are relative to. (default: the folder of the table)"),
 )
 _NONE_MEANS_NONE = ("mask", "patient_id", "time", "event", "target")
 
@@ -186,16 +186,18 @@ Folds = Annotated[int, typer.Option(min=2, help="Folds of the cross-validation."
 Jobs = Annotated[
     int | None,
     typer.Option(
-        help="Folds that run at once; -1 takes every processor. (default: one a processor, at most 4; 1 on a GPU)",
+        help="Folds that run at once; -1 uses every processor. (default: one per processor, at most 4; 1 on a GPU)",
         rich_help_panel=_RUN,
         show_default=False,
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Splits, models and intervals follow from it.", rich_help_panel=_RUN)]
+Seed = Annotated[int, typer.Option(min=0, help="Random seed of splits, models and intervals.", rich_help_panel=_RUN)]
 NoReport = Annotated[
     bool, typer.Option("--no-report", help="Write tables only: no figures, no report.html.", rich_help_panel=_RUN)
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no list of columns.", rich_help_panel=_RUN)]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Do not print progress and the list of columns.", rich_help_panel=_RUN)
+]
 
 
 def split_names(text: str) -> list[str]:

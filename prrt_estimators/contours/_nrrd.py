@@ -80,7 +80,7 @@ def read_nrrd(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray, lis
 def _check_claims(nrrd: ModuleType, path: str | os.PathLike[str], name: str) -> None:
     """Refuse a file that claims, or unpacks to, more than one of its size holds, and one whose voxels lie elsewhere."""
     if not stat.S_ISREG(os.stat(path).st_mode):
-        raise ContourError("is a pipe or a device and not a file", "name the file itself", name)
+        raise ContourError("is a pipe or a device, not a file", "name the file itself", name)
     size = os.path.getsize(path)
     with open(path, "rb") as file:
         header = nrrd.read_header(file)

@@ -78,7 +78,7 @@ def open_object(path: str | os.PathLike[str]) -> Any:
     name = Path(path).name
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ContourError("is a pipe or a device and not a file", "name the file itself", name)
+            raise ContourError("is a pipe or a device, not a file", "name the file itself", name)
         content = Path(path).read_bytes()
         stream = _Watched(content)
     except OSError as error:

@@ -226,7 +226,7 @@ def parse_rtstruct(dataset: Any, name: str) -> RTStructureSet:
         raise ContourError("is not a DICOM RTSTRUCT", "give the structure set", name)
     listed = items(dataset, "StructureSetROISequence")
     if listed and "ROIContourSequence" not in dataset:
-        raise ContourError("lists structures and holds no outlines", "export or copy the file again", name)
+        raise ContourError("lists structures but holds no outlines", "export or copy the file again", name)
     observed = {number(one, "ReferencedROINumber"): one for one in items(dataset, "RTROIObservationsSequence")}
     drawn: dict[float | None, list[Contour]] = defaultdict(list)
     for one in items(dataset, "ROIContourSequence"):

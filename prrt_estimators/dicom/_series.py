@@ -201,7 +201,7 @@ def _one_series(frames: list[Frame], modality: str) -> list[Frame]:
             )
     written = text(kept[0].header, "Modality")
     if written != modality:
-        raise ScannerFileError(f"expected a series of modality {modality}, got {written or 'one without modality'}.")
+        raise ScannerFileError(f"expected a series of modality {modality}, got {written or 'one without a modality'}.")
     if any((number(frame.header, "SamplesPerPixel") or 1) != 1 for frame in kept):
         raise ScannerFileError(
             "the images are in colour: screen captures, no measured values. Name the original series."

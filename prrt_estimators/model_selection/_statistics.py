@@ -78,7 +78,7 @@ def corrected_t_test(
     """
     d = np.asarray(differences, dtype=np.float64)
     if d.ndim != 1:
-        raise ValueError(f"`differences` must have one value a split; got shape {d.shape}. Pass a flat array.")
+        raise ValueError(f"`differences` must have one value per split; got shape {d.shape}. Pass a flat array.")
     if not (n_train > 0 and n_test > 0):
         raise ValueError(f"`n_train` and `n_test` must be positive numbers of patients; got {n_train} and {n_test}.")
     check_level(confidence_level)

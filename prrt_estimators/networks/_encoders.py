@@ -130,7 +130,9 @@ class Encoder(nn.Module):
 
     def _parts(self) -> tuple[Callable[[torch.Tensor], torch.Tensor], nn.Module]:
         if self.split is None:
-            raise TypeError(f"{type(self.network).__name__} has no last stage of its own; train all of it.")
+            raise TypeError(
+                f"{type(self.network).__name__} has no defined last stage; pass finetune='full' to train all of it."
+            )
         return self.split(self.network)
 
 

@@ -204,23 +204,23 @@ def clear_cache(cache_dir: str | os.PathLike[str] | None = None) -> int:
 def prune_cache(
     cache_dir: str | os.PathLike[str] | None = None, *, max_size: str | int | None = None, max_days: float | None = None
 ) -> int:
-    """Delete prepared volumes and features that were not used for long, and return how many.
+    """Delete prepared volumes and features that have not been used for a long time, and return how many.
 
-    They are made again when needed. Pretrained weights that were fetched stay.
+    They are made again when needed. Pretrained weights that were fetched are kept.
 
     Parameters
     ----------
     cache_dir : path, default=None
         ``$PRRT_CACHE_DIR`` or the user's cache folder if None.
     max_size : str or int, default=None
-        What may stay, such as "20GB"; those that were used last stay.
+        Size to keep, such as "20GB"; the entries used last are kept.
     max_days : float, default=None
-        Days since the last use (where the file system does not keep it, since it was made) after which one goes.
+        Entries that were last used longer ago are deleted (last written, if the file system does not record use).
 
     Raises
     ------
     ValueError
-        If neither is given, or one is no amount.
+        If neither is given, or one of them is not an amount.
     """
     if max_size is None and max_days is None:
         raise ValueError("prune_cache needs `max_size` or `max_days`; clear_cache deletes everything.")

@@ -51,7 +51,7 @@ def test_splits_without_a_score_are_left_out_and_counted():
     ("differences", "kwargs", "message"),
     [
         ([0.1], {}, "at least two splits with a score; got 1"),
-        ([[0.1, 0.2]], {}, "one value a split"),
+        ([[0.1, 0.2]], {}, "one value per split"),
         ([0.1, 0.2], {"n_train": 0}, "`n_train` and `n_test` must be positive"),
         ([0.1, 0.2], {"confidence_level": 95}, "`confidence_level` must lie between 0 and 1; got 95"),
     ],
