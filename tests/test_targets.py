@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -137,3 +140,27 @@ def test_a_comparison_asks_the_target(labs, tmp_path):
         assert again.summary().loc["network", "concordance_mean"] == row["concordance_mean"]
         with pytest.raises(ValueError, match="must learn one kind of target"):
             compare_models({**models, "labs": LabPFSClassifier()}, X, months, cv=3, verbose=0)
+
+
+#: Files of a comparison that know a kind of target by name or by its fields, each with the reason.
+KNOWS_A_TARGET = {
+    "_compared.py": "the registry of what a comparison asks of each kind",
+    "_horizon.py": "makes a model of one kind from one of the other",
+    "_models.py": "the models of the study are those of classes",
+    "_summary.py": "scores pooled over patients are those of classes, as the scores say",
+    "_times.py": "times are handed to classifiers, and not where they are y already",
+}
+_ASKS = re.compile(
+    r"(ClassTarget|TimeTarget|dtype\.names|(?<!dtype)\.(kind|target)(\.name)? ?(==|!=|in) |kind\.name\b(?!\)))"
+)
+
+
+def test_no_file_of_the_comparison_asks_which_target_it_has():
+    rooms = [Path(estimators.__file__).parents[1] / room for room in ("model_selection", "report")]
+    found = {
+        path.name
+        for room in rooms
+        for path in room.glob("*.py")
+        if any(_ASKS.search(line) for line in path.read_text("utf-8").splitlines())
+    }
+    assert found == set(KNOWS_A_TARGET)

@@ -146,6 +146,12 @@ class TargetComparison:
         """Return the table of the cohort by class."""
         return cohort_table(X, y, followup=followup)
 
+    def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
+        """Return the figures with their captions."""
+        from prrt_estimators.model_selection._figures import panels_of_classes  # it draws, and takes matplotlib
+
+        return panels_of_classes(comparison, horizon, followup)
+
 
 class TimeComparison(TargetComparison):
     """Times to progression; classifiers learn the class at the horizon.
@@ -252,11 +258,17 @@ class TimeComparison(TargetComparison):
 
     def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
         """Return progressions and censored patients."""
-        return [("progression seen", data["n_events"]), ("censored", data["n_censored"])]
+        return [("with progression seen", data["n_events"]), ("with censoring", data["n_censored"])]
 
     def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
         """Return None: the table is one by class."""
         return None
+
+    def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
+        """Return the figures with their captions."""
+        from prrt_estimators.model_selection._figures import panels_of_times
+
+        return panels_of_times(comparison, horizon, followup)
 
 
 #: What comparisons of a target need beyond the target itself; other targets are compared as classes are.

@@ -69,10 +69,14 @@ def draw_all(
     comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None = None
 ) -> dict[str, Panel]:
     """Draw every figure that the data allow, in the order of a paper."""
-    return _PANELS.get(comparison.kind.name, _classes)(comparison, horizon, followup)
+    panels: dict[str, Panel] = comparison.kind.panels(comparison, horizon, followup)
+    return panels
 
 
-def _times(comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None) -> dict[str, Panel]:
+def panels_of_times(
+    comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None
+) -> dict[str, Panel]:
+    """Draw the figures of models of time."""
     repeats = comparison.run["cv"]["n_repeats"]
     spread = f", bars: standard deviation over {repeats} repeats" if repeats > 1 else ""
     caption = f"Mean over repeats of the mean over test folds, by model{spread}. Dashed lines: chance."
@@ -81,7 +85,10 @@ def _times(comparison: ModelComparison, horizon: float | None, followup: np.ndar
     return panels | time_panels(comparison, moment, followup, Panel)
 
 
-def _classes(comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None) -> dict[str, Panel]:
+def panels_of_classes(
+    comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None
+) -> dict[str, Panel]:
+    """Draw the figures of the study."""
     # Risks are greater for the worse patients, and have no bars of AUROC, so these figures are of probabilities only.
     of_classes = comparison.gives_probabilities
     panels = {"auroc_auprc": Panel(score_bars(comparison).figure_, _bars_caption(comparison))} if of_classes else {}
@@ -181,7 +188,3 @@ def _survival(patients: pd.DataFrame) -> np.ndarray | None:
     survival = np.empty(len(patients), dtype=[("event", bool), ("time", np.float64)])
     survival["event"], survival["time"] = patients["event"].astype(bool), patients["time"].astype(float)
     return survival
-
-
-#: What is drawn, by kind of target.
-_PANELS = {"class": _classes, "time": _times}

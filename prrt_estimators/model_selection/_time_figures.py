@@ -56,7 +56,7 @@ def time_panels(comparison: ModelComparison, horizon: float, followup: np.ndarra
         group = np.round(pooled["risk_group"].to_numpy()).astype(int)
         panels[f"kaplan_meier_risk_{folder_name(best)}"] = panel(
             KaplanMeierDisplay.from_groups(
-                rows, np.array(_GROUPS, dtype=object)[group], order=_GROUPS, horizon=horizon
+                rows, np.array(_GROUPS, dtype=object)[group], order=_GROUPS[::-1], horizon=horizon
             ).figure_,
             f"Progression-free survival by the risk that {model_label(best)} predicts for patients it has not seen: thirds, "
             "divided where thirds of the training patients of each fold are; a patient's group is the median over repeats. "
