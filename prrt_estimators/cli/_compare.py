@@ -44,7 +44,7 @@ def compare(
         str | None,
         typer.Option(
             help="Model whose modalities, feature space and maps are explained; implies --explain. "
-            "(default: of those with the most modalities the best)",
+            "(default: the best of those with the most modalities)",
             show_default=False,
         ),
     ] = None,

@@ -37,7 +37,7 @@ def ingest(
         ),
     ] = "patient_id",
     therapy_date: Annotated[
-        str, _option("Column with the start of therapy: the last PET before it is taken. 'none' for none.", _TABLE)
+        str, _option("Column with the start of therapy; the last PET on or before it is used. 'none' for none.", _TABLE)
     ] = "auto",
     progression_date: Annotated[str, _option("Column with the date of progression.", _TABLE)] = "auto",
     last_contact_date: Annotated[str, _option("Column with the date of the last contact.", _TABLE)] = "auto",
@@ -55,12 +55,12 @@ def ingest(
         str, _option("Scans without which a patient is left out: pet,ct (default), pet, ct or none.", _SERIES)
     ] = "pet,ct",
     time_point: Annotated[
-        str | None, _option("Which PET of several days, where no date of therapy decides: first or last.", _SERIES)
+        str | None, _option("If a patient has PET on several days and no date of therapy: first or last.", _SERIES)
     ] = None,
     tracers: Annotated[
         str,
         typer.Option(
-            help="Which PET of several tracers, the first that a patient has: names, targets, nuclides, comma-separated.",
+            help="Tracers in order of preference, comma-separated: names, targets or nuclides. The first that a patient has is used.",
             rich_help_panel=_SERIES,
         ),
     ] = "SSTR,Ga-68,Cu-64",
@@ -76,13 +76,15 @@ def ingest(
     contours: Annotated[
         str,
         typer.Option(
-            help="Whose contours are the lesions, where several drew them: first, last or all.",
+            help="Contours to use if several observers drew lesions: first, last or all.",
             rich_help_panel=_LESIONS,
         ),
     ] = "last",
     lesions: Annotated[
         str | None,
-        _option("Regular expression for names of structures that are lesions. (default: by their words)", _LESIONS),
+        _option(
+            "Regular expression for names of structures that are lesions. (default: by words in the name)", _LESIONS
+        ),
     ] = None,
     not_lesions: Annotated[
         str | None, _option("Regular expression for names of structures that are not lesions.", _LESIONS)
@@ -149,7 +151,7 @@ def _tell(result: Any, out: Path, quiet: bool) -> int:
         say(f"{line}.")
     _tell_contours(result.contours)
     for reason in result.flow.loc[result.flow["patient_id"] == "", "reason"]:
-        say(f"Left aside: {reason}.")
+        say(f"Ignored: {reason}.")
     if not quiet:
         used = result.columns[result.columns["passed_on_as"] != ""]
         say(f"{len(used)} columns of the table are in cohort.csv; columns.csv shows how each column was interpreted.")

@@ -35,8 +35,8 @@ def lesions(
     lesions: Annotated[
         Definition,
         typer.Option(
-            help="What a lesion is: 'phantom' what a finder trained on phantoms sees; 'mask' the masks of the table; else "
-            "thresholds: SUV 4, 1.5 x liver + 2 SD, 41 or 50 % of a lesion's maximum."
+            help="Definition of a lesion: 'phantom' (by a finder that was trained on phantoms), 'mask' (the masks of the "
+            "table), or a threshold: SUV 4, 1.5 x liver + 2 SD, 41 or 50 % of a lesion's maximum."
         ),
     ] = Definition.phantom,
     weights: Annotated[
@@ -55,8 +55,8 @@ def lesions(
     dicom: Annotated[
         Path | None,
         typer.Option(
-            help="The export: write the masks of the table as DICOM SEG of its studies, to --out. They hold names: inside "
-            "the hospital only.",
+            help="Folder of the export: write the masks of the table to --out as DICOM SEG of its studies. These files hold "
+            "names; keep them inside the hospital.",
             rich_help_panel=_ARCHIVE,
             show_default=False,
         ),
@@ -75,7 +75,7 @@ def lesions(
 ) -> int | None:
     """Find the lesions on PET and CT: label volumes on the patients' own grids, a table, and sheets to look through.
 
-    The finder saw phantoms only. Look at the sheets before you use its numbers. The folder ``edit`` in --out holds the lesions
+    The finder was trained on phantoms only. Look at the sheets before you use its numbers. The folder ``edit`` in --out holds the lesions
     for 3D Slicer and ITK-SNAP; once they are corrected and saved under their names, --from puts them into the table.
     """
     from prrt_estimators.datasets import load_cohort

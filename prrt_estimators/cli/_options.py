@@ -176,8 +176,8 @@ MODEL_GROUPS = _Groups()
 Models = Annotated[
     str,
     typer.Option(
-        help=f"Models to compare, comma-separated: {', '.join(MODELS)}; 'paper' is those of the study and the baselines, "
-        "'recommended' those to begin with, 'all' every one of long against short PFS, 'time' those of the time to progression.",
+        help=f"Models to compare, comma-separated: {', '.join(MODELS)}; 'paper' selects those of the study and the baselines, "
+        "'recommended' those to begin with, 'all' every model of long against short PFS, 'time' those of the time to progression.",
         rich_help_panel=_MODELS,
     ),
 ]

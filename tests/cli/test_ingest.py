@@ -59,7 +59,7 @@ def test_again_says_what_is_kept(small, tmp_path):
     (folder / "dicom" / "readme.txt").write_text("about this export")
     answer = ingest(folder, tmp_path / "cohort")
     assert answer.exit_code == 0
-    assert "Left aside: 1 file(s) that are not DICOM." in answer.stderr
+    assert "Ignored: 1 file(s) that are not DICOM." in answer.stderr
     assert "2 patients were finished before and are kept." in ingest(folder, tmp_path / "cohort").stderr
 
 
