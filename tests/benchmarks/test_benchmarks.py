@@ -90,3 +90,18 @@ def test_coverage_of_many_cohorts_at_once(benchmark):
     train = np.arange(40) < 30
     expected = LogisticRegression(tol=1e-8).fit(X[train], y[train]).predict_proba(X)[:, 1]
     np.testing.assert_allclose(coverage.logistic(X[None], y, train[None].astype(float))[0, 0], expected, atol=1e-4)
+
+
+def test_the_benchmark_of_a_gpu_runs_without_one(benchmark):
+    rows = benchmark("gpu").training(12, 4, 2, 2, 0, torch.device("cpu"))
+    assert [row[0] for row in rows] == ["fit", "MONAI CacheDataset"]
+    assert all(row[1] > 0 and np.isnan(row[2]) for row in rows)
+
+
+def test_the_benchmark_of_memory_measures_a_process_of_its_own(benchmark, tmp_path):
+    memory = benchmark("memory")
+    table = memory.write_cohort(tmp_path / "cohort", 6, 8)
+    words = ["check", str(table), "--cache-dir", str(tmp_path / "cache")]
+    peak, seconds, per_patient = memory.child(words, "10MB")
+    assert 50 < peak < 20_000
+    assert per_patient == pytest.approx(1000 * seconds / 6, abs=20)
