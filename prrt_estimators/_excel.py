@@ -38,6 +38,8 @@ class Sheet:
         Numbers of rows that Excel hides or filters away, and of rows with a cell that is struck through.
     hidden_columns : list of str
         Letters of columns that Excel hides.
+    layout : list of str
+        Sentences on rows that are not patients: titles, units, means.
     """
 
     rows: list[tuple[int, list[Any]]]
@@ -46,6 +48,7 @@ class Sheet:
     hidden: list[int] = field(default_factory=list)
     struck: list[int] = field(default_factory=list)
     hidden_columns: list[str] = field(default_factory=list)
+    layout: list[str] = field(default_factory=list)
 
 
 def read_excel(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet:

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from prrt_estimators._excel import MAX_CELLS, Sheet, read_excel
+from prrt_estimators._sheet_layout import patients_only, separator_line
 from prrt_estimators._text import plain_text, unquoted_cell
 
 EXCEL = (".xlsx", ".xlsm")
@@ -34,6 +35,8 @@ def table_fault(path: Path) -> Fault | None:
 def read_sheet_file(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet:
     """Read the rows of a CSV or Excel file; text is brought to one spelling, empty cells are None.
 
+    Titles above the header and means below the patients are left out, and units in a row of their own go into the header.
+
     Raises
     ------
     ValueError
@@ -48,6 +51,7 @@ def read_sheet_file(path: str | os.PathLike[str], sheet: int | str = 0) -> Sheet
     found.rows = [
         (k, [unquoted_cell(cell) if isinstance(cell, str) else cell for cell in cells]) for k, cells in found.rows
     ]
+    found.rows, found.layout = patients_only(found.rows)
     return found
 
 
@@ -73,11 +77,13 @@ def _text_rows(path: Path) -> list[tuple[int, list]]:
     content = path.read_bytes()
     if b"\0" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError(f"{path.name} is not a text file. Save the table as CSV or as .xlsx")
-    text = decode(content)
+    separator, text = separator_line(decode(content))
+    first = 1 if separator is None else 2
+    delimiter = separator or sniff_separator(text)
     try:
         rows = [
             (number, [plain_text(cell) or None for cell in row])
-            for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=sniff_separator(text)), 1)
+            for number, row in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), first)
         ]
     except csv.Error as error:
         raise ValueError(f"{path.name} cannot be read as a table ({error}). Save it as CSV or .xlsx again") from None

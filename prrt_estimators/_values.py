@@ -15,8 +15,13 @@ import pandas as pd
 from prrt_estimators._text import plain_text
 
 EMPTY = frozenset(
-    {"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>"}
-)
+    {
+        "", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "nd", "n.d.", "missing", "unknown", "?", "<na>", "n.a.",
+        "n. d.", "n. a.", "n.b.", "n. b.", "k.a.", "k. a.", "k.a", "n.v.", "n. v.", "keine angabe", "keine angaben", "nicht bestimmt",
+        "nicht gemessen", "nicht vorhanden", "nicht verfügbar", "unbekannt", "fehlt", "fehlend", "not done", "not available",
+        "not measured",
+    }
+)  # fmt: skip
 
 _LIMIT = r"(?P<limit>[<>]=?|≤|≥)?\s*"
 _PLAIN = re.compile(

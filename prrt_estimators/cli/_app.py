@@ -27,7 +27,7 @@ app = typer.Typer(
     name="prrt",
     help="Predict progression-free survival before 177Lu PRRT from laboratory values, PET and CT.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -39,7 +39,7 @@ def predict(
     from prrt_estimators._io import atomic_write
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.datasets import load_cohort
-    from prrt_estimators.persistence import load_model
+    from prrt_estimators.persistence import compare_with_training, load_model
 
     moments = _moments(months)
     estimator = load_model(model)
@@ -60,6 +60,8 @@ def predict(
         say(f"Warning: {sentence}")
     of_times = hasattr(estimator, "predict_survival_function")
     found = _times(estimator, data.X, moments) if of_times else _classes(estimator, data.X)
+    for sentence in compare_with_training(model, estimator, data.X):
+        say(f"Warning: {sentence}")
     if not quiet:
         say("Research software: these probabilities must not guide the treatment of a patient.")
     if out is None:

@@ -145,8 +145,8 @@ def load_cohort(
         those of each patient), ``followup`` (event and time of everybody in the table whose time is
         known, those censored early too; for Kaplan-Meier), ``sample_weight`` (None, or the weights), ``roles``
         (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
-        columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon`` and ``sheet``
-        (which one was read, of an Excel file with several).
+        columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon``, ``sheet``
+        (which one was read, of an Excel file with several) and ``layout`` (what rows around the patients were taken as).
 
     Raises
     ------
@@ -260,7 +260,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
         table.frame.drop(columns=[options.group, options.centre], errors="ignore"), options
     )
     roles.notices += table.notices
-    roles.sheet = table.sheet
+    roles.sheet, roles.layout = table.sheet, table.layout
     notes, note_problems = note_rows(table.frame, roles)
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
     reading.group = _read_labels(reading, "group", options.group, "rows of one value stay together; never a predictor")
@@ -358,6 +358,7 @@ def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
         frame=_carried(reading, ids),
         horizon=horizon,
         sheet=roles.sheet,
+        layout=roles.layout,
     )
 
 

@@ -32,6 +32,8 @@ def show_roles(bunch: Bunch) -> None:
         console.out(shown_text(f"Interpreted as {'; '.join(parts)}."), highlight=False)
     if bunch.sheet is not None:
         console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
+    for sentence in bunch.layout:
+        console.out(shown_text(sentence[0].upper() + sentence[1:]), highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
         said = (
             f"No column is recognised as the patient id; row numbers are used. Name one with {keyword('patient_id')}."

@@ -65,6 +65,7 @@ class Roles:
     problems: list[Problem] = field(default_factory=list)
     leaks: list[Problem] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
+    layout: list[str] = field(default_factory=list)
 
     @property
     def has_outcome(self) -> bool:

@@ -37,6 +37,8 @@ class Table:
         Which sheet of which file was read, where there are several.
     notices : list of str
         What a spreadsheet program hides of it.
+    layout : list of str
+        Rows of a file that are not patients, a sentence each.
     """
 
     frame: pd.DataFrame
@@ -45,6 +47,7 @@ class Table:
     problems: list[Problem] = field(default_factory=list)
     sheet: str | None = None
     notices: list[str] = field(default_factory=list)
+    layout: list[str] = field(default_factory=list)
 
 
 def read_table(source: Any, sheet: int | str = 0) -> Table:
@@ -151,7 +154,7 @@ def _from_file(path: Path, sheet: int | str) -> Table:
         return Table(pd.DataFrame(), problems=[Problem(what, remedy, file=str(path))])
     table = _from_rows(found.rows, path)
     table.sheet = f"{found.name!r} of {path.name}" if found.name is not None and found.others else None
-    table.notices = remarks(found)
+    table.notices, table.layout = remarks(found), found.layout
     return table
 
 

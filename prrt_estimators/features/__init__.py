@@ -2,5 +2,6 @@
 
 from prrt_estimators.features._body import BodyComposition
 from prrt_estimators.features._lesion_features import LesionFeatures
+from prrt_estimators.features._radiomics import RadiomicsFeatures
 
-__all__ = ["BodyComposition", "LesionFeatures"]
+__all__ = ["BodyComposition", "LesionFeatures", "RadiomicsFeatures"]

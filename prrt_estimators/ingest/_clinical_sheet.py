@@ -42,7 +42,7 @@ def read_sheet(
         rows = [cells for _, cells in found.rows]
         if notes is not None:
             notes += [f"read from sheet {found.name!r}"] if found.others else []
-            notes += remarks(found)
+            notes += remarks(found) + found.layout
     cells = [[_clean(cell) for cell in row] for row in rows]
     cells = [row for row in cells if any(cell is not None for cell in row)]
     cells = _from_header(cells)

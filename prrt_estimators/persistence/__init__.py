@@ -2,5 +2,6 @@
 
 from prrt_estimators.persistence._load import load_model, read_model_card
 from prrt_estimators.persistence._save import save_model
+from prrt_estimators.persistence._training_record import compare_with_training
 
-__all__ = ["load_model", "read_model_card", "save_model"]
+__all__ = ["compare_with_training", "load_model", "read_model_card", "save_model"]

@@ -19,6 +19,7 @@ from prrt_estimators.persistence._container import inner_prefix, pack
 from prrt_estimators.persistence._performance import describe_performance
 from prrt_estimators.persistence._probe_predictions import predict_probe
 from prrt_estimators.persistence._sklearn_parts import dump_part
+from prrt_estimators.persistence._training_record import PART, training_record
 from prrt_estimators.persistence._versions import versions_here
 
 
@@ -84,7 +85,8 @@ def save_model(
     damage; it does not tell who made the file, so compare the SHA-256 in the card with what its author published.
 
     It holds no patient ids, scans, paths or rows of the table, but what was learnt from them: weights, medians, scales,
-    thresholds of trees, names of columns and of categories. In the card counts below 5 read ``<5``, along with as many
+    thresholds of trees, names of columns and of categories. Where `X` is given it also holds rounded ranges of its values
+    and salted digests, by which `compare_with_training` recognises a patient whose values or scans it is given. In the card counts below 5 read ``<5``, along with as many
     others as it takes that they cannot be worked out. A `random_state` that is a generator is saved as None. Pretrained
     weights that are still needed to predict are named if they are published ones, and lie in the file if they are not;
     a path to them is not kept, so refitting a loaded model takes ``weights`` again.
@@ -123,7 +125,9 @@ def save_model(
         horizon=horizon,
         population=population,
     )
-    content = pack({"model.json": _json(config), "card.md": card.encode(), **parts})
+    contents = {"model.json": _json(config), "card.md": card.encode(), **parts}
+    record = training_record(estimator, X, hashlib.sha256(contents["model.json"]).digest())
+    content = pack(contents if record is None else {**contents, PART: record})
     with write_together(target.with_name(target.name + ".md"), target) as (beside, temporary):
         # On the card beside it only: a file cannot hold its own digest.
         beside.write_text(

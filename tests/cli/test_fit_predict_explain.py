@@ -104,3 +104,16 @@ def test_missing_scans_are_counted():
         "the model was fitted on PET, which 1 of 2 patients lack",
         "the model was fitted on CT, which 2 of 2 patients lack",
     ]
+
+
+def test_predict_warns_of_values_beyond_training_and_of_patients_that_were_trained_on(fitted, tmp_path):
+    table, model = fitted
+    frame = pd.read_csv(table)
+    cga = next(name for name in frame if name.lower().startswith(("cga", "chromogranin")))
+    frame.loc[0, cga] = 1e7
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    answer = prrt("predict", model, tmp_path / "new.csv", "--root", table.parent)
+    assert answer.exit_code == 0, answer.output
+    said = " ".join(answer.stderr.split())
+    assert f"{cga} of patient {frame['patient_id'][0]} lies outside of that of the training patients" in said
+    assert "were among the patients that the model was trained on (by laboratory values)" in said

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from prrt_estimators.metrics import net_benefit
@@ -33,3 +34,16 @@ def test_a_probability_at_the_threshold_is_treated():
 def test_thresholds_out_of_range_are_named(thresholds):
     with pytest.raises(ValueError, match="`thresholds` must be one-dimensional, each at least 0 and below 1"):
         net_benefit([0, 1], [0.1, 0.2], thresholds)
+
+
+@pytest.mark.parametrize("prevalence", [0.2, 0.6])
+def test_agrees_with_dcurves(prevalence):
+    dcurves = pytest.importorskip("dcurves")
+    rng = np.random.default_rng(3)
+    y = (rng.random(90) < prevalence).astype(int)
+    p = np.clip(prevalence + 0.3 * (y - prevalence) + 0.2 * rng.normal(size=90), 0.01, 0.99).round(3)
+    thresholds = [0.05, 0.1, 0.2, 0.35, 0.5, 0.7]
+    theirs = dcurves.dca(data=pd.DataFrame({"y": y, "p": p}), outcome="y", modelnames=["p"], thresholds=thresholds)
+    theirs = theirs.pivot(index="threshold", columns="model", values="net_benefit")
+    ours = net_benefit(y, p, thresholds)
+    np.testing.assert_allclose(ours[["model", "treat_all", "treat_none"]], theirs[["p", "all", "none"]], atol=1e-12)
