@@ -78,7 +78,7 @@ def patients_only(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
             [_with_unit(name, unit) for name, unit in zip(rows[0][1], _padded(units, rows[0][1]), strict=True)],
         )
         told.append(f"row {number} holds the units of the columns.")
-    last = []
+    last: list[str] = []
     while len(rows) - len(last) > 2 and (word := _summary(rows[-1 - len(last)][1])) is not None:
         last.append(word)
     # Max is a first name, too.

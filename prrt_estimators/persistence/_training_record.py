@@ -151,7 +151,8 @@ def _of_table(estimator: Any, table: pd.DataFrame) -> tuple[dict[str, list[float
 
 def _of_scans(estimator: Any, cohort: Cohort, name: str) -> tuple[dict[str, list[float]], list[Any]]:
     volumes, cache = cohort[name], VolumeCache(getattr(estimator, "cache_dir", None))
-    highest, keys = [math.nan] * len(cohort), [None] * len(cohort)
+    highest = [math.nan] * len(cohort)
+    keys: list[Any] = [None] * len(cohort)
     for row in np.flatnonzero(volumes.present):
         if volumes.array is not None:
             voxels = np.ascontiguousarray(volumes.array[row])
