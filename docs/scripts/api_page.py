@@ -88,6 +88,8 @@ PROVISIONAL = {
     "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels prune_cache",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",
     "prrt_estimators.phantoms": "*",
+    "prrt_estimators.features": "RadiomicsFeatures",
+    "prrt_estimators.persistence": "compare_with_training",
 }
 
 
