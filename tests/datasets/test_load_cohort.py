@@ -357,3 +357,16 @@ def test_order_of_rows_and_columns_does_not_matter(rows, names):
     assert b.y.tolist() == straight.y[list(rows)].tolist()
     expected = straight.X["lab"].iloc[list(rows)].reset_index(drop=True)
     pd.testing.assert_frame_equal(b.X["lab"][list(expected)], expected)
+
+
+def test_a_column_with_values_at_a_limit_stays_a_laboratory_value_and_says_how_many():
+    table = {
+        "cga_ug_l": ["<20", "95", ">500", "40"],
+        "hb": [12.1, 13.0, 11.2, 14.0],
+        "pfs_months": [3, 30, 5, 20],
+        "progressed": 1,
+    }
+    roles = load_cohort(pd.DataFrame(table), verbose=False).roles.set_index("column")
+    assert roles.loc["cga_ug_l", "role"] == roles.loc["hb", "role"] == "lab"
+    assert "2 cells at a limit of detection" in roles.loc["cga_ug_l", "reason"]
+    assert "limit" not in roles.loc["hb", "reason"]

@@ -10,6 +10,7 @@ import pytest
 from saliency_helpers import fusion_model, pet_model
 
 from prrt_estimators import Cohort
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection import SaliencyMaps, saliency
 from prrt_estimators.inspection._views import patient_view
@@ -151,3 +152,17 @@ def test_what_cannot_be_shown_is_refused():
         SaliencyDisplay.from_maps({"pet": pet})
     with pytest.raises(ValueError, match="`voxels`"):
         SaliencyDisplay.from_maps(maps, 1, voxels=2)
+
+
+def test_scans_are_shown_in_the_window_of_their_modality():
+    scan = np.full((8, 8, 8), 900.0)
+    scan[0] = -1000.0
+    display = SaliencyDisplay.from_maps(made(np.eye(8)[None].repeat(8, 0), scan=scan, name="ct"), voxels=8)
+    for ax in display.axes_[0][:3]:
+        assert ax.images[0].get_clim() == MODALITIES["ct"].shown
+    # PET has no window of its own: from 0 to nearly its maximum, and not below 5.
+    for greatest, high in ((40.0, 40.0), (2.0, 5.0)):
+        display = SaliencyDisplay.from_maps(
+            made(np.eye(8)[None].repeat(8, 0), scan=np.full((8, 8, 8), greatest)), voxels=8
+        )
+        assert [ax.images[0].get_clim() for ax in display.axes_[0][:3]] == [(0.0, high)] * 3
