@@ -197,3 +197,25 @@ def test_a_dataset_shows_itself_in_a_few_lines():
     assert len(repr(data)) < 1000
     assert "y: ndarray of shape (20,)" in repr(data)
     assert "Cohort of 20 patients" in data._repr_html_()
+
+
+def test_a_cohort_of_a_cohort_keeps_what_is_not_given_anew():
+    pet, other = np.ones((2, 1, 2, 2, 2)), np.zeros((2, 1, 2, 2, 2))
+    survival = np.array([(True, 1.0), (False, 2.0)], dtype=[("event", bool), ("time", float)])
+    first = Cohort(
+        {"pet": pet, "lab": np.eye(2)}, ids=["a", "b"], masks={"lesion": pet}, survival=survival,
+        blocks={"radiomics": pd.DataFrame({"x": [1.0, 2.0]})},
+    )  # fmt: skip
+    same = Cohort(first)
+    assert same.modalities == first.modalities
+    assert same.ids.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(same.masks["lesion"].array, pet)
+    np.testing.assert_array_equal(same.survival, survival)
+    assert same.blocks["radiomics"]["x"].tolist() == [1.0, 2.0]
+    changed = Cohort(
+        first, ids=["c", "d"], masks={"liver": other}, blocks={"radiomics": pd.DataFrame({"x": [5.0, 6.0]})}
+    )
+    assert changed.ids.tolist() == ["c", "d"]
+    assert list(changed.masks) == ["liver"]
+    assert changed.blocks["radiomics"]["x"].tolist() == [5.0, 6.0]
+    np.testing.assert_array_equal(changed["pet"].array, pet)
