@@ -89,6 +89,8 @@ def compare(
     # Beside models of time, classifiers of the class at the horizon: a column of one table.
     beside = "time,recommended_no_prior,lab,baseline_lab"
     chosen = o.chosen_models(beside if models == "all" and table["target"] in o.TIMES else models)
+    if table["target"] == "auto" and all(MODELS[name].target in o.TIMES for name in chosen):
+        table = table | {"target": "survival"}
     pieces = _part(part, merge, scheduler, out)
     _check_explained(explain or explain_model is not None, explain_model, chosen)
     if track is not None:

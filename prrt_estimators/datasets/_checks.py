@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -22,6 +23,11 @@ from prrt_estimators.exceptions import Problem
 
 _NIFTI = (".nii", ".nii.gz")
 _MASKS = (*_NIFTI, ".nrrd", ".dcm")
+#: How the line under a table is called that sums it up.
+_SUMMARY = re.compile(
+    r"(mittelwert|durchschnitt|median|summe|gesamt|gesamtsumme|insgesamt|anzahl|standardabweichung|spannweite"
+    r"|mean|average|total|totals|grand total|std dev|standard deviation|minimum|maximum|range)[.:]?"
+)
 _LISTED = 16  # a folder asked for more files than this is listed once instead
 
 
@@ -36,6 +42,16 @@ def read_ids(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray, list[Proble
     problems = [
         Problem("the patient has no id", "give every patient an id", patient=rows[k], column=roles.patient_id)
         for k in np.flatnonzero(empty)
+    ]
+    problems += [
+        Problem(
+            f"the row is called {ids[k]!r}: it sums up patients and is none",
+            "remove the row, or give the patient another id",
+            patient=rows[k],
+            column=roles.patient_id,
+        )
+        for k in np.flatnonzero(~empty)
+        if _SUMMARY.fullmatch(ids[k].lower())
     ]
     problems += [
         Problem(

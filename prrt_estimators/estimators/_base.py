@@ -59,6 +59,8 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
     #: Whether importance and SHAP values of its columns are part of an explanation.
     _explains_columns: ClassVar[bool] = False
     _target: ClassVar[Target]
+    #: What `fit` sets last, one of these: a fit that was interrupted has classes but no model.
+    _set_last: ClassVar[tuple[str, ...]] = ("net_", "model_")
 
     def _cohort(self, X: Any) -> Cohort | None:
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
@@ -131,8 +133,7 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         return _safe_indexing(X, rows), _safe_indexing(y, rows), weights[rows]
 
     def __sklearn_is_fitted__(self) -> bool:
-        # Set last: a fit that was interrupted has classes but no model.
-        return hasattr(self, "net_") or hasattr(self, "model_")
+        return any(hasattr(self, name) for name in self._set_last)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

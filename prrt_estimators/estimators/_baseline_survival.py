@@ -146,6 +146,3 @@ class LabBaselineSurvival(ProportionalHazards):
                 ) from error
         coef[varies] = fitted.params_.to_numpy()
         return coef
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "baseline_hazard_")

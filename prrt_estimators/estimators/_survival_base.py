@@ -132,6 +132,7 @@ class BasePFSSurvival(BasePFSEstimator):
 class ProportionalHazards(BasePFSSurvival):
     r"""A risk and one baseline for everybody: :math:`H(t \mid x) = H_0(t) \, e^{r(x)}`."""
 
+    _set_last: ClassVar[tuple[str, ...]] = ("net_", "model_", "baseline_hazard_")
     baseline_times_: np.ndarray
     baseline_hazard_: np.ndarray
 

@@ -138,3 +138,14 @@ def test_who_is_censored_is_not_told_while_the_event_is_in_doubt():
     found, said = told(check_cohort, source)
     assert [one.column for one in found] == ["Progression (1=no, 0=yes)"]
     assert said == []
+
+
+@pytest.mark.parametrize("name", ["Mittelwert", "MEDIAN", "Summe:", "total", "Gesamt"])
+def test_a_line_that_sums_up_the_table_is_no_patient(name):
+    table = {
+        "patient_id": ["P1", "P2", "P3", name], "age": [60, 61, 62, 61], "pfs_months": [5, 14, 20, 13], "progressed": [1, 0, 1, 1],
+    }  # fmt: skip
+    (problem,) = check_cohort(table)
+    assert (problem.patient, problem.column) == ("row 4", "patient_id")
+    assert name in problem.what
+    assert check_cohort({**table, "patient_id": ["P1", "P2", "P3", f"{name[:3]}7"]}) == []
