@@ -17,11 +17,10 @@ import torch
 from sklearn.pipeline import Pipeline
 
 from prrt_estimators import _batches, _net
+from prrt_estimators._classes import probability_of_long
 from prrt_estimators.estimators import (
     BlockFusionPFSClassifier,
     BlockFusionPFSSurvival,
-    LabBaselineSurvival,
-    LabPFSSurvival,
     LateFusionPFSSurvival,
 )
 from prrt_estimators.estimators._deep import DeepPFSEstimator
@@ -64,19 +63,23 @@ def predict_probe(estimator: Any) -> dict[str, Any] | None:
             return None
         p_long = 1 / (1 + np.exp(-logits.ravel()))
     elif isinstance(estimator, BlockFusionPFSSurvival):
-        risk = estimator._joined_risk(
+        risk = estimator._score(
             {
                 name: pd.DataFrame(_around(model.scaler_.median_), columns=estimator.columns_[name])
                 for name, model in estimator.own_.items()
             }
         )
         p_long = 1 / (1 + np.exp(risk))
-    elif isinstance(estimator, (LabPFSSurvival, LabBaselineSurvival)):
-        risk = estimator._prepared_risk(estimator.preprocessor_.transform(_table(estimator.preprocessor_)))
-        p_long = 1 / (1 + np.exp(risk))
     elif hasattr(estimator, "preprocessor_"):
-        prepared = estimator.preprocessor_.transform(_table(estimator.preprocessor_))
-        p_long = estimator.model_.predict_proba(prepared)[:, 1]
+        table = _table(estimator.preprocessor_)
+        if hasattr(estimator, "_prepared_risk"):
+            p_long = 1 / (1 + np.exp(estimator._prepared_risk(estimator.preprocessor_.transform(table))))
+        elif hasattr(estimator, "model_"):
+            p_long = estimator.model_.predict_proba(estimator.preprocessor_.transform(table))[:, 1]
+        elif hasattr(estimator, "predict_proba"):
+            p_long = probability_of_long(estimator, table)
+        else:
+            p_long = 1 / (1 + np.exp(estimator.predict(table)))
     elif isinstance(estimator, BlockFusionPFSClassifier):
         p_long = estimator._long(
             {
