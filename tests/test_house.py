@@ -105,7 +105,7 @@ def test_only_net_imports_skorch():
 #: Tests of what no single module holds.
 ACROSS = {
     "decisions": "no decision on a message", "docs": "pages", "docs_build": "pages", "docs_code": "pages", "extending": "all registries",
-    "house": "rules", "memory": "a full memory", "private_imports": "all rooms", "packaging": "the wheel", "paths": "files and folders", "plain_english": "texts",
+    "house": "rules", "memory": "a full memory", "notebook": "a whole walk", "private_imports": "all rooms", "packaging": "the wheel", "paths": "files and folders", "plain_english": "texts",
 }  # fmt: skip
 
 
