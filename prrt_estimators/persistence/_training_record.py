@@ -65,7 +65,7 @@ def training_record(estimator: Any, X: Any, salt: bytes) -> bytes | None:
 def compare_with_training(path: str | os.PathLike[str], estimator: Any, X: Any) -> list[str]:
     """Return how patients differ from those that a saved model was fitted on, one sentence each.
 
-    A model answers for any values; what lies outside of those that it learnt from, it extrapolates. And what it predicts
+    A model answers for any values; what lies outside of those that it learnt from is extrapolated. And what it predicts
     for a patient that it was fitted on says nothing of new ones.
 
     Parameters
@@ -85,7 +85,7 @@ def compare_with_training(path: str | os.PathLike[str], estimator: Any, X: Any) 
     Raises
     ------
     SavedModelError
-        If the file was changed or is no saved model.
+        If the file was changed or is not a saved model.
 
     Examples
     --------
