@@ -58,7 +58,7 @@ def test_what_ends_the_program_is_no_fault():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("part", [0.1, 0.3, 0.6, 0.9, 0.999])
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.6, 0.9, 0.98])  # the very last byte can be padding
 def test_a_deflated_file_that_ends_early_is_not_passed_over(part, tmp_path):
     folder = save_all(series("CT", np.zeros((3, 8, 8), dtype=np.int16)), tmp_path / "ct")
     for path in sorted(folder.iterdir()):
