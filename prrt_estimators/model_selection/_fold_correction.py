@@ -21,7 +21,8 @@ def correction_for(n_train: float, n_test: float) -> float:
     >>> correction_for(80, 40), correction_for(96, 24)
     (1.75, 2.25)
     """
-    return CEILINGS[n_train >= 2.5 * n_test]
+    few, more = CEILINGS
+    return more if n_train >= 2.5 * n_test else few
 
 
 def instability(scores: ArrayLike, repeat: ArrayLike) -> float:
