@@ -21,6 +21,7 @@ ALLOWED = {
     "datasets/_tables.py": (1, "an example in a message"),
     "inspection/_explained_models.py": (1, "an example in a message"),
     "features/_images.py": (2, "examples of a mapping of masks in messages"),
+    "features/_radiomics.py": (2, "an example in a message"),
     "cli/_model_options.py": (1, "the option --ct-weights, as the publication has it"),
     "ingest/_privacy.py": (1, "a word of headers that names nobody"),
     "ingest/_series_override.py": (1, "an example in a message"),

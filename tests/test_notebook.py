@@ -9,11 +9,14 @@ import pytest
 nbformat = pytest.importorskip("nbformat")
 nbclient = pytest.importorskip("nbclient")
 
+#: The kernel imports everything anew.
+pytestmark = pytest.mark.timeout(900)
+
 CELLS = [
     """
 import nibabel as nib
 import numpy as np
-from prrt_estimators import Cohort, PETPFSClassifier, make_prrt_cohort
+from prrt_estimators import Cohort, LabPFSClassifier, PETPFSClassifier, make_prrt_cohort
 
 made = make_prrt_cohort(18, volume_shape=(12, 10, 12), signal=3, random_state=0)
 records = []
@@ -37,7 +40,6 @@ sorted(search.best_params_)
     """
 import optuna
 from sklearn.model_selection import cross_val_score
-from prrt_estimators import LabPFSClassifier
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 def objective(trial):

@@ -40,6 +40,7 @@ ALLOWED: dict[tuple[str, str], tuple[str, str]] = {
     ("model_selection", "plotting"): ("figures that go into files only", "_style"),
     ("persistence", "estimators"): ("an estimator owns its saved state", "_by_modality _deep _saved_state"),
     ("persistence", "metrics"): ("scores and verdict of the model card", "_score _verdict"),
+    ("persistence", "preprocessing"): ("scans of training patients are known by their content", "_cache _scans"),
     ("persistence", "networks"): ("the name of a network of the user's own", "_foreign_encoders"),
     ("plotting", "features"): ("the quality sheet of lesions", "_delineation _field _images _networks"),
     ("plotting", "inspection"): ("what is drawn of an explanation", "_explained_models _views"),

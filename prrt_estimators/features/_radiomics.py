@@ -20,7 +20,7 @@ from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators._modalities import PET
+from prrt_estimators._modalities import CT, PET
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingDependencyError, MissingModalityError, Problem
@@ -39,7 +39,7 @@ from prrt_estimators.features._shared_lesions import core_labels, shares_on
 from prrt_estimators.preprocessing._cache import VolumeCache
 
 #: Width of a grey level of textures: 0.5 SUVbw and 25 HU.
-BIN_WIDTHS = {"pet": 0.5, "ct": 25.0}
+BIN_WIDTHS = {PET.name: 0.5, CT.name: 25.0}
 #: Raised whenever the same scans and masks would give other numbers than before.
 _VERSION = 1
 #: Columns before this one describe the image.

@@ -224,7 +224,7 @@ def test_a_folder_is_whole_or_absent(cohort, tmp_path, monkeypatch):
 
 def test_a_missing_package_is_named_with_its_extra(cohort, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(MissingDependencyError, match=r"pip install prrt-estimators\[dicom\]"):
+    with pytest.raises(MissingDependencyError, match=r'pip install "prrt-estimators\[dicom\]"'):
         write_dicom_cohort(cohort, tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
