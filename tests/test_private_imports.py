@@ -77,7 +77,7 @@ def test_private_modules_are_imported_by_those_listed_only():
 
 
 def test_the_list_does_not_grow():
-    assert sum(len(modules.split()) for _, modules in ALLOWED.values()) <= 113
+    assert sum(len(modules.split()) for _, modules in ALLOWED.values()) <= 115
 
 
 def test_each_way_to_import_is_seen(tmp_path):
