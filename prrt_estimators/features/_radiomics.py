@@ -158,7 +158,7 @@ class RadiomicsFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        DataFrame of shape (n, n_features_out_)
+        DataFrame of shape (n, k)
 
         Raises
         ------
