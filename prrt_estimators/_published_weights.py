@@ -215,7 +215,7 @@ def check_weights_exist(weights: Any, *, parameter: str = "weights", files: bool
     if not Path(text).exists() and os.sep not in text and "." not in text:
         raise _unknown(text, f"`{parameter}`: ")
     if files:
-        raise FileNotFoundError(f"`{parameter}`: there is no file {text}. Pass the path of a state dict.")
+        raise FileNotFoundError(f"`{parameter}`: the file {text} does not exist. Pass the path of a state dict.")
 
 
 def _unknown(name: str, where: str = "") -> PretrainedWeightsError:

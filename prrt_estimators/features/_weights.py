@@ -82,7 +82,7 @@ def manifest_digest(folder: str | os.PathLike[str] | None = None) -> str:
     file = place / MANIFEST
     if not file.is_file():
         raise FileNotFoundError(
-            f"`weights`: there is no file {file}. Pass the folder that benchmarks/train_lesion_finder.py wrote, or None "
+            f"`weights`: the file {file} does not exist. Pass the folder that benchmarks/train_lesion_finder.py wrote, or None "
             "for the weights of the package."
         )
     digest = file_digest(file)

@@ -86,7 +86,7 @@ class HorizonClassifierSurvival(MetaEstimatorMixin, BaseEstimator):
         self._validate_params()
         survival = TimeTarget().check(y, X=X, estimator=type(self).__name__).values
         early = survival["event"] & (survival["time"] <= self.horizon)
-        known = np.flatnonzero(early | (survival["time"] > self.horizon) | (survival["time"] == self.horizon))
+        known = np.flatnonzero(early | (survival["time"] >= self.horizon))
         long = (~early[known]).astype(np.int64)
         self.n_left_out_ = len(survival) - len(known)
         if len(np.unique(long)) < 2:

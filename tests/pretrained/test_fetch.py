@@ -70,7 +70,7 @@ def test_a_file_of_another_digest_is_not_taken(made, cache, tmp_path):
     with pytest.raises(PretrainedWeightsError, match=r"SHA-256 .*expected .*prrt weights fetch small") as caught:
         add_weight_file("small", other, cache_dir=cache)
     assert f"{other.stat().st_size} bytes" in str(caught.value)
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match="does not exist"):
         add_weight_file("small", tmp_path / "none.pt", cache_dir=cache)
     assert files_under(cache) == []
 

@@ -96,7 +96,7 @@ def test_volumes_on_another_grid_than_those_fitted_on_are_refused(tmp_path):
     ("weights", "kind", "message"),
     [
         ("mermaid", PretrainedWeightsError, "fusion: .*no weights called"),
-        ("none.safetensors", FileNotFoundError, "fusion: .*there is no file"),
+        ("none.safetensors", FileNotFoundError, "fusion: .*does not exist"),
         ("merlin", PretrainedWeightsError, "fusion: .*could not be fetched.*Check the network"),
         ("astra", MissingDependencyError, "fusion: .*pip install"),
     ],

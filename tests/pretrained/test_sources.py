@@ -119,9 +119,9 @@ def test_what_was_read_does_not_change_with_the_file(plain, tmp_path):
             PretrainedWeightsError,
             "`weights`: there are no weights called 'mermaid' .* known are merlin, astra",
         ),
-        ("none.safetensors", FileNotFoundError, "`weights`: there is no file none.safetensors. Pass the path"),
-        ("no/such", FileNotFoundError, "there is no file no/such"),
-        (".", FileNotFoundError, "there is no file"),
+        ("none.safetensors", FileNotFoundError, "`weights`: the file none.safetensors does not exist. Pass the path"),
+        ("no/such", FileNotFoundError, "the file no/such does not exist"),
+        (".", FileNotFoundError, "does not exist"),
     ],
 )
 def test_weights_that_are_nowhere(weights, kind, message):
