@@ -31,7 +31,7 @@ def former_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
 
     Examples
     --------
-    >>> now = {"modalities": "auto", "window": {"pet": (0.0, 9.0)}, "weights": None, "finetune": "frozen"}
+    >>> now = {"modalities": "auto", "window": dict(pet=(0.0, 9.0)), "weights": None, "finetune": "frozen"}
     >>> before = former_parameters(now)
     >>> before["pet_window"], before["ct_window"], before["ct_finetune"]
     ((0.0, 9.0), (-160.0, 240.0), 'frozen')

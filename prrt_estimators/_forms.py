@@ -63,7 +63,7 @@ def are_records(X: Any) -> bool:
 
     Examples
     --------
-    >>> are_records([{"pet": "a.nii.gz"}]), are_records([]), are_records([[1.0]])
+    >>> are_records([{"CgA": 95}]), are_records([]), are_records([[1.0]])
     (True, False, False)
     """
     return isinstance(X, (list, tuple)) and len(X) > 0 and all(isinstance(one, Mapping) for one in X)
@@ -234,8 +234,8 @@ def by_lower_name(data: Mapping[Any, Any]) -> dict[Any, Any]:
 
     Examples
     --------
-    >>> by_lower_name({"PET": 1, "Lab": 2})
-    {'pet': 1, 'lab': 2}
+    >>> list(by_lower_name({"LAB": 1, " Lesions": 2}))
+    ['lab', 'lesions']
     """
     found: dict[Any, Any] = {}
     for name, values in data.items():

@@ -201,7 +201,7 @@ def check_weights_exist(weights: Any, *, parameter: str = "weights", files: bool
 
     Examples
     --------
-    >>> check_weights_exist({"ct": "astra", "pet": None})
+    >>> check_weights_exist(dict(ct="astra", pet=None))
     """
     if isinstance(weights, Mapping):
         for modality, one in weights.items():

@@ -31,7 +31,7 @@ class Cohort(Mapping):
     Parameters
     ----------
     data : mapping
-        Any of the scans ``"pet"`` and ``"ct"`` (paths, images, an array of shape (n, 1, D, H, W), or `Volumes`) and ``"lab"`` (a
+        Any of the scans ``pet`` and ``ct`` (paths, images, an array of shape (n, 1, D, H, W), or `Volumes`) and ``lab`` (a
         DataFrame of shape (n, k), a 2-D array, a mapping of columns, or one of values for one patient), in upper or lower case.
     ids : sequence of str, default=None
         Pseudonymous patient ids, for messages and result tables; never seen by a model. Row numbers by default.
@@ -53,8 +53,8 @@ class Cohort(Mapping):
     --------
     >>> import numpy as np
     >>> X = Cohort({"pet": ["/data/p0.nii.gz", None, "/data/p2.nii.gz"], "lab": np.eye(3)})
-    >>> len(X), X.shape, X.modalities
-    (3, (3,), ('pet', 'lab'))
+    >>> X, X.shape
+    (Cohort(3 patients: pet=2 scans, lab=3 columns), (3,))
     >>> X[[True, False, True]]["pet"].paths.tolist()
     ['/data/p0.nii.gz', '/data/p2.nii.gz']
     """
@@ -174,7 +174,7 @@ class Cohort(Mapping):
 
         Examples
         --------
-        >>> frame = pd.DataFrame({"patient_id": ["A", "B"], "ct": ["/data/a.nii.gz", None], "CgA": [95, 800]})
+        >>> frame = pd.DataFrame({"patient_id": ["A", "B"], "CgA": [95, 800], "albumin": [41.0, None]})
         >>> Cohort.from_frame(frame).ids.tolist()
         ['A', 'B']
         """
@@ -207,9 +207,9 @@ class Cohort(Mapping):
         Examples
         --------
         >>> first = Cohort({"lab": pd.DataFrame({"CgA": [95.0]})}, ids=["A"])
-        >>> second = Cohort({"pet": ["/data/b.nii.gz"], "lab": pd.DataFrame({"CgA": [800.0]})}, ids=["B"])
+        >>> second = Cohort({"lab": pd.DataFrame({"CgA": [800.0], "albumin": [41.0]})}, ids=["B"])
         >>> Cohort.concat([first, second])
-        Cohort(2 patients: pet=1 scans, lab=1 columns)
+        Cohort(2 patients: lab=2 columns)
         """
         parts = list(cohorts)
         if wrong := [type(one).__name__ for one in parts if not isinstance(one, Cohort)]:

@@ -34,8 +34,8 @@ class Problem:
 
     Examples
     --------
-    >>> print(Problem("file does not exist", "correct the path", patient="P1", column="pet", file="a.nii"))
-    patient P1, pet (a.nii): file does not exist. Remedy: correct the path.
+    >>> print(Problem("file does not exist", "correct the path", patient="P1", column="scan", file="a.nii"))
+    patient P1, scan (a.nii): file does not exist. Remedy: correct the path.
     """
 
     what: str
@@ -101,9 +101,9 @@ class MissingModalityError(ValueError):
 
     Examples
     --------
-    >>> error = MissingModalityError("PETPFSClassifier needs 'pet'", modalities=["pet"], estimator="PETPFSClassifier")
+    >>> error = MissingModalityError("LabPFSClassifier needs 'lab'", modalities=["lab"], estimator="LabPFSClassifier")
     >>> error.modality, error.modalities, error.estimator
-    ('pet', ('pet',), 'PETPFSClassifier')
+    ('lab', ('lab',), 'LabPFSClassifier')
     """
 
     def __init__(self, text: str = "", *, modalities: Iterable[str] = (), estimator: str | None = None):
@@ -118,8 +118,8 @@ class MissingModalityError(ValueError):
 
         Examples
         --------
-        >>> str(MissingModalityError.of("LesionFeatures", ["pet", "ct"], ["lab"], either=True))
-        "LesionFeatures needs 'pet' or 'ct'; the data have lab."
+        >>> str(MissingModalityError.of("LabPFSClassifier", ["lab"], ["mr"]))
+        "LabPFSClassifier needs 'lab'; the data have mr."
         """
         needed = (needed,) if isinstance(needed, str) else tuple(needed)
         wanted = (" or " if either else " and ").join(map(repr, needed))

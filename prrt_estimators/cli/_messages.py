@@ -19,7 +19,7 @@ def spelling_of(command: Callable[..., Any]) -> Spelling:
     --------
     >>> def check(cohort: str, event: str = "auto", time_unit: str = "auto", lab: str = "auto", pet: str = "auto"): ...
     >>> spell = spelling_of(check)
-    >>> spell("event", None), spell("lab", ["auto", "x"]), spell("time_unit", UNSET), spell("scans", {"pet": "x"})
+    >>> spell("event", None), spell("lab", ["auto", "x"]), spell("time_unit", UNSET), spell("scans", dict(pet="x"))
     ('--event none', "--lab 'auto,x'", '--time-unit', "--pet 'x'")
     >>> spell("n_boot", 3) is None
     True

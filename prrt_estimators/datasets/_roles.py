@@ -147,7 +147,7 @@ def _holds_files(name: str, cells: pd.Series, texts: list[str]) -> bool:
         return file_kind(name) is not None or _share([_is_nifti(text) for text in texts]) > 0.5
     tokens = set(name_tokens(name))
     scans = set(IMAGING)
-    # A column called "pet" or "ct_path" that holds words is a column of wrong paths, unless it says yes and no.
+    # A column called pet or ct_path that holds words is a column of wrong paths, unless it says yes and no.
     return bool(tokens & scans) and tokens <= {*scans, *_FILE_COLUMN} and len(set(texts)) > 2
 
 

@@ -211,7 +211,7 @@ class PETBaselineClassifier(BasePFSClassifier):
 
         Parameters
         ----------
-        X : Cohort or mapping with ``"pet"``, or array of shape (n, 1, D, H, W)
+        X : Cohort or mapping with PET, or array of shape (n, 1, D, H, W)
         y : array of shape (n,)
             1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
         sample_weight : array of shape (n,), default=None
@@ -245,7 +245,7 @@ class PETBaselineClassifier(BasePFSClassifier):
 
         Parameters
         ----------
-        X : Cohort or mapping with ``"pet"``, or array of shape (n, 1, D, H, W)
+        X : Cohort or mapping with PET, or array of shape (n, 1, D, H, W)
 
         Returns
         -------

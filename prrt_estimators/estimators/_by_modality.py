@@ -94,7 +94,7 @@ def _is_mapping(value: Any, name: str) -> bool:
 
 
 class ByModalityMixin:
-    """Reaches into mappings by modality: ``weights__ct`` is ``weights["ct"]``, ``weights__ct__lr`` its parameter."""
+    """Reaches into mappings by modality: ``weights__ct`` is what ``weights`` maps to ct, ``weights__ct__lr`` its parameter."""
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters; `deep` adds those of estimators inside mappings by modality.

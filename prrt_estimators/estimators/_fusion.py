@@ -97,10 +97,10 @@ class FusionPFSClassifier(FusionMixin, DeepPFSClassifier):
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
-    >>> X = {"pet": rng.random((8, 1, 16, 16, 16)), "lab": rng.random((8, 3))}
+    >>> X = dict(pet=rng.random((8, 1, 16, 16, 16)), lab=rng.random((8, 3)))
     >>> clf = FusionPFSClassifier(max_epochs=1, random_state=0).fit(X, np.array([0, 1] * 4))
-    >>> clf.modalities_, clf.transform(X).shape
-    (('pet', 'lab'), (8, 64))
+    >>> list(clf.modalities_) == list(X), clf.transform(X).shape
+    (True, (8, 64))
     """
 
     _parameter_constraints: ClassVar[dict] = {**FUSION_CONSTRAINTS, **NET_CONSTRAINTS}

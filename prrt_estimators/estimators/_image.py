@@ -109,7 +109,7 @@ class PETPFSClassifier(_ImagePFSClassifier):
     CohortError
         If a scan cannot be used; lists all of them.
     MissingModalityError
-        If X has no ``"pet"``.
+        If X has no PET.
 
     References
     ----------
@@ -156,7 +156,7 @@ class CTPFSClassifier(_ImagePFSClassifier):
     CohortError
         If a scan cannot be used; lists all of them.
     MissingModalityError
-        If X has no ``"ct"``.
+        If X has no CT.
 
     References
     ----------

@@ -98,7 +98,7 @@ class PETPFSSurvival(_ImagePFSSurvival):
     CohortError
         If a scan cannot be used; lists all of them.
     MissingModalityError
-        If X has no ``"pet"``.
+        If X has no PET.
     TypeError, ValueError
         If y does not hold times, or nobody progressed.
 
@@ -143,7 +143,7 @@ class CTPFSSurvival(_ImagePFSSurvival):
     CohortError
         If a scan cannot be used; lists all of them.
     MissingModalityError
-        If X has no ``"ct"``.
+        If X has no CT.
     TypeError, ValueError
         If y does not hold times, or nobody progressed.
 

@@ -46,7 +46,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
 
     with cosine similarity s and temperature :math:`\tau`. No outcome is used, so any CTs of the same region will do.
 
-    The result is ``weights_``, a file for ``weights`` of `CTPFSClassifier` and, as ``{"ct": file}``, of
+    The result is ``weights_``, a file for ``weights`` of `CTPFSClassifier` and, for the modality ct, of
     `FusionPFSClassifier`. Given to those *unfitted*, a pretrainer is fitted on the training patients of each fit, so that
     no test patient is ever seen; scans seen in pretraining are remembered by digest, and an estimator that predicts
     one of them says so. In a `Pipeline` it turns CTs into features.
@@ -101,7 +101,7 @@ class CTPretrainer(KeepsPaths, SavesStateMixin, TransformerMixin, BaseEstimator)
     CohortError
         If a scan cannot be used; lists all of them.
     MissingModalityError
-        If X has no ``"ct"``.
+        If X has no CT.
     ValueError
         If fewer than two patients have a CT.
 

@@ -76,7 +76,7 @@ def delineate(
         Of the same scans: the tissues, and the lesions of ``"phantom"``.
     confidence : mapping
         See `FinderWeights`.
-    masks : mapping of "pet" and "ct" to Image or None, default=None
+    masks : mapping of modality to Image or None, default=None
         For ``"mask"``.
     """
     if lesions == "phantom":

@@ -207,8 +207,8 @@ def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, 
     ----------
     X : Cohort
     mask : str, mapping or None
-        One name for both scans, or ``{"pet": name, "ct": name}``. None takes the only mask, or the two whose names
-        hold "pet" and "ct".
+        One name for both scans, or a mapping of modality to name. None takes the only mask, or the two whose names
+        hold ``pet`` and ``ct``.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, 
         chosen = {scan: str(name) for scan, name in mask.items()}
         unknown = [scan for scan in chosen if scan not in SCANS]
         if unknown or not chosen:
-            raise ValueError(f"`mask` must map 'pet' and 'ct' to names of masks; got {mask!r}.")
+            raise ValueError(f"`mask` must map {' and '.join(map(repr, SCANS))} to names of masks; got {mask!r}.")
     elif mask is not None:
         chosen = dict.fromkeys(SCANS, str(mask))
     elif len(names) == 1:
@@ -234,7 +234,7 @@ def masks_by_scan(X: Cohort, mask: str | Mapping[str, str] | None) -> dict[str, 
         if not chosen:
             raise ValueError(
                 f"lesions='mask' needs masks of lesions; this cohort has {', '.join(names) or 'none'}. Pass the name as "
-                "`mask`, or {'pet': name, 'ct': name}."
+                f"`mask`, or {{{', '.join(f'{scan!r}: name' for scan in SCANS)}}}."
             )
     missing = [name for name in chosen.values() if name not in names]
     if missing:

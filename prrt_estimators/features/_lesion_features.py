@@ -74,8 +74,8 @@ class LesionFeatures(ScanTransformer):
     numbers : {"prognostic", "field", "all"}, default="prognostic"
         Which columns.
     mask : str or mapping, default=None
-        For ``lesions="mask"``: name of the mask in ``X.masks``, or ``{"pet": name, "ct": name}``. None takes the only
-        mask for both scans, or those whose names hold "pet" and "ct".
+        For ``lesions="mask"``: name of the mask in ``X.masks``, or a mapping of modality to name. None takes the only
+        mask for both scans, or those whose names hold ``pet`` and ``ct``.
     weights : path, default=None
         Folder with the weights of another finder (``finder.json`` and what it names); the package's own if None.
     spacing : float or three floats, default=None

@@ -59,8 +59,8 @@ class RadiomicsFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     mask : str or mapping, default=None
-        Name of the mask in ``X.masks``, or ``{"pet": name, "ct": name}``. None takes the only mask for both scans, or
-        those whose names hold "pet" and "ct". A mask that was drawn on another grid counts where a voxel is half lesion
+        Name of the mask in ``X.masks``, or a mapping of modality to name. None takes the only mask for both scans, or
+        those whose names hold ``pet`` and ``ct``. A mask that was drawn on another grid counts where a voxel is half lesion
         or more; a lesion that fills no voxel by half keeps those with the greatest share.
     bin_width : mapping, default=None
         Width of a grey level by scan, e.g. ``{"pet": 0.25}``; 0.5 SUVbw and 25 HU where it names none.
@@ -94,7 +94,7 @@ class RadiomicsFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
     Examples
     --------
     >>> from prrt_estimators import Cohort
-    >>> X = Cohort({"pet": ["anna/pet.nii.gz"]}, masks={"lesion": ["anna/lesions.nii.gz"]})
+    >>> X = Cohort(dict(pet=["anna/pet.nii.gz"]), masks={"lesion": ["anna/lesions.nii.gz"]})
     >>> RadiomicsFeatures().fit_transform(X).shape  # doctest: +SKIP
     (1, 177)
     """
@@ -190,7 +190,7 @@ class RadiomicsFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         for scan, width in given.items():
             if scan not in SCANS or not (np.isfinite(width) and width > 0):
                 raise ValueError(
-                    f"`bin_width` must map 'pet' or 'ct' to a positive number; got {scan!r}: {width!r}. "
+                    f"`bin_width` must map {' or '.join(map(repr, SCANS))} to a positive number; got {scan!r}: {width!r}. "
                     "Pass e.g. {'pet': 0.5, 'ct': 25}."
                 )
         size = None

@@ -69,7 +69,8 @@ class PatientLesions:
         "none": nobody said anything; "zero": told that there is no lesion.
     lesions : Lesions or None
         All zero where the state is "zero", None where it is "none".
-    drawn_on : {"pet", "ct", ""}
+    drawn_on : str
+        Modality on which they were drawn, or "".
     source : {"RTSTRUCT", "SEG", ""}
     objects, structures, contours : dict of str to int
         How many met which fate.
@@ -168,7 +169,7 @@ def _note_left(found: PatientLesions) -> None:
 
 
 def belongs_to(content: ContourObject, scans: Mapping[str, ScanPlace]) -> str:
-    """Return "pet" or "ct", the scan on which an object was drawn; empty if it is of another examination."""
+    """Return the modality on which an object was drawn; empty if it is of another examination."""
     info = content.info
     by_series = [kind for kind, scan in scans.items() if scan.series_uids & set(info.series_uids)]
     if len(by_series) == 1:

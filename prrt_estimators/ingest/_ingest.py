@@ -145,7 +145,7 @@ def ingest(
         Table of reference limits (analyte, unit, uln_male, uln_female, ...) in place of the usual ones.
     sheet : int or str, default=0
         Sheet of an Excel file.
-    require : sequence of {"pet", "ct"}, default=("pet", "ct")
+    require : sequence of str, default=("pet", "ct")
         Scans without which a patient is left out.
     time_point : {"first", "last"}, default=None
         Which PET to take of several days, where no date of therapy says so; a patient with several is left out where

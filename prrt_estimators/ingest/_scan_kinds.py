@@ -13,7 +13,7 @@ from prrt_estimators.ingest._series_selection import Choice
 
 
 def what_is_shown(choice: Choice, record: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the scans of a patient show, such as ``{"pet": "Ga-68 DOTATATE", "ct": "portal venous"}``."""
+    """Return what the scans of a patient show, by modality: "Ga-68 DOTATATE" for a PET, "portal venous" for a CT."""
     pet, ct = taken_series(choice, record, PET.name), taken_series(choice, record, CT.name)
     found = {PET.name: pet.tracer.label} if pet is not None else {}
     return found if ct is None else {**found, CT.name: ct_kind(ct.texts).label}
@@ -24,7 +24,7 @@ def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> counted([{"pet": "F-18 FDG"}, {"pet": "Ga-68 DOTATATE", "ct": "native"}, {"pet": "Ga-68 DOTATATE"}])
+    >>> counted([dict(pet="F-18 FDG"), dict(pet="Ga-68 DOTATATE", ct="native"), dict(pet="Ga-68 DOTATATE")])
     ('PET: 2 Ga-68 DOTATATE, 1 F-18 FDG', 'CT: 1 native')
     """
     told = list(shown)

@@ -24,7 +24,7 @@ def read_override(
     Parameters
     ----------
     source : path, mapping or None
-        CSV or Excel with the columns patient, pet, ct, contours; or JSON (or a mapping) of patient to ``{"pet": ..., "ct": ...}``.
+        CSV or Excel with the columns patient, pet, ct, contours; or JSON (or a mapping) of patient to modality to series.
         A patient is an identifier or a pseudonym, a series a SeriesInstanceUID, series number or folder.
     pseudonyms : mapping of canonical identifier to pseudonym
 
@@ -52,7 +52,7 @@ def read_override(
 
 
 def _entries(source: Any) -> list[tuple[Any, Mapping[Any, Any]]]:
-    remedy = "give a table with the columns patient, pet, ct, contours, or JSON of patient to {'pet': ..., 'ct': ...}"
+    remedy = "give a table with the columns patient, pet, ct, contours, or JSON of patient to modality to series"
     if not isinstance(source, Mapping) and Path(source).suffix.lower() != ".json":
         frame = read_sheet(source)
         if "patient" not in frame or not set(_KINDS) & set(frame.columns):

@@ -163,7 +163,7 @@ def grouped_permutation_importance(
         Test folds need both classes; an int means stratified folds without shuffling.
     groups : "correlated", None or mapping of str to column names, default="correlated"
         "correlated" takes `correlated_groups` of X (without y, so that nothing leaks); None shuffles each column
-        alone; a mapping names the columns of each group, or a modality such as ``{"scans": ["pet", "ct"]}``, and
+        alone; a mapping names the columns of each group, or a modality such as ``{"blood": ["lab"]}``, and
         only its groups are shuffled.
     modalities : bool, default=False
         Whether to ask for each modality of a Cohort as a whole, too: which patient a scan belongs to.

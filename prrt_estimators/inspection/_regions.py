@@ -79,10 +79,10 @@ def attribution_in_regions(
     --------
     >>> values = np.zeros((1, 1, 4, 4, 4))
     >>> values[0, 0, 0, 0, :2] = [3.0, 1.0]
-    >>> place = {"affines": {"pet": np.eye(4)[None]}, "volumes": {"pet": np.ones((1, 1, 4, 4, 4))}}
-    >>> maps = SaliencyMaps({"pet": values}, **place, ids=["P1"], probability=[0.4], method="gradient", target="logit")
-    >>> lesion = (values > 2).astype(float)
-    >>> row = attribution_in_regions(maps, {"lesion": lesion}).iloc[0]
+    >>> affines, volumes = dict(pet=np.eye(4)[None]), dict(pet=np.ones((1, 1, 4, 4, 4)))
+    >>> about = {"ids": ["P1"], "probability": [0.4], "method": "gradient", "target": "logit"}
+    >>> maps = SaliencyMaps(dict(pet=values), affines=affines, volumes=volumes, **about)
+    >>> row = attribution_in_regions(maps, {"lesion": values > 2}).iloc[0]
     >>> [float(row[name]) for name in ("share", "expected", "ratio", "pointing")]
     [0.75, 0.015625, 48.0, 1.0]
     """
@@ -125,7 +125,7 @@ def summarise_regions(table: pd.DataFrame) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table = pd.DataFrame({"modality": "pet", "region": "lesion", "kind": "lesion", "share": [0.2, 0.4],
+    >>> table = pd.DataFrame({"modality": "PET", "region": "lesion", "kind": "lesion", "share": [0.2, 0.4],
     ...                       "expected": [0.1, 0.1], "pointing": [1.0, 0.0], "uptake_share": [0.1, 0.1]})
     >>> summarise_regions(table)[["n_patients", "share", "ratio", "pointing"]].round(2).to_numpy().tolist()
     [[2.0, 0.3, 3.0, 0.5]]

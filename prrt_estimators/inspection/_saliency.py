@@ -52,12 +52,12 @@ class SaliencyMaps(dict):
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> maps = saliency(clf, X)
-    >>> maps["pet"].shape, maps.row("2"), maps.unit("pet")
-    ((6, 1, 16, 16, 16), 2, 'change of the logit per SUV')
+    >>> [values.shape for values in maps.values()], [maps.unit(name) for name in maps], maps.row(maps.ids[2])
+    ([(6, 1, 16, 16, 16)], ['change of the logit per SUV'], 2)
     """
 
     def __init__(
@@ -241,12 +241,12 @@ def saliency(
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> maps = saliency(clf, X, method="integrated_gradients")
-    >>> maps["pet"].shape, bool(maps.completeness_error.max() < 0.01)
-    ((6, 1, 16, 16, 16), True)
+    >>> [values.shape for values in maps.values()], bool(maps.completeness_error.max() < 0.01)
+    ([(6, 1, 16, 16, 16)], True)
     """
     models = list(est) if isinstance(est, (list, tuple)) else [est]
     if not models:

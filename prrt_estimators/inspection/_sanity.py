@@ -51,10 +51,10 @@ def map_similarity(first: SaliencyMaps, second: SaliencyMaps) -> pd.DataFrame:
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
     >>> from prrt_estimators.inspection import saliency
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> maps = saliency(PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3), X)
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> maps = saliency(PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y), X)
     >>> map_similarity(maps, maps)[["spearman", "ssim"]].round(3).drop_duplicates().to_numpy().tolist()
     [[1.0, 1.0]]
     """
@@ -96,9 +96,9 @@ def randomise_weights(est: Any, *, random_state: Any = None) -> Any:
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> bool(np.allclose(randomise_weights(clf, random_state=1).predict_proba(X), clf.predict_proba(X)))
     False
     """
@@ -134,9 +134,9 @@ def weight_randomisation(est: Any, X: Any, *, method: str = "gradient", random_s
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> weight_randomisation(clf, X, random_state=0)["layers"].tolist()
     ['fully connected layers', 'embeddings', 'layer4', 'layer3', 'layer2', 'layer1', 'bn1', 'conv1']
     """
@@ -196,10 +196,10 @@ def label_randomisation(
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
-    >>> label_randomisation(clf, X, [0, 1] * 3, X, random_state=0)["labels"].tolist()
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
+    >>> label_randomisation(clf, X, y, X, random_state=0)["labels"].tolist()
     ['true', 'shuffled']
     """
     if not isinstance(n_runs, Integral) or n_runs < 1:

@@ -119,12 +119,12 @@ def modality_shapley(
     --------
     >>> from prrt_estimators import FusionPFSClassifier
     >>> rng = np.random.default_rng(0)
-    >>> X = {"pet": rng.random((8, 1, 8, 8, 8)), "lab": rng.random((8, 3))}
+    >>> X = dict(pet=rng.random((8, 1, 8, 8, 8)), lab=rng.random((8, 3)))
     >>> clf = FusionPFSClassifier(max_epochs=1, random_state=0).fit(X, np.array([0, 1] * 4))
     >>> found = modality_shapley(clf, X)
-    >>> list(found.columns)
-    ['patient_id', 'pet', 'ct', 'lab', 'base', 'prediction']
-    >>> np.allclose(found[["pet", "ct", "lab"]].sum(axis=1), found["prediction"] - found["base"])
+    >>> print(*found.columns)
+    patient_id pet ct lab base prediction
+    >>> np.allclose(found.drop(columns="patient_id").eval("pet + ct + lab"), found["prediction"] - found["base"])
     True
     """
     check_choice("output", output, ("probability", "logit"))

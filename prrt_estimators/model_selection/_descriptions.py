@@ -53,8 +53,8 @@ def skipped_in_words(
 
     Examples
     --------
-    >>> skipped_in_words({"pet_lab": "no PET", "pet": "no PET", "mine": "too slow"}, ["lab"])
-    ['Skipped, as the cohort has no PET: PET + labs, PET.', 'Skipped (too slow): mine.']
+    >>> skipped_in_words({"pet_lab": "no PET", "mine": "too slow"}, ["lab"])
+    ['Skipped, as the cohort has no PET: PET + labs.', 'Skipped (too slow): mine.']
     """
     from prrt_estimators.plotting import model_label
 

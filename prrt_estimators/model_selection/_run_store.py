@@ -37,7 +37,7 @@ def folder_name(model: str) -> str:
     ('pet_ct_lab', 'a_b-c14cddc0')
     """
     slug = re.sub(r"[^A-Za-z0-9_.-]", "_", model).lstrip(".")
-    # "PET" and "pet" are one folder on some file systems.
+    # PET and pet are one folder on some file systems.
     if slug == model and slug == slug.lower():
         return model
     return f"{slug[:60]}-{hashlib.sha256(model.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"

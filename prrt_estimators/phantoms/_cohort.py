@@ -97,8 +97,8 @@ def make_prrt_cohort(  # type: ignore[misc]
     -------
     bunch : Bunch
         X : Cohort of n patients
-            ``"pet"`` (SUVbw) and ``"ct"`` (HU) of shape (n, 1, \\*volume_shape), float32, all NaN for a patient
-            without that scan; ``"lab"``, a DataFrame with sex, age and 17 analytes. ``X.masks["lesion"]`` is 1 where a
+            ``pet`` (SUVbw) and ``ct`` (HU) of shape (n, 1, \\*volume_shape), float32, all NaN for a patient
+            without that scan; ``lab``, a DataFrame with sex, age and 17 analytes. ``X.masks["lesion"]`` is 1 where a
             lesion is on PET or CT; ``X.survival`` holds `event` and `time`.
         y : ndarray of int, shape (n,)
             1 = PFS over 12 months, 0 = at most 12 months, -1 = unknown (censored before).
@@ -143,7 +143,7 @@ def make_prrt_cohort(  # type: ignore[misc]
     >>> cohort = make_prrt_cohort(6, volume_shape=16, random_state=0)
     >>> cohort.X
     Cohort(6 patients: pet=6 scans, ct=6 scans, lab=19 columns)
-    >>> cohort.X["pet"].array.shape
+    >>> cohort.X.masks["lesion"].array.shape
     (6, 1, 16, 16, 16)
     >>> cohort.truth.attainable.loc["pet_ct_lab", "auroc"].round(2)
     np.float64(0.82)

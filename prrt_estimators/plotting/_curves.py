@@ -224,9 +224,9 @@ class RocDisplay(_CurvesDisplay):
 
     Examples
     --------
-    >>> display = RocDisplay.from_predictions([0, 1, 1], {"lab": [0.2, 0.6, 0.7], "pet": [0.5, 0.4, 0.6]})
+    >>> display = RocDisplay.from_predictions([0, 1, 1], {"lab": [0.2, 0.6, 0.7], "baseline_lab": [0.5, 0.4, 0.6]})
     >>> display.frame().groupby("model")["auroc"].first().to_dict()
-    {'lab': 1.0, 'pet': 0.5}
+    {'baseline_lab': 0.5, 'lab': 1.0}
     >>> figure = display.figure_
     """
 

@@ -44,16 +44,18 @@ class ModalityShapleyDisplay(Display):
 
     Examples
     --------
-    >>> table = pd.DataFrame({"patient_id": ["P1", "P2"], "pet": [0.2, -0.1], "ct": 0.0, "lab": [0.1, -0.3],
-    ...                       "base": 0.5, "prediction": [0.8, 0.1]})
+    >>> table = pd.DataFrame(dict(patient_id=["P1", "P2"], pet=[0.2, -0.1], ct=0.0, lab=[0.1, -0.3], base=0.5,
+    ...                           prediction=[0.8, 0.1]))
     >>> display = ModalityShapleyDisplay.from_result(table, y=[1, 0])
     >>> display.summary().round(2)
       modality  mean_absolute  mean  toward_class
     0      pet           0.15  0.05          0.15
     1      lab           0.20 -0.10          0.20
     >>> figure = display.figure_
-    >>> display.frame(patient="P2")[["step", "start", "end"]].round(2).to_dict("list")
-    {'step': ['lab', 'pet'], 'start': [0.5, 0.2], 'end': [0.2, 0.1]}
+    >>> display.frame(patient="P2")[["step", "start", "end"]].round(2)
+      step  start  end
+    0  lab    0.5  0.2
+    1  pet    0.2  0.1
     """
 
     ax_: Axes

@@ -47,13 +47,13 @@ class ModelComparisonDisplay(AxesDisplay):
     --------
     >>> scores = pd.DataFrame({"model": "lab", "repeat": [0, 0, 1, 1], "fold": [0, 1, 0, 1],
     ...                        "auroc": [0.5, 0.7, 0.6, 0.8], "auprc": [0.7, 0.7, 0.8, 0.8]})
-    >>> display = ModelComparisonDisplay.from_scores(scores, prevalence=0.64, skipped={"pet": "no scans"})
+    >>> display = ModelComparisonDisplay.from_scores(scores, prevalence=0.64, skipped={"pet_ct": "no scans"})
     >>> display.frame().round(3)
-      model metric  mean     sd  n_repeats skipped
-    0   lab  auroc  0.65  0.071          2
-    1   lab  auprc  0.75  0.071          2
-    2   pet  auroc   NaN    NaN          0  no scans
-    3   pet  auprc   NaN    NaN          0  no scans
+        model metric  mean     sd  n_repeats   skipped
+    0     lab  auroc  0.65  0.071          2
+    1     lab  auprc  0.75  0.071          2
+    2  pet_ct  auroc   NaN    NaN          0  no scans
+    3  pet_ct  auprc   NaN    NaN          0  no scans
     >>> figure = display.figure_
     """
 

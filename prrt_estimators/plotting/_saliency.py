@@ -56,9 +56,9 @@ class SaliencyDisplay(Display):
 
     Examples
     --------
-    >>> from prrt_estimators import PETPFSClassifier
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> display = SaliencyDisplay.from_estimator(clf, X, patient=2, voxels=16)
     >>> display.axes_.shape
     (2, 4)

@@ -217,7 +217,7 @@ def prepare_volumes(
     Parameters
     ----------
     X : Cohort or mapping
-    modalities : sequence of str, default=("pet", "ct")
+    modalities : sequence of str, default=all that are scans
         Which to prepare; those that the cohort does not have are passed over.
     beside : sequence of str, default=()
         Further modalities that were read already and must lie where these do.
@@ -329,8 +329,9 @@ class VolumePreprocessor(ScanTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> X = Cohort({"pet": np.ones((2, 1, 4, 4, 4)), "lab": np.eye(2)})
-    >>> VolumePreprocessor().fit_transform(X)["pet"].array.shape
+    >>> X = Cohort(dict(pet=np.ones((2, 1, 4, 4, 4)), lab=np.eye(2)))
+    >>> scans, _ = VolumePreprocessor().fit_transform(X).values()
+    >>> scans.array.shape
     (2, 1, 4, 4, 4)
     """
 

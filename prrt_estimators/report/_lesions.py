@@ -67,7 +67,7 @@ def write_lesions(
     lesions : {"phantom", "mask", "suv4", "liver", "41%", "50%"}, default="phantom"
         What a lesion is, see :class:`~prrt_estimators.features.LesionFeatures`.
     mask : str or mapping, default=None
-        Name of the mask, or ``{"pet": name, "ct": name}``, for ``lesions="mask"``.
+        Name of the mask, or a mapping of modality to name, for ``lesions="mask"``.
     weights : path, default=None
         Folder with the weights of another finder; the package's own if None.
     spacing : float or three floats, default=None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection import (
@@ -105,7 +106,8 @@ def explain_maps(
     section = Section(f"Maps ({model_label(name)}, {maps.method})")
     out.caution(maps.caution)
     section.text += [
-        f"No map of {modality.upper()}: {private_text(reason, X)}" for modality, reason in maps.without_place.items()
+        f"No map of {MODALITIES[modality].title}: {private_text(reason, X)}"
+        for modality, reason in maps.without_place.items()
     ]
     if not maps:
         out.add(section)

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from prrt_estimators._io import atomic_write
-from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._modalities import MODALITIES, uptake_in
 from prrt_estimators.inspection import SaliencyMaps
 from prrt_estimators.inspection._views import PatientView, patient_view
 
@@ -77,10 +77,10 @@ def write_viewer(
     Examples
     --------
     >>> import tempfile
-    >>> from prrt_estimators import PETPFSClassifier
+    >>> from prrt_estimators import PETPFSClassifier, make_prrt_cohort
     >>> from prrt_estimators.inspection import saliency
-    >>> X = {"pet": np.random.default_rng(0).random((6, 1, 16, 16, 16))}
-    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, [0, 1] * 3)
+    >>> X, y = make_prrt_cohort(6, volume_shape=16, random_state=2, return_X_y=True)
+    >>> clf = PETPFSClassifier(max_epochs=1, random_state=0).fit(X, y)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_viewer(saliency(clf, X), folder + "/maps.html", patients=[0, 3], voxels=16).name
     'maps.html'
@@ -113,7 +113,13 @@ def _entry(view: PatientView) -> dict[str, Any]:
         modality = MODALITIES[name]
         # Intensities that become black and white; finer steps than the screen has are of no use.
         low, high = modality.shown or (0.0, max(5.0, float(np.quantile(scan, 0.9995))))
-        windows[name] = {"low": low, "high": high, "unit": modality.short_unit}
+        windows[name] = {
+            "title": modality.title,
+            "low": low,
+            "high": high,
+            "unit": modality.short_unit,
+            "uptake": modality.uptake,
+        }
         if modality.uptake:
             # Few voxels, often the bladder, are far above all others.
             windows[name]["usual"] = min(1.0, max(5.0, float(np.quantile(scan, 0.995))) / high)
@@ -139,6 +145,8 @@ def _entry(view: PatientView) -> dict[str, Any]:
         "signed": view.method in ("integrated_gradients", "gradcam"),
         "caution": view.caution,
         "scans": list(view.scans),
+        "uptake": uptake_in(view.scans),
+        "anatomy": next((name for name in view.scans if not MODALITIES[name].uptake), None),
         "windows": windows,
         "maps": maps,
         "masks": [name.replace("_", " ") for name in names],
