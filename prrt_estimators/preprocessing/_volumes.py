@@ -217,7 +217,7 @@ def prepare_volumes(
     Parameters
     ----------
     X : Cohort or mapping
-    modalities : sequence of str, default=all that are scans
+    modalities : sequence of str, default=("pet", "ct")
         Which to prepare; those that the cohort does not have are passed over.
     beside : sequence of str, default=()
         Further modalities that were read already and must lie where these do.
