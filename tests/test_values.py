@@ -111,3 +111,12 @@ def test_words_for_nothing_that_are_levels():
 def test_errors_of_spreadsheets(cell):
     assert is_error_cell(cell)
     assert parse_number(cell) is None
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_cells_changes_nothing(order):
+    cells = pd.Series(["1,5", "?", "x", 7.0, "", "<3", None, "2.000,5", "12 %", "n.d.", "4.500", "8"], dtype=object)
+    one, other = read_numbers(cells), read_numbers(cells.iloc[order].reset_index(drop=True))
+    assert one.text.sum() == 1
+    for name in ("values", "empty", "text", "ambiguous", "limited"):
+        np.testing.assert_array_equal(getattr(one, name)[order], getattr(other, name), err_msg=name)

@@ -228,8 +228,9 @@ def data_digest(
 def private_text(text: str, X: Any = None) -> str:
     """Text for a file that others may read: no home folder, and scans named by patient, not by path."""
     if isinstance(X, Cohort):
-        for name in (m for m in X.modalities if m in IMAGING and X[m].paths is not None):
-            for patient, path in zip(X.ids, X[name].paths, strict=True):
+        volumes = {name: X[name] for name in X.modalities if name in IMAGING} | dict(X.masks)
+        for name, own in volumes.items():
+            for patient, path in [] if own.paths is None else zip(X.ids, own.paths, strict=True):
                 if path is not None and os.path.basename(path) in text:
                     for spelling in dict.fromkeys((os.path.abspath(path), path)):
                         text = text.replace(spelling, f"<{name} of {patient}>")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
+import types
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
@@ -117,3 +119,12 @@ def test_predict_warns_of_values_beyond_training_and_of_patients_that_were_train
     said = " ".join(answer.stderr.split())
     assert f"{cga} of patient {frame['patient_id'][0]} lies outside of that of the training patients" in said
     assert "were among the patients that the model was trained on (by laboratory values)" in said
+
+
+def test_what_is_not_a_scan_hides_no_scan_that_is_lacking():
+    model = types.SimpleNamespace(_reads=("lab", "pet", "ct"))
+    X = Cohort({"lab": pd.DataFrame({"age": [1.0, 2.0, 3.0], "CgA": np.nan}), "ct": [None, "a.nii", None]})
+    pet, ct, labs = lacking_inputs(model, X)
+    assert "PET, which 3 of 3 patients lack" in pet
+    assert "CT, which 2 of 3 patients lack" in ct
+    assert "nobody has a value of CgA" in labs

@@ -79,3 +79,9 @@ def test_metastases_at_baseline_are_predictors(name):
 )  # fmt: skip
 def test_new_metastases_are_outcomes(name):
     assert guess_name(name).role == "after_therapy"
+
+
+def test_a_column_without_a_name_in_words_hides_no_other():
+    check_predictors(pd.DataFrame({2020: np.arange(N), **GOOD}))
+    with pytest.raises(LeakageError, match="pfs_months"):
+        check_predictors(pd.DataFrame({2020: np.arange(N), **GOOD, "pfs_months": np.arange(N) * 3.0}))

@@ -30,7 +30,10 @@ LATE = EXCEPTIONS | {
     expected_failed_checks=lambda model: LATE if model.fusion == "late" else EXCEPTIONS,
 )
 def test_plain_tables_pass_every_check(estimator, check):
+    before = repr(estimator)
     check(estimator)
+    assert repr(estimator) == before, "a check works on a clone"
+    assert not [name for name in vars(estimator) if name.endswith("_")], "and fits no other"
 
 
 def patients(n=90, seed=0):

@@ -73,7 +73,10 @@ def _exceptions(estimator) -> dict[str, str]:
     expected_failed_checks=_exceptions,
 )
 def test_tables_pass_every_check(estimator, check):
+    before = repr(estimator)
     check(estimator)
+    assert repr(estimator) == before, "a check works on a clone"
+    assert not [name for name in vars(estimator) if name.endswith("_")], "and fits no other"
 
 
 def test_names_of_exceptions_are_names_of_checks():

@@ -25,7 +25,10 @@ from prrt_estimators.estimators import CoxPFSClassifier
     },
 )
 def test_passes_every_check(estimator, check):
+    before = repr(estimator)
     check(estimator)
+    assert repr(estimator) == before, "a check works on a clone"
+    assert not [name for name in vars(estimator) if name.endswith("_")], "and fits no other"
 
 
 # Against other implementations ------------------------------------------------------------------------------------

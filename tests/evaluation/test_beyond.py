@@ -68,6 +68,9 @@ def test_drift_of_inputs(external):
     outside = ((moved["age"] < X["age"].min()) | (moved["age"] > X["age"].max())).mean()
     assert drift.loc["age", "outside"] == pytest.approx(outside)
     assert ev.input_drift(np.zeros((3, 2)), X).empty
+    # A column of words and one that the training did not have come first and hide none of the rest.
+    odd = pd.DataFrame({"words": ["a", "b"] * 60, "new": np.arange(120.0), **moved})
+    pd.testing.assert_frame_equal(ev.input_drift(odd, X).set_index("column"), drift)
 
 
 def test_weights_count_patients(external):

@@ -85,6 +85,16 @@ def test_decision_scores_and_their_intervals():
     assert nobody.loc["specificity", "value"] == 1
 
 
+def test_what_nobody_counts_for_hides_no_other_score():
+    y = [0, 0, 0, 1]
+    nobody_long = decision_scores(y, [0.1, 0.2, 0.3, 0.4], 0.5)
+    assert nobody_long["n"].tolist() == [1, 3, 0, 4]
+    assert nobody_long["hits"].tolist() == [0, 3, 0, 3]
+    assert nobody_long["value"].fillna(-1).tolist() == [0, 1, -1, 0.75]
+    nobody_short = decision_scores(y, [0.6, 0.7, 0.8, 0.9], 0.5)
+    assert nobody_short["value"].fillna(-1).tolist() == [1, 0, 0.25, -1]
+
+
 def test_rules_of_thresholds():
     y, p = np.array([0, 0, 0, 1, 1, 1, 1, 1]), np.array([0.1, 0.3, 0.6, 0.2, 0.5, 0.7, 0.8, 0.9])
     assert choose_threshold(y, p) == pytest.approx(0.65)  # 0.6 + 1 there, 0.8 + 2/3 at 0.4
@@ -152,6 +162,8 @@ def test_risk_groups_are_cut_on_the_other_folds():
 
 def test_calibration_table_and_band(comparison):
     table = calibration_table(comparison, n_boot=40).set_index(["model", "score"])
+    second = calibration_table(comparison, n_boot=40, models=["noise"]).set_index(["model", "score"])
+    pd.testing.assert_frame_equal(second, table.loc[["noise"]])
     own = comparison.predictions.query("model == 'linear'")
     slopes = [calibration_intercept_slope(one["y_true"], one["y_score"]).slope for _, one in own.groupby("repeat")]
     assert table.loc[("linear", "slope"), "mean"] == pytest.approx(np.mean(slopes))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import ClassVar
 
 import numpy as np
@@ -304,6 +305,23 @@ def test_groups_worked_by_hand():
     mean = rho.loc[["a", "b"], ["c", "d"]].to_numpy().mean()
     assert list(correlated_groups(table, threshold=mean - 1e-6)) == ["a and 3 correlated"]
     assert len(correlated_groups(table, threshold=mean + 1e-6)) == 2
+
+
+def test_groups_do_not_depend_on_the_order_of_columns():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(3, 60))
+    table = pd.DataFrame(
+        {
+            "a": base[0],
+            "kind": np.where(base[1] > 0, "x", "y"),
+            "b": base[0] + 0.1 * base[2],
+            "d": base[1],
+            "c": base[2],
+        }
+    )
+    for order in itertools.permutations(table.columns):
+        found = {frozenset(members) for members in correlated_groups(table[list(order)]).values()}
+        assert found == {frozenset("ab"), frozenset({"kind", "d"}), frozenset("c")}
 
 
 def test_groups_with_gaps_categories_constants_and_text_numbers():

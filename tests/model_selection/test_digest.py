@@ -103,6 +103,16 @@ def test_data_digest_reads_cells_exactly():
     assert of(frame[["sex", "x"]]) != base
 
 
+def test_every_scan_counts_after_a_patient_without_one(tmp_path):
+    scan = tmp_path / "b.nii"
+    scan.write_bytes(b"one")
+    X, ids = Cohort({"pet": [None, scan, None, tmp_path / "gone.nii"]}), ["P1", "P2", "P3", "P4"]
+    before, missing = data_digest(X, np.array([0, 1, 0, 1]), ids, None)
+    assert [one.patient for one in missing] == ["P4"]
+    scan.write_bytes(b"other")
+    assert data_digest(X, np.array([0, 1, 0, 1]), ids, None)[0] != before
+
+
 def test_missing_scans_are_named(tmp_path):
     X = Cohort({"pet": [tmp_path / "a.nii", None]}, ids=["P1", "P2"])
     _, missing = data_digest(X, np.array([0, 1]), ["P1", "P2"], None)

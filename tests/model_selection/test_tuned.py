@@ -11,6 +11,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators import CoxPFSClassifier
 from prrt_estimators.model_selection import Skipped, TunedClassifier, compare_models
+from prrt_estimators.model_selection._tuned import with_tuning
 
 
 def table(n=60, seed=0, shift=1.0):
@@ -85,6 +86,14 @@ def test_what_cannot_be_tuned_is_refused():
         TunedClassifier(LogisticRegression(), {}).fit(X, y)
     with pytest.raises(ValueError, match="registered score"):
         TunedClassifier(LogisticRegression(), {"C": [1]}, score="luck").fit(X, y)
+
+
+def test_a_skipped_model_hides_no_other_from_tuning():
+    models = {"absent": Skipped("no CT"), "linear": LogisticRegression()}
+    found = with_tuning(models, {"absent": {"C": [1.0]}, "linear": {"C": [0.1, 1.0]}})
+    assert found["absent"] is models["absent"]
+    assert isinstance(found["linear"], TunedClassifier)
+    assert found["linear"].grid == {"C": [0.1, 1.0]}
 
 
 def test_a_cohort_is_tuned_like_a_table():

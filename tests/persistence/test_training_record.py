@@ -11,9 +11,9 @@ import pytest
 
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators import LabBaselineClassifier, LabPFSClassifier, PETBaselineClassifier
-from prrt_estimators.persistence import compare_with_training, load_model, save_model
+from prrt_estimators.persistence import _training_record, compare_with_training, load_model, save_model
 from prrt_estimators.persistence._container import unpack
-from prrt_estimators.persistence._training_record import PART, _outwards
+from prrt_estimators.persistence._training_record import PART, _outwards, training_record
 
 
 def table(n=30, seed=0):
@@ -72,6 +72,21 @@ def test_the_record_names_nobody_and_tells_no_value(saved):
 )
 def test_ranges_are_rounded_outwards(value, low, high):
     assert (_outwards(value, -1), _outwards(value, 1)) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_a_scan_that_is_absent_hides_no_laboratory_value(monkeypatch):
+    X = table()
+    model = LabPFSClassifier(model="logistic").fit(X, [0, 1] * 15)
+    monkeypatch.setattr(LabPFSClassifier, "_reads", ("ct", "pet", "lab"))
+    volumes = np.random.default_rng(0).gamma(2, 2, (30, 1, 2, 2, 2)).astype(np.float32)
+    both = training_record(model, {"pet": volumes, "lab": X}, b"salt")
+    assert set(json.loads(both)["ranges"]) == {"pet", "lab"}
+    assert set(json.loads(training_record(model, {"lab": X}, b"salt"))["ranges"]["lab"]) >= {"CgA", "GGT"}
+    monkeypatch.setattr(_training_record, "unpack", lambda path: {PART: both})
+    fresh = table(8, seed=1)
+    fresh.loc[2, "CgA"] = 900.0
+    (said,) = compare_with_training("any", model, Cohort({"lab": fresh}, ids=list("abcdefgh")))
+    assert said == "CgA of patient c lies outside of that of the training patients, 40 to 85."
 
 
 def test_few_values_tell_nobody(tmp_path):

@@ -93,6 +93,41 @@ def test_labs_are_skewed_correlated_and_differ_by_sex(large):
     assert creatinine["M"] > creatinine["F"] + 0.1
 
 
+#: Column -> factors with which it rises (+) or falls (-), by what the test means in patients.
+WITH_FACTORS = {
+    "chromogranin_a_ug_l": "+burden +secretion",
+    "ggt_u_l": "+hepatic +liver_share +burden",
+    "alp_u_l": "+hepatic +burden +liver_share",
+    "ast_u_l": "+hepatic +liver_share +burden",
+    "alt_u_l": "+hepatic +liver_share",
+    "ldh_u_l": "+burden +inflammation",
+    "bilirubin_mg_dl": "+hepatic",
+    "albumin_g_l": "-hepatic -inflammation",
+    "creatinine_mg_dl": "+renal",
+    "egfr_ml_min": "-renal",
+    "crp_mg_l": "+inflammation +burden",
+    "haemoglobin_g_dl": "-inflammation -renal",
+    "leukocytes_nl": "+inflammation",
+    "neutrophils_nl": "+inflammation",
+    "lymphocytes_nl": "-inflammation",
+    "platelets_nl": "+inflammation -hepatic",
+    "nse_ug_l": "+secretion +burden",
+}
+
+
+def test_each_value_follows_its_factors_in_direction_and_no_other(large):
+    lab = large.X["lab"].set_index(large.truth.factors.index)
+    assert set(WITH_FACTORS) == set(lab) - {"sex", "age"}
+    for name, directions in WITH_FACTORS.items():
+        both = large.truth.factors.assign(value=lab[name], female=lab["sex"] == "F")
+        # Men and women have other medians; ranks within each sex take that out.
+        ranks = both.groupby("female").rank(pct=True)
+        rho = ranks.corr()["value"].drop("value")
+        named = {one[1:]: 1 if one[0] == "+" else -1 for one in directions.split()}
+        assert all(rho[factor] * sign > 0.05 for factor, sign in named.items()), name
+        assert rho.drop(list(named)).abs().max() < 0.09, name
+
+
 def test_values_below_the_limit_of_detection_are_half_the_limit(large):
     low = large.truth.lab_flags["crp_mg_l"].to_numpy() == "<"
     assert low.any()

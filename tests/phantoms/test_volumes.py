@@ -9,7 +9,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators.datasets import make_prrt_cohort
+from prrt_estimators.phantoms._anatomy import build_anatomy
 from prrt_estimators.phantoms._factors import draw_patient
+from prrt_estimators.phantoms._lesions import place_lesions
 from prrt_estimators.phantoms._phantom import patient_grid, render
 
 
@@ -126,6 +128,48 @@ def test_a_factor_changes_the_scan_that_shows_it_and_no_other(factor, modality):
     other = "ct" if modality == "pet" else "pet"
     assert not np.array_equal(getattr(low, modality), getattr(high, modality))
     np.testing.assert_array_equal(getattr(low, other), getattr(high, other))
+
+
+def scan_numbers(patient):
+    """Return what a reader would measure in the scans and count among the lesions of a patient."""
+    scans = render(patient, patient_grid(patient, (33, 25, 45), None))
+    lesions = place_lesions(patient, build_anatomy(patient, bowel=False))
+    suv = np.log([one.suv for one in lesions if one.avid])
+    tumour = scans.lesion.astype(bool)
+    return {
+        "SUV of lesions": scans.pet[scans.pet_signal].mean(),
+        "spread of log SUV": suv.std(),
+        "PET tumour volume": scans.pet_signal.sum(),
+        "CT tumour volume": (scans.ct_signal & tumour).sum(),
+        "share in the liver": np.mean([one.organ == "liver" for one in lesions]),
+        "HU of tumours": scans.ct[scans.ct_signal & tumour].mean(),
+        "HU of all": scans.ct.astype(float).mean(),
+        "voxels of muscle": ((scans.ct > 25) & (scans.ct < 75)).sum(),
+        "voxels of the body": (scans.ct > -300).sum(),
+    }
+
+
+#: factor -> what rises (+1) or falls (-1) with it, by its meaning in patients.
+ON_SCANS = {
+    "expression": {"SUV of lesions": 1},
+    "heterogeneity": {"spread of log SUV": 1},
+    "burden": {"PET tumour volume": 1, "CT tumour volume": 1},
+    "discordance": {"PET tumour volume": -1, "CT tumour volume": 1},
+    "liver_share": {"share in the liver": 1},
+    "dedifferentiation": {"HU of tumours": -1},
+    "steatosis": {"HU of all": -1},
+    "muscle": {"HU of all": 1, "voxels of muscle": 1},
+    "body_size": {"voxels of the body": 1},
+}
+
+
+@pytest.mark.parametrize("factor", ON_SCANS)
+def test_a_factor_moves_the_scans_in_the_direction_of_its_meaning(factor):
+    for number in (0, 1):
+        patient = draw_patient(0, number, 1)
+        low, high = (scan_numbers(patient.with_factors(**{factor: value})) for value in (-1.5, 1.5))
+        signs = {name: np.sign(high[name] - low[name]) for name in ON_SCANS[factor]}
+        assert signs == ON_SCANS[factor]
 
 
 def test_laboratory_factors_leave_the_scans_alone():

@@ -13,7 +13,10 @@ from prrt_estimators.preprocessing import ClippedScaler, LabPanels, default_pane
 
 @parametrize_with_checks([ClippedScaler()])
 def test_scaler_passes_every_check(estimator, check):
+    before = repr(estimator)
     check(estimator)
+    assert repr(estimator) == before, "a check works on a clone"
+    assert not [name for name in vars(estimator) if name.endswith("_")], "and fits no other"
 
 
 def table(n=40, seed=0):
