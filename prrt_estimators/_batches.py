@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -90,6 +91,23 @@ class PatientDataset(Dataset):
             inputs["lab"] = self.table[rows]
         return inputs, {name: column[rows] for name, column in self.target.items()}
 
+    @contextlib.contextmanager
+    def on(self, device: torch.device) -> Iterator[None]:
+        """Keep the patients on a GPU while training, if all volumes are held and take at most half of its free memory.
+
+        Else each step would wait for its batch to be gathered and copied.
+        """
+        before = self.held, self.table, self.target
+        size = sum(volumes.nbytes for volumes in self.held.values())
+        if len(self.held) == len(self.shapes) and size < _free(device) // 2:
+            self.held = {name: volumes.to(device) for name, volumes in self.held.items()}
+            self.table = None if self.table is None else self.table.to(device)
+            self.target = {name: column.to(device) for name, column in self.target.items()}
+        try:
+            yield
+        finally:
+            self.held, self.table, self.target = before
+
     def _gather(self, name: str, rows: Sequence[int]) -> torch.Tensor:
         k = self.modalities.index(name)
         batch = torch.zeros(len(rows), *self.shapes[name], dtype=torch.float32, device="cpu")
@@ -97,6 +115,11 @@ class PatientDataset(Dataset):
             if self.present[row, k]:
                 batch[place] = torch.from_numpy(np.array(self.volumes[name].load(row), dtype=np.float32))
         return batch
+
+
+def _free(device: torch.device) -> int:
+    """Return the free bytes of a GPU; 0 for a device that shares the memory of the machine."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else 0
 
 
 class EvenBatches:

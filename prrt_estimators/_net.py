@@ -256,7 +256,8 @@ def train(
         **options,
     )
     try:
-        net.fit(training, y=None)
+        with dataset.on(device):
+            net.fit(training, y=None)
     except _Stopped:
         raise KeyboardInterrupt from None
     except RuntimeError as error:

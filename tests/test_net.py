@@ -55,6 +55,37 @@ def test_volumes_are_the_same_whether_held_or_read_by_batch(monkeypatch):
     assert (streamed.__getitems__([2])[0]["pet"] == 0).all()
 
 
+def test_a_gpu_holds_the_patients_while_training_if_half_of_its_memory_does(monkeypatch):
+    class Read:
+        shape = (2, 2, 2)
+
+        def load(self, row):
+            return np.full(self.shape, row, dtype=np.float32)
+
+    def dataset():
+        present, table = np.ones((5, 2), dtype=bool), np.arange(10, dtype=np.float32).reshape(5, 2)
+        target = {"class": np.arange(5, dtype=np.float32)}
+        return PatientDataset({"pet": Read()}, table, present, ["pet", "lab"], {"pet": (2, 2, 2)}, target, hold=True)
+
+    def devices(patients):
+        inputs, target = patients.__getitems__([0, 3])
+        return {inputs["pet"].device.type, inputs["lab"].device.type, target["class"].device.type}
+
+    gpu, patients = torch.device("meta"), dataset()
+    size = 5 * 8 * 4
+    for free, expected in ((2 * size + 2, "meta"), (2 * size, "cpu")):
+        monkeypatch.setattr("prrt_estimators._batches._free", lambda device, free=free: free)
+        with patients.on(gpu):
+            assert devices(patients) == {expected}
+        assert devices(patients) == {"cpu"}
+    assert patients.__getitems__([3])[0]["pet"].unique().tolist() == [3.0]
+    monkeypatch.setattr("prrt_estimators._batches._free", lambda device: 10 * size)
+    monkeypatch.setenv("PRRT_MEMORY_LIMIT", "10 B")
+    streamed = dataset()
+    with streamed.on(gpu):
+        assert devices(streamed) == {"cpu"}
+
+
 def test_devices_and_precision():
     assert resolve_device("cpu").type == "cpu"
     with pytest.raises(ValueError, match="`device` must be"):

@@ -94,7 +94,7 @@ def test_coverage_of_many_cohorts_at_once(benchmark):
 
 def test_the_benchmark_of_a_gpu_runs_without_one(benchmark):
     rows = benchmark("gpu").training(12, 4, 2, 2, 0, torch.device("cpu"))
-    assert [row[0] for row in rows] == ["fit", "MONAI CacheDataset"]
+    assert [row[0] for row in rows] == ["fit (auto)", "fit (float32)", "MONAI CacheDataset"]
     assert all(row[1] > 0 and np.isnan(row[2]) for row in rows)
 
 
