@@ -50,7 +50,7 @@ class Situation:
 
 def situations(scale: float) -> list[Situation]:
     """Return every row, those that the documentation leans on first."""
-    many, some, few = (max(8, round(scale * number)) for number in (1000, 500, 100))
+    most, many, some, few = (max(8, round(scale * number)) for number in (2000, 1000, 500, 200))
     rows = [Situation("logistic", auroc, 116, 3, many) for auroc in (0.5, 0.6, 0.7)]
     rows += [Situation("logistic", auroc, n, 3, some) for n in (50, 400) for auroc in (0.5, 0.6, 0.7)]
     rows += [
@@ -64,7 +64,8 @@ def situations(scale: float) -> list[Situation]:
     rows += [Situation("logistic", auroc, 116, 3, many, "two per person, grouped") for auroc in (0.5, 0.7)]
     rows += [Situation("logistic", auroc, 116, 3, some, "weighted") for auroc in (0.5, 0.7)]
     rows += [Situation("forest", auroc, 116, 3, few) for auroc in (0.5, 0.7)]
-    return rows
+    # 98.6 of the 500 cohorts of this row above covered the AUPRC of short PFS, the only cell over 98.5
+    return [*rows, Situation("logistic", 0.6, 400, 10, most)]
 
 
 def splits(y: np.ndarray, folds: int, group: np.ndarray | None, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -29,6 +29,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
     "mathml",
+    "notebooks",
     "reference",
 ]
 exclude_patterns = ["_build", "scripts", "README.md", "gallery/**/*.ipynb", "gallery/*.py", "sg_execution_times.rst"]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Libraries that bring tqdm warn in every notebook without ipywidgets that its bars will be plain; ours are rich's.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
     from prrt_estimators.cohort import Cohort, Volumes

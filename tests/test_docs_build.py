@@ -167,6 +167,98 @@ def test_times_of_examples_are_printed(script, tmp_path):
     ]
 
 
+# Notebooks --------------------------------------------------------------------------------------------------------------
+
+
+def block(text, figures=0):
+    """Return a code block of a page of the gallery with what it shows."""
+    shown = ".. image-sg:: /gallery/images/x.png\n   :alt: x\n\n" * figures
+    return f".. code-block:: Python\n\n    {text}\n\n.. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n    1\n\n{shown}"
+
+
+@pytest.fixture
+def notebook(script):
+    """Return a function that makes a notebook that was run: one output per cell, or none."""
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra docs")
+
+    def make(*outputs):
+        cells = [nbformat.v4.new_code_cell(script("notebooks").INSTALL)]
+        for output in outputs:
+            own = [] if output is None else [nbformat.v4.new_output(**output)]
+            cells += [nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell("a = 1\na", outputs=own)]
+        return nbformat.v4.new_notebook(cells=cells)
+
+    return make
+
+
+PNG = {"output_type": "display_data", "data": {"image/png": "x" * 9000, "text/plain": "<Figure>"}}
+
+
+def shows(**data):
+    return {"output_type": "execute_result", "data": data}
+
+
+def stream(name, text):
+    return {"output_type": "stream", "name": name, "text": text}
+
+
+@pytest.mark.parametrize(
+    ("output", "figures", "what"),
+    [
+        (PNG, 1, ""),
+        (stream("stdout", "a" * 3000), 0, ""),
+        (shows(**{"text/html": f"<style>{'a' * 4000}</style><b>9</b>", "text/plain": "9"}), 0, ""),
+        (None, 1, "code cell 2 (a): 0 figures, 1 on the page"),
+        (PNG, 0, "code cell 2 (a): 1 figures, 0 on the page"),
+        (stream("stderr", "Warning: x"), 0, "code cell 2 (a): a red line: Warning: x"),
+        ({"output_type": "error", "ename": "E", "evalue": "no", "traceback": []}, 0, "code cell 2 (a): a red line: no"),
+        (stream("stdout", "a" * 3001), 0, "code cell 2 (a): an output of 3001 letters"),
+        (shows(**{"text/plain": "a" * 3001}), 0, "code cell 2 (a): an output of 3001 letters"),
+        (shows(**{"text/html": f"<b>{'a' * 3001}</b>"}), 0, "code cell 2 (a): an output of 3001 letters"),
+    ],
+)
+def test_what_a_notebook_shows_is_what_its_page_shows(script, notebook, output, figures, what):
+    found = list(script("notebooks").wrong(notebook(PNG, output), block("a", 1) + block("a", figures)))
+    assert found == ([what] if what else [])
+
+
+def test_a_notebook_with_cells_that_its_page_lacks(script, notebook):
+    assert list(script("notebooks").wrong(notebook(None, None), block("a"))) == ["2 code cells, 1 on the page"]
+
+
+def test_notebooks_with_most_figures_are_run(script, tmp_path):
+    for name, figures in (("a", 0), ("b", 3), ("c", 1), ("d", 2), ("e", 1), ("f", 1)):
+        (tmp_path / f"plot_{name}.ipynb").touch()
+        (tmp_path / f"plot_{name}.rst").write_text(block("x", figures) + block("y"))
+    assert [file.stem for file in script("notebooks").most_figures(tmp_path)] == [
+        "plot_b",
+        "plot_d",
+        "plot_c",
+        "plot_e",
+    ]
+
+
+def test_a_downloaded_notebook_stands_alone(script, tmp_path):
+    nbformat = pytest.importorskip("nbformat", reason="needs the extra docs")
+    text = "See :doc:`/guide/validation`, :doc:`the figures <../figures>` and :func:`~a.b`. ``{x: 1}`` at 12:30."
+    cells = [
+        nbformat.v4.new_markdown_cell("# A title"),
+        nbformat.v4.new_code_cell("x = 1"),
+        nbformat.v4.new_markdown_cell(text),
+    ]
+    file = tmp_path / "plot_a.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), file)
+    for _ in range(2):  # a second time changes nothing
+        script("notebooks").finish(file)
+        title, install, code, last = nbformat.read(file, as_version=4).cells
+        assert (title.source, code.source) == ("# A title", "x = 1")
+        assert "%pip install" in install.source
+        assert last.source == (
+            "See *Cross-validation without leaks* in the documentation, *the figures* in the documentation and `a.b`. "
+            "``{x: 1}`` at 12:30."
+        )
+
+
 # What the build needs, and leaves -----------------------------------------------------------------------------------------
 
 
@@ -183,7 +275,8 @@ def test_the_extra_docs_has_what_conf_uses():
     own = {file.stem for file in (ROOT / "docs" / "scripts").glob("*.py")}
     used = {canonicalize_name(one.split(".")[0]) for one in [*assigned("extensions"), assigned("html_theme")]} - own
     asked = [Requirement(text) for text in extras["docs"]]
-    assert used | {"prrt-estimators"} == {canonicalize_name(one.name) for one in asked}
+    runs_notebooks = {"nbclient", "ipykernel"}
+    assert used | runs_notebooks | {"prrt-estimators"} == {canonicalize_name(one.name) for one in asked}
     (itself,) = (one for one in asked if one.name == "prrt-estimators")
     assert {"excel", "dicom", "explain"} <= itself.extras <= set(extras), "what the examples import"
 

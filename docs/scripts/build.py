@@ -1,4 +1,4 @@
-"""Build the documentation from clean, with warnings as errors, and check the pages that come out.
+"""Build the documentation from clean, with warnings as errors, and check the pages and notebooks that come out.
 
 Run from the root of the repository::
 
@@ -69,9 +69,11 @@ def main() -> int:
         return done.returncode
     print(*example_times(DOCS / "gallery"), sep="\n")
     print(f"built in {time.monotonic() - start:.0f} s: {options.out / 'index.html'}")
-    return subprocess.run(
-        [sys.executable, str(DOCS / "scripts" / "check_html.py"), str(options.out)], check=False
-    ).returncode
+    checks = (("check_html.py", options.out), ("notebooks.py", DOCS / "gallery"))
+    return max(
+        subprocess.run([sys.executable, str(DOCS / "scripts" / name), str(folder)], check=False).returncode
+        for name, folder in checks
+    )
 
 
 if __name__ == "__main__":

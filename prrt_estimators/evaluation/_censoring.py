@@ -131,15 +131,16 @@ def censoring_sensitivity(
     weights = pd.Series(censoring_weights(patients["time"], horizon, everybody), index=patients["patient_id"])
     sizes, rows = comparison.sizes_of_folds(), []
     for model, own in comparison.predictions.groupby("model", sort=False):
-        plain, weighted = [], []
-        for _, fold in own.groupby(["repeat", "fold"]):
+        plain, weighted, repeat = [], [], []
+        for place, fold in own.groupby(["repeat", "fold"]):
+            repeat.append(place[0])
             y, p = fold["y_true"].to_numpy(), fold["y_score"].to_numpy()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", UndefinedMetricWarning)
                 plain.append(found.function(y, p))
                 weighted.append(found.function(y, p, weights.loc[fold["patient_id"]].to_numpy()))
         limits = None if found.limits is None else tuple(sorted(factor(score) * one for one in found.limits))
-        one = interval_of_folds(np.asarray(plain, dtype=float), sizes, limits=limits)
-        two = interval_of_folds(np.asarray(weighted, dtype=float), sizes, limits=limits)
+        one = interval_of_folds(np.asarray(plain, dtype=float), sizes, limits=limits, repeat=np.array(repeat))
+        two = interval_of_folds(np.asarray(weighted, dtype=float), sizes, limits=limits, repeat=np.array(repeat))
         rows.append((model, *one, *two, two[0] - one[0]))
     return pd.DataFrame(rows, columns=columns)

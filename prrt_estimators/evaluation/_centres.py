@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.model_selection import LeaveOneGroupOut
 
 from prrt_estimators.evaluation._calibration_table import calibration_scores
-from prrt_estimators.evaluation._subgroups import auroc_of_pairs, pair_counts
+from prrt_estimators.evaluation._subgroups import auroc_of_pairs, mean_of_known, pair_counts
 from prrt_estimators.model_selection import ModelComparison, compare_models
 
 
@@ -112,11 +112,13 @@ def centre_table(
     -------
     DataFrame
         ``model``, ``centre``, ``n``, ``n_long``, ``auroc`` with ``low`` and ``high`` (NaN with fewer than five patients of a
-        class), ``intercept`` (calibration in the large), ``observed`` and ``predicted`` share of long PFS.
+        class), ``intercept`` (calibration in the large), ``observed`` and ``predicted`` share of long PFS. Weights of the
+        comparison count in all of it but ``n`` and ``n_long``.
     """
     patients = comparison.survival["patient_id"].astype(str).tolist()
     y = comparison.survival["y_true"].to_numpy()
     labels = check_centres(centre, y)
+    weight = comparison.survival.get("sample_weight", pd.Series(1.0, comparison.survival.index)).to_numpy(dtype=float)
     rows = []
     for model, own in comparison.predictions.groupby("model", sort=False):
         concordant, pairs = pair_counts(own, patients)
@@ -124,10 +126,11 @@ def centre_table(
         for name in np.unique(labels):
             member = labels == name
             rng = np.random.default_rng(random_state)
-            found = auroc_of_pairs(concordant, pairs, y, member, n_boot, confidence_level, rng)
+            found = auroc_of_pairs(concordant, pairs, y, member, n_boot, confidence_level, rng, weight)
             both = len(np.unique(y[member])) == 2
-            intercept = calibration_scores(y[member], p[member])["intercept"] if both else np.nan
+            intercept = calibration_scores(y[member], p[member], weight[member])["intercept"] if both else np.nan
             n, n_long = int(member.sum()), int(y[member].sum())
-            rows.append((model, str(name), n, n_long, *found, intercept, n_long / n, float(p[member].mean())))
+            shares = (mean_of_known(values, weight, member) for values in (y, p))
+            rows.append((model, str(name), n, n_long, *found, intercept, *shares))
     columns = ["model", "centre", "n", "n_long", "auroc", "low", "high", "intercept", "observed", "predicted"]
     return pd.DataFrame(rows, columns=columns)

@@ -75,27 +75,41 @@ def decision_table(
     sizes = comparison.sizes_of_folds()
     for model, own in comparison.predictions.groupby("model", sort=False):
         cuts = cross_fitted_thresholds(own, rule, at_least=at_least).set_index(["repeat", "fold"])["threshold"]
-        found = [
-            decision_scores(fold["y_true"], fold["y_score"], cuts[place])["value"]
+        found = {
+            place: decision_scores(fold["y_true"], fold["y_score"], cuts[place])["value"]
             for place, fold in own.groupby(["repeat", "fold"])
             if np.isfinite(cuts[place])
-        ]
-        table = pd.DataFrame(found, columns=list(DECISION_SCORES)).reset_index(drop=True)
+        }
+        table = pd.DataFrame(list(found.values()), columns=list(DECISION_SCORES)).reset_index(drop=True)
+        repeat = np.array([place[0] for place in found])
         for name in DECISION_SCORES:
-            mean, low, high = interval_of_folds(table[name].to_numpy(dtype=float), sizes, confidence_level)
+            mean, low, high = interval_of_folds(
+                table[name].to_numpy(dtype=float), sizes, confidence_level, repeat=repeat
+            )
             rows.append((model, name, mean, low, high, int(table[name].notna().sum()), cuts.mean(), cuts.std()))
     columns = ["model", "score", "mean", "low", "high", "n_folds", "threshold", "threshold_sd"]
     return pd.DataFrame(rows, columns=columns)
 
 
 def interval_of_folds(
-    values: np.ndarray, sizes: dict[str, float], confidence_level: float = 0.95, limits: Any = (0.0, 1.0)
+    values: np.ndarray,
+    sizes: dict[str, float],
+    confidence_level: float = 0.95,
+    limits: Any = (0.0, 1.0),
+    repeat: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Return mean, low and high of fold scores, NaN where fewer than two folds have one."""
-    known = values[np.isfinite(values)]
+    there = np.isfinite(values)
+    known = values[there]
     if len(known) < 2:
         return (float(known.mean()) if len(known) else np.nan), np.nan, np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResultsWarning)
-        found = score_interval(known, **sizes, confidence_level=confidence_level, limits=limits)
+        found = score_interval(
+            known,
+            **sizes,
+            repeat=None if repeat is None else repeat[there],
+            confidence_level=confidence_level,
+            limits=limits,
+        )
     return found.mean, found.low, found.high

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
+from scipy.stats import norm
 
 #: Patients of each class below which no AUROC is shown.
 MIN_PER_CLASS = 5
@@ -29,7 +29,7 @@ def subgroup_table(
 
     The AUROC counts pairs of a patient with long and one with short PFS *of the same test fold*, whose probabilities come
     from one model, over all repeats. Its interval draws patients; differences between subgroups of such a cohort are
-    seldom shown.
+    seldom shown. Weights of the comparison, such as those that make up for patients censored early, count in all of it.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ def subgroup_table(
     """
     patients = comparison.survival["patient_id"].astype(str).tolist()
     y = comparison.survival["y_true"].to_numpy()
+    weight = comparison.survival.get("sample_weight", pd.Series(1.0, comparison.survival.index)).to_numpy(dtype=float)
     predictions = comparison.predictions
     names = list(dict.fromkeys(predictions["model"])) if models is None else list(models)
     rows = []
@@ -71,11 +72,12 @@ def subgroup_table(
             for level in sorted(set(labels), key=lambda text: (text == "unknown", text)):
                 member = labels == level
                 rng = np.random.default_rng(random_state)
-                auroc = auroc_of_pairs(concordant, pairs, y, member, n_boot, confidence_level, rng)
+                auroc = auroc_of_pairs(concordant, pairs, y, member, n_boot, confidence_level, rng, weight)
                 n, n_long = int(member.sum()), int(y[member].sum())
-                low, high = binomtest(n_long, n).proportion_ci(confidence_level, method="wilson")
-                predicted = float(np.nanmean(p[member])) if np.isfinite(p[member]).any() else np.nan
-                rows.append((model, str(variable), level, n, n_long, *auroc, n_long / n, low, high, predicted))
+                observed = wilson(y[member], weight[member], confidence_level)
+                rows.append(
+                    (model, str(variable), level, n, n_long, *auroc, *observed, mean_of_known(p, weight, member))
+                )
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -85,6 +87,23 @@ def _labels(given: Any, n: int, variable: str) -> np.ndarray:
         raise ValueError(f"`groups[{variable!r}]` must hold a label for each of {n} patients; got {len(series)}.")
     text = series.where(series.notna(), "unknown").astype(str).str.strip()
     return text.where(text != "", "unknown").to_numpy()
+
+
+def wilson(y: np.ndarray, weight: np.ndarray, confidence_level: float) -> tuple[float, float, float]:
+    """Return the weighted share of ones with Wilson's interval, at Kish's effective number of patients."""
+    if not weight.sum():
+        return (float("nan"),) * 3
+    n, share = weight.sum() ** 2 / np.sum(weight**2), float(np.average(y, weights=weight))
+    z = norm.ppf(0.5 + confidence_level / 2)
+    centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = ((centre + side * half) / (1 + z**2 / n) for side in (-1, 1))
+    return share, max(float(low), 0.0), min(float(high), 1.0)
+
+
+def mean_of_known(p: np.ndarray, weight: np.ndarray, member: np.ndarray) -> float:
+    """Return the weighted mean probability of the patients of a group who have one."""
+    known = member & np.isfinite(p) & (weight > 0)
+    return float(np.average(p[known], weights=weight[known])) if known.any() else float("nan")
 
 
 def pair_counts(predictions: pd.DataFrame, patients: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -108,12 +127,14 @@ def auroc_of_pairs(
     n_boot: int,
     confidence_level: float,
     rng: np.random.Generator,
+    weight: np.ndarray | None = None,
 ) -> tuple[float, float, float]:
     """Return the AUROC over pairs within folds with the percentile interval over drawn patients of each class."""
     long, short = np.flatnonzero(member & (y == 1)), np.flatnonzero(member & (y == 0))
     if min(len(long), len(short)) < MIN_PER_CLASS:
         return (float("nan"),) * 3
-    hits, meets = concordant[np.ix_(long, short)], pairs[np.ix_(long, short)]
+    counts = np.ones((len(long), len(short))) if weight is None else np.outer(weight[long], weight[short])
+    hits, meets = concordant[np.ix_(long, short)] * counts, pairs[np.ix_(long, short)] * counts
     if meets.sum() == 0:
         return (float("nan"),) * 3
     weights = [rng.multinomial(len(one), np.full(len(one), 1 / len(one)), size=n_boot) for one in (long, short)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn import get_config
 from sklearn.metrics import check_scoring
 
+from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._registry import Registry
 from prrt_estimators._targets import ClassTarget, target_of
 from prrt_estimators._time_target import TimeTarget
@@ -23,6 +24,19 @@ from prrt_estimators.model_selection._weights import takes_weight
 
 #: Groups of patients by risk, divided where thirds of the training patients are.
 N_GROUPS = 3
+
+
+def data_in_words(modalities: Sequence[str]) -> str:
+    """Return what is known of the patients, for a sentence.
+
+    Examples
+    --------
+    >>> data_in_words(["pet", "ct", "lab"]), data_in_words(["lab"]), data_in_words([])
+    ('laboratory values, PET and CT', 'laboratory values', 'what is known')
+    """
+    tables_first = sorted(modalities, key=lambda name: name in MODALITIES and MODALITIES[name].scan)
+    texts = [MODALITIES[name].text if name in MODALITIES else name for name in tables_first]
+    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts) or "what is known"
 
 
 class TargetComparison:
@@ -124,10 +138,10 @@ class TargetComparison:
         long = float(np.average(patients["y_true"], weights=patients.get("sample_weight")))
         return {"prevalence_long": long, "prevalence_short": 1 - long}
 
-    def question(self, horizon: float) -> str:
-        """Return what a comparison asks."""
+    def question(self, horizon: float, modalities: Sequence[str] = ()) -> str:
+        """Return what a comparison of these modalities asks."""
         return (
-            "Can laboratory values, PET and CT before therapy tell which patients stay free of progression for more than "
+            f"Can {data_in_words(modalities)} before therapy tell which patients stay free of progression for more than "
             f"{horizon:g} months (long PFS, the positive class) and which do not (short PFS)?"
         )
 
@@ -239,10 +253,10 @@ class TimeComparison(TargetComparison):
         """Return the share of patients who progressed."""
         return {"share_progressed": float(np.average(patients["event"], weights=patients.get("sample_weight")))}
 
-    def question(self, horizon: float) -> str:
-        """Return what a comparison asks."""
+    def question(self, horizon: float, modalities: Sequence[str] = ()) -> str:
+        """Return what a comparison of these modalities asks."""
         return (
-            "Can laboratory values, PET and CT before therapy tell when patients progress? Patients who were followed for a "
+            f"Can {data_in_words(modalities)} before therapy tell when patients progress? Patients who were followed for a "
             "while without progression (censored) count for as long as they were followed. Scores of one moment are taken "
             f"at {self.target.horizon:g} months."
         )

@@ -12,6 +12,9 @@ from prrt_estimators.metrics._score import direction, factor, main_score, score_
 from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
 from prrt_estimators.plotting import model_label
 
+#: Patients from which on a cohort is not called small; most sample sizes by Riley's criteria are of this order.
+_FEW = 500
+
 
 def reading(row: pd.Series) -> str:
     """Say what one row of a summary shows, and what it does not."""
@@ -105,12 +108,16 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
         note = " It was named after folds had been finished." if late else ""
         said.append(primary_in_words(comparison.primary_test()) + note)
     tested = summary["p_holm"].dropna()
+    if comparison.primary is not None:  # it was tested alone, above
+        one, other = comparison.primary
+        tested = tested.drop([one] if other == summary["reference"].iloc[0] else [], errors="ignore")
+    others = "other " if comparison.primary is not None else ""
     if len(tested):
         reference = model_label(summary["reference"].iloc[0])
         found = [model_label(str(name)) for name in tested.index[tested < 0.05]]
         which = f"these differ: {', '.join(found)}" if found else "none was shown to differ"
         said.append(
-            f"Of {len(tested)} models tested against {reference} (corrected for overlapping training sets and for the "
+            f"Of {len(tested)} {others}models tested against {reference} (corrected for overlapping training sets and for the "
             f"number of models), {which}."
             if len(tested) > 1
             else f"A difference between {model_label(str(tested.index[0]))} and {reference} was {'' if found else 'not '}shown "
@@ -154,8 +161,17 @@ def limits(comparison: Any) -> list[str]:
     """Say what the comparison cannot tell."""
     run = comparison.run
     repeats = run["cv"]["n_repeats"]
-    said = [
-        f"{len(comparison.survival)} patients are few: intervals are wide, and differences that matter can go unseen.",
+    n = len(comparison.survival)
+    few = f"{n} patients are few: intervals are wide, and differences that matter can go unseen."
+    said = [few] if n < _FEW else []
+    if repeats > 1:
+        said.append(
+            "The standard deviation over repeats tells how much the split matters. It is not a confidence interval and "
+            "much smaller than one."
+        )
+    else:
+        said.append("There is one repeat, so nothing is known about the luck of the split.")
+    said += [
         "Every number comes from cross-validation inside one cohort. How a model does on patients of another centre, "
         "scanner or time is not known.",
         "Intervals are those of the expected score of a model trained on the training share of such a cohort. They are "
@@ -164,16 +180,10 @@ def limits(comparison: Any) -> list[str]:
         "Scores of probabilities pooled over folds or averaged over repeats are in summary.csv; models of different folds are "
         "not on one scale, so they are other quantities.",
     ]
-    if repeats > 1:
-        said.insert(
-            1,
-            "The standard deviation over repeats tells how much the split matters. It is not a confidence interval and "
-            "much smaller than one.",
-        )
-    else:
-        said.insert(1, "There is one repeat, so nothing is known about the luck of the split.")
     if run["data"]["weighted"]:
-        said.append("Patients are weighted, and so are scores and their intervals. Curves count every patient alike.")
+        said.append(
+            "Patients are weighted, and so are scores, calibration, subgroups and their intervals. Curves, thresholds and what follows from them (sensitivity to NPV) count every patient alike."
+        )
     said += run.get("warnings", [])
     said.append("This is research software: not for decisions about patients.")
     return said

@@ -75,6 +75,11 @@ def methods(comparison: Any, horizon: float, reference: str, followup: Any = Non
         f"{cite('nadeau')} with n(test)/n(train) multiplied by a factor from a simulation, at most {correction_for(**sizes):g} and smaller where repeats agreed; p values were adjusted by Holm's method "
         f"{cite('holm')}. ",
     ]
+    by_time = [model_label(str(name)) for name, entry in run["models"].items() if entry.get("learnt_from") == "time"]
+    if by_time:
+        texts.append(
+            f"{', '.join(by_time)} learnt from times to progression, censored ones too, and predicted the probability of long PFS. "
+        )
     if comparison.primary is not None:
         one, other = (model_label(name) for name in comparison.primary)
         late = run["primary"].get("named") == "after"

@@ -18,6 +18,7 @@ from prrt_estimators._survival import as_survival
 from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
+from prrt_estimators.model_selection._digest import WITHOUT_EFFECT
 from prrt_estimators.model_selection._run_store import folder_name
 from prrt_estimators.plotting import model_label, save_figure
 from prrt_estimators.report._checklists import CLAIM, TRIPOD_AI, rows
@@ -220,7 +221,7 @@ def write_report(
     sections = {name for name in SECTIONS if there.get(name, True)}
     page = environment.get_template("report.html").render(
         run=run,
-        question=comparison.kind.question(horizon),
+        question=comparison.kind.question(horizon, run["data"]["modalities"]),
         notes=comparison.kind.notes(),
         of_classes=of_classes,
         notice=notice,
@@ -234,6 +235,7 @@ def write_report(
         excluded=_rows(excluded),
         roles=_rows(roles),
         cohort=_rows(cohort),
+        n_everybody=0 if followup is None else len(followup),
         followup=follow_up_in_words(reverse),
         summary=_rows(table),
         readings=readings,
@@ -250,7 +252,9 @@ def write_report(
         failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
         cohort_warnings=run["data"].get("warnings", []),
         warnings=[
-            (model_label(name), entry["warnings"]) for name, entry in run["models"].items() if entry.get("warnings")
+            (model_label(name), _first_of_each_kind(entry["warnings"]))
+            for name, entry in run["models"].items()
+            if entry.get("warnings")
         ],
         models=[_model(name, entry) for name, entry in run["models"].items()],
         limits=([notice] if notice else []) + limits(comparison),
@@ -268,6 +272,17 @@ def write_report(
 
 def _picture(name: str, panel: Any) -> dict[str, str]:
     return {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
+
+
+def _first_of_each_kind(texts: list[str]) -> list[str]:
+    """Return the first warning of each class, with the number of others: folds repeat one with other patients."""
+    kinds: dict[str, list[str]] = {}
+    for text in texts:
+        kinds.setdefault(text.partition(":")[0], []).append(text)
+    return [
+        same[0] + (f" ({len(same) - 1} more of this kind: run.json)" if len(same) > 1 else "")
+        for same in kinds.values()
+    ]
 
 
 def _links(folder: Path) -> list[tuple[str, str]]:
@@ -315,7 +330,8 @@ def data_uri(figure: Any) -> str:
 
 
 def _model(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    parameters = ", ".join(f"{key}={value}" for key, value in entry.get("parameters", {}).items())
+    told = {key: value for key, value in entry.get("parameters", {}).items() if key not in WITHOUT_EFFECT}
+    parameters = ", ".join(f"{key}={value}" for key, value in told.items())
     return {
         "name": model_label(name),
         "class": entry.get("class", "").rpartition(".")[2] or "-",

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 from lifelines import KaplanMeierFitter
 from scipy.special import expit
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import RepeatedStratifiedKFold
 from sksurv.nonparametric import CensoringDistributionEstimator
 
 from prrt_estimators import evaluation as ev
@@ -125,8 +127,34 @@ def test_subgroups_count_pairs_of_one_fold():
         hits, pairs = hits + n_pairs * roc_auc_score(fold["y_true"], fold["y_score"]), pairs + n_pairs
     assert rows.loc["x", "auroc"] == pytest.approx(hits / pairs)
     assert rows.loc["x", "observed"] == pytest.approx(2 / 3)
+    interval = binomtest(40, 60).proportion_ci(method="wilson")
+    assert rows.loc["x", ["observed_low", "observed_high"]].tolist() == pytest.approx([interval.low, interval.high])
     with pytest.raises(ValueError, match="for each of 60"):
         ev.subgroup_table(comparison, {"sex": ["f"]})
+
+
+def test_weights_count_in_subgroups_and_centres():
+    X, y = table(60)
+    weight = np.where((y == 1) & (np.arange(60) < 30), 3.0, 1.0)
+    comparison = compare_models({"linear": LogisticRegression()}, X, y, cv=3, sample_weight=weight, verbose=0)
+    row = ev.subgroup_table(comparison, {"all": ["x"] * 60}, n_boot=50).iloc[0]
+    p = comparison.predictions.set_index("patient_id").loc[comparison.survival["patient_id"], "y_score"].to_numpy()
+    assert (row["n"], row["n_long"]) == (60, 40)
+    assert row["observed"] == pytest.approx(np.average(y, weights=weight))
+    assert row["predicted"] == pytest.approx(np.average(p, weights=weight))
+    hits = pairs = 0
+    for _, fold in comparison.predictions.groupby("fold"):
+        own = weight[fold["patient_id"].astype(int)]
+        n_pairs = own[fold["y_true"] == 1].sum() * (1 - fold["y_true"]).sum()
+        hits += n_pairs * roc_auc_score(fold["y_true"], fold["y_score"], sample_weight=own)
+        pairs += n_pairs
+    assert row["auroc"] == pytest.approx(hits / pairs)
+    centre = np.arange(60) % 2
+    found = ev.leave_one_centre_out({"a": LogisticRegression()}, X, y, centre, sample_weight=weight, verbose=0)
+    rows = ev.centre_table(found, centre, n_boot=20)
+    assert rows["observed"].tolist() == pytest.approx(
+        [np.average(y[centre == k], weights=weight[centre == k]) for k in (0, 1)]
+    )
 
 
 # Refits ---------------------------------------------------------------------------------------------------------------
@@ -243,9 +271,14 @@ def test_sensitivity_to_early_censoring():
         def predict_proba(self, X):
             return super().predict_proba(X["lab"].to_numpy())
 
-    comparison = compare_models({"linear": OnTable()}, Cohort({"lab": X}, survival=kept), y, cv=3, verbose=0)
-    found = ev.censoring_sensitivity(comparison, everybody, horizon=horizon).iloc[0]
-    assert found["dropped"] == pytest.approx(comparison.summary().loc["linear", "auroc_mean"])
+    cv = RepeatedStratifiedKFold(n_splits=3, n_repeats=5, random_state=0)
+    comparison = compare_models({"linear": OnTable()}, Cohort({"lab": X}, survival=kept), y, cv=cv, verbose=0)
+    found, row = (
+        ev.censoring_sensitivity(comparison, everybody, horizon=horizon).iloc[0],
+        comparison.summary().loc["linear"],
+    )
+    names = ["dropped", "dropped_low", "dropped_high"]
+    assert found[names].tolist() == pytest.approx(row[["auroc_mean", "auroc_low", "auroc_high"]].tolist())
     assert found["shift"] == pytest.approx(found["weighted"] - found["dropped"])
     assert found["shift"] != 0
     assert ev.censoring_sensitivity(comparison, kept, horizon=horizon).empty

@@ -81,6 +81,7 @@ def test_fields_hold_what_they_are_named_for(name):
         assert re.match(r"[A-Z]\w+", one.what), one
         assert one.anchor in {"", *SECTIONS}, one
         assert one.note not in SECTIONS, one
+        assert one.anchor or one.note, f"neither a section nor a reason: {one}"
     texts = [one.what for one in ITEMS[name]]
     assert len(set(texts)) == len(texts)
 

@@ -64,13 +64,13 @@ def test_follow_up():
     )
 
 
-def comparison(repeats=2, weighted=False, warnings=()):
+def comparison(repeats=2, weighted=False, warnings=(), n=41):
     run = {
         "cv": {"n_repeats": repeats, "n_splits": 3 * repeats},
         "data": {"weighted": weighted},
         "warnings": list(warnings),
     }
-    return SimpleNamespace(run=run, survival=pd.DataFrame({"patient_id": range(41)}))
+    return SimpleNamespace(run=run, survival=pd.DataFrame({"patient_id": range(n)}))
 
 
 def test_limits():
@@ -83,9 +83,12 @@ def test_limits():
     assert [*several[:1], *several[2:]] == [*once[:1], *once[2:]]
     told = limits(comparison(weighted=True, warnings=["PET of P3 is cut."]))
     assert [text for text in told if text not in several] == [
-        "Patients are weighted, and so are scores and their intervals. Curves count every patient alike.", "PET of P3 is cut."
+        "Patients are weighted, and so are scores, calibration, subgroups and their intervals. Curves, thresholds and what follows "
+        "from them (sensitivity to NPV) count every patient alike.",
+        "PET of P3 is cut.",
     ]  # fmt: skip
     assert told[-1] == several[-1]
+    assert several[1:] == limits(comparison(n=500)), "five hundred patients are not called few"
 
 
 def test_the_picture_of_the_flow_holds_every_step_and_every_box_lies_within_it():

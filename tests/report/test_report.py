@@ -16,6 +16,7 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection import Skipped, cohort_table, compare_models
 from prrt_estimators.report import write_report
 from prrt_estimators.report._conclusions import answer, flow, reading
+from prrt_estimators.report._report import _first_of_each_kind
 
 
 class Tags(HTMLParser):
@@ -102,6 +103,15 @@ def test_page_tells_who_was_left_out_and_what_came_out(page):
     assert "flatters it" in plain
     assert "research software" in plain
     assert comparison.run["versions"]["scikit-learn"] in plain
+    assert "Can laboratory values before therapy tell which patients" in plain, "there are no scans"
+    assert "PET" not in plain.split("What came out")[0]
+
+
+def test_a_warning_of_many_folds_is_shown_once():
+    texts = ["NothingKnownWarning: patient P1", "UserWarning: b", "NothingKnownWarning: patient P2, P3"]
+    assert _first_of_each_kind(texts) == [
+        "NothingKnownWarning: patient P1 (1 more of this kind: run.json)", "UserWarning: b"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
