@@ -11,7 +11,7 @@ import pandas as pd
 from prrt_estimators._classes import check_same_order, probability_of_long
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.evaluation._calibration_table import NAMES, calibration_scores, recalibrated
+from prrt_estimators.evaluation._calibration_table import NAMES, calibration_scores, interval_of_draws, recalibrated
 from prrt_estimators.evaluation._drift import input_drift
 from prrt_estimators.metrics import decision_scores
 from prrt_estimators.metrics._score import chance_by_score, factor, score_title, scores_of
@@ -174,7 +174,6 @@ def _calibration(y: np.ndarray, p: np.ndarray, weight: np.ndarray | None, draws:
     )
     rows = []
     for name in NAMES:
-        known = drawn[name].dropna()
-        low, high = np.quantile(known, [tail, 1 - tail]) if len(known) > len(draws) / 2 else (np.nan, np.nan)
+        low, high = interval_of_draws(name, found[name], drawn[name], tail, len(draws))
         rows.append((name, found[name], low, high))
     return pd.DataFrame(rows, columns=["score", "value", "low", "high"]).set_index("score")

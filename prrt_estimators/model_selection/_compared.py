@@ -31,8 +31,8 @@ def data_in_words(modalities: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> data_in_words(["pet", "ct", "lab"]), data_in_words(["lab"]), data_in_words([])
-    ('laboratory values, PET and CT', 'laboratory values', 'what is known')
+    >>> data_in_words(list(MODALITIES)), data_in_words([])
+    ('laboratory values, PET and CT', 'what is known')
     """
     tables_first = sorted(modalities, key=lambda name: name in MODALITIES and MODALITIES[name].scan)
     texts = [MODALITIES[name].text if name in MODALITIES else name for name in tables_first]

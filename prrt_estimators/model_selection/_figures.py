@@ -105,7 +105,7 @@ def panels_of_classes(
             "may lie too low."
             if followup is None and of_classes
             else f"the {len(survival)} patients compared, with 95 % band, censored patients as ticks, and numbers at risk."
-            if followup is None
+            if len(everybody) == len(survival)
             else f"all {len(everybody)} patients whose time is known, the {len(survival)} compared and those censored before "
             "the horizon, with 95 % band, censored patients as ticks, and numbers at risk."
         )
@@ -132,9 +132,7 @@ def _prevalence(comparison: ModelComparison) -> float:
 
 def _bars_caption(comparison: ModelComparison) -> str:
     repeats = comparison.run["cv"]["n_repeats"]
-    spread = (
-        f"bars: standard deviation over {repeats} repeats, which is the luck of the split and no confidence interval"
-    )
+    spread = f"bars: standard deviation over {repeats} repeats, which is the variation due to the splits and is not a confidence interval"
     return (
         f"Mean over repeats of the mean over test folds, by model{f' ({spread})' if repeats > 1 else ''}. Dashed "
         "lines: chance, 0.50 for AUROC; for AUPRC, whose positive class is long PFS, what a random ranking reaches on average "

@@ -107,7 +107,7 @@ class ModelComparison:
         DataFrame indexed by model
             ``status``, ``n_patients``, ``n_repeats``, ``n_folds``, ``learnt_from`` ("time" or "class"); for each metric ``<metric>_mean`` and
             ``<metric>_sd``: mean and standard deviation over repeats of the mean over folds (the deviation tells
-            the luck of the split and is not a confidence interval), ``<metric>_low`` and ``<metric>_high``: 95 % interval
+            the variation due to the splits and is not a confidence interval), ``<metric>_low`` and ``<metric>_high``: 95 % interval
             of the score to be expected of a model trained on the training share of such a cohort
             (:func:`score_interval`), and ``<metric>_chance``, what a model that knows
             nothing is expected to reach in such folds; ``prevalence_long``, the share of long PFS. Of the first metric:

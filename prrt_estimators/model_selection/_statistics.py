@@ -1,4 +1,4 @@
-"""Statistics of a comparison: what differs by more than the luck of the split and of the sample."""
+"""Statistics of a comparison: what differs by more than the variation due to splits and sample."""
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def _intervals(row: Any) -> list[str]:
             f"of {apart[0]:.3f} to {apart[1]:.3f} (p {'< 0.001' if p < 0.001 else f'= {p:.3f}'}, adjusted for the number of "
             "models)."
         )
-    lines.append("The SD over repeats tells the luck of the split; it is not a confidence interval.")
+    lines.append("The SD over repeats shows the variation due to the splits; it is not a confidence interval.")
     return lines
 
 

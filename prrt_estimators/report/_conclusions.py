@@ -130,6 +130,8 @@ def follow_up_in_words(found: Any) -> str:
     """Say how long the patients were followed; "" without times."""
     if found is None:
         return ""
+    if found.n_events == found.n:
+        return f"All {found.n} patients were followed until they progressed: nobody was censored."
     if not np.isfinite(found.median):
         return f"Median follow-up by reverse Kaplan-Meier is not reached; {found.n_events} of {found.n} patients progressed."
     ends = " to ".join(f"{one:.1f}" if np.isfinite(one) else "not reached" for one in (found.low, found.high))
@@ -170,7 +172,7 @@ def limits(comparison: Any) -> list[str]:
             "much smaller than one."
         )
     else:
-        said.append("There is one repeat, so nothing is known about the luck of the split.")
+        said.append("There is one repeat, so the variation due to the splits is not known.")
     said += [
         "Every number comes from cross-validation inside one cohort. How a model does on patients of another centre, "
         "scanner or time is not known.",

@@ -64,6 +64,8 @@ def methods(comparison: Any, horizon: float, reference: str, followup: Any = Non
         + (
             "Patients censored before the horizon were made up for by inverse-probability-of-censoring weights. "
             if data["weighted"]
+            else ""
+            if followup is not None and followup.n == data["n_patients"]
             else "Patients censored before the horizon were left out. "
         ),
         f"Models ({'; '.join(ran)}) were trained and tested on the same divisions of the patients, {folds}-fold cross-validation "
@@ -93,7 +95,7 @@ def methods(comparison: Any, horizon: float, reference: str, followup: Any = Non
         f"by decision curves {cite('vickers')}. Thresholds and cut points of risk groups were chosen for each test fold on the other folds of the "
         f"repeat. The sample size was compared with Riley's criteria {cite('riley')}. "
     )
-    if followup is not None:
+    if followup is not None and followup.n_events < followup.n:
         median = "not reached" if not np.isfinite(followup.median) else f"{followup.median:.1f} months"
         texts.append(f"Median follow-up was {median} by the reverse Kaplan-Meier method {cite('schemper')}. ")
     versions = run["versions"]

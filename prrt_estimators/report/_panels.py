@@ -61,14 +61,15 @@ def more_panels(comparison: Any, summary: Any, models: list[str]) -> dict[str, P
     if not len(predictions) or "p_long" not in set(predictions["kind"]):
         return panels
     if predictions.groupby(["repeat", "fold"])["y_true"].nunique().max() == 2:
-        band = "The band is one standard deviation between repeats and not a confidence interval."
+        several = predictions["repeat"].nunique() > 1
+        band = " The band is one standard deviation between repeats and not a confidence interval." if several else ""
         panels["mean_roc"] = Panel(
             MeanRocDisplay.from_folds(predictions, models=models).figure_,
-            f"Mean of the ROC curves of all test folds. {band}",
+            f"Mean of the ROC curves of all test folds.{band}",
         )
         panels["mean_precision_recall"] = Panel(
             MeanPrecisionRecallDisplay.from_folds(predictions, models=models).figure_,
-            f"Mean of the precision-recall curves of all test folds. {band}",
+            f"Mean of the precision-recall curves of all test folds.{band}",
         )
     pooled = {name: pool_repeats(predictions[predictions["model"] == name]) for name in models}
     for name in models[:2]:

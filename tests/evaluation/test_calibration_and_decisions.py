@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from statsmodels.stats.proportion import proportion_confint
 
 from prrt_estimators.evaluation import calibration_table, cross_fitted_thresholds, decision_table, risk_groups
-from prrt_estimators.evaluation._calibration_table import calibration_band, recalibrated
+from prrt_estimators.evaluation._calibration_table import calibration_band, interval_of_draws, recalibrated
 from prrt_estimators.metrics import (
     calibration_intercept_slope,
     choose_threshold,
@@ -31,7 +31,7 @@ def comparison():
     models = {"linear": LogisticRegression(), "noise": LogisticRegression(C=1e-6)}
     from sklearn.model_selection import RepeatedStratifiedKFold
 
-    return compare_models(models, X, y, cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=3, random_state=0), verbose=0)
+    return compare_models(models, X, y, cv=RepeatedStratifiedKFold(n_splits=3, n_repeats=5, random_state=0), verbose=0)
 
 
 def predictions(n=200, seed=0):
@@ -129,11 +129,11 @@ def test_table_of_decisions_has_the_corrected_interval(comparison):
         decision_scores(fold["y_true"], fold["y_score"], cuts[place]).loc["sensitivity", "value"]
         for place, fold in own.groupby(["repeat", "fold"])
     ]
-    interval = score_interval(values, n_train=80, n_test=40, limits=(0, 1))
+    interval = score_interval(values, n_train=80, n_test=40, repeat=np.repeat(np.arange(5), 3), limits=(0, 1))
     assert table.loc[("linear", "sensitivity"), ["mean", "low", "high"]].tolist() == pytest.approx(
         [interval.mean, interval.low, interval.high]
     )
-    assert table.loc[("linear", "sensitivity"), "n_folds"] == 9
+    assert table.loc[("linear", "sensitivity"), "n_folds"] == 15
 
 
 def test_noise_has_no_youden_index():
@@ -169,6 +169,14 @@ def test_calibration_table_and_band(comparison):
     assert table.loc[("linear", "slope"), "mean"] == pytest.approx(np.mean(slopes))
     row = table.loc[("linear", "scaled_brier")]
     assert row["low"] < row["mean"] < row["high"]
+    # The ICI of drawn patients is greater than the ICI itself: percentiles of the draws could lie above it.
+    for model in ("linear", "noise"):
+        row = table.loc[(model, "ici")]
+        assert 0 <= row["low"] <= row["mean"] <= row["high"]
+    drawn = pd.Series([0.07, 0.09, 0.11, 0.13])
+    assert interval_of_draws("ici", 0.03, drawn, 0.0, 4) == pytest.approx((0.0, 0.06))
+    assert interval_of_draws("slope", 0.03, drawn, 0.0, 4) == pytest.approx((0.07, 0.13))
+    assert np.isnan(interval_of_draws("ici", 0.03, drawn, 0.0, 8)).all()
     assert table.loc[("noise", "scaled_brier"), "mean"] == pytest.approx(0, abs=0.02)
     at = np.linspace(0.3, 0.9, 5)
     y, p, _ = predictions(120)

@@ -59,6 +59,9 @@ def test_follow_up():
     assert follow_up_in_words(FollowUp(21.04, 18.0, np.inf, 80, 33)) == (
         "Median follow-up by reverse Kaplan-Meier is 21.0 months (95 % interval 18.0 to not reached); 33 of 80 patients progressed."
     )
+    assert follow_up_in_words(FollowUp(np.inf, np.nan, np.nan, 80, 80)) == (
+        "All 80 patients were followed until they progressed: nobody was censored."
+    )
     assert follow_up_in_words(FollowUp(np.inf, 18.0, np.inf, 80, 33)).endswith(
         "is not reached; 33 of 80 patients progressed."
     )
@@ -79,7 +82,7 @@ def test_limits():
     assert several[1].startswith("The standard deviation over repeats")
     assert several[-1] == "This is research software: not for decisions about patients."
     once = limits(comparison(repeats=1))
-    assert once[1] == "There is one repeat, so nothing is known about the luck of the split."
+    assert once[1] == "There is one repeat, so the variation due to the splits is not known."
     assert [*several[:1], *several[2:]] == [*once[:1], *once[2:]]
     told = limits(comparison(weighted=True, warnings=["PET of P3 is cut."]))
     assert [text for text in told if text not in several] == [
