@@ -8,10 +8,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from layout_helpers import principal_components
 from typer.testing import CliRunner
 
 from prrt_estimators.cli import app
 from prrt_estimators.datasets import make_cohort_folder
+from prrt_estimators.plotting import _embedding
 from prrt_estimators.report._explain import _with_scans
 
 pytestmark = [
@@ -19,6 +21,11 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.CohortWarning"),
 ]
 QUICK = ("--epochs", 1, "--size", 10, "--spacing", 30, "--device", "cpu", "--quiet")
+
+
+@pytest.fixture(autouse=True)
+def _quick_layout(monkeypatch):
+    monkeypatch.setattr(_embedding, "umap_embedding", principal_components)
 
 
 def prrt(*words):

@@ -42,6 +42,21 @@ def test_points_by_hand_and_falling_probability(score):
     assert np.ptp(long[:4]) > 0.1
 
 
+#: Probability of long PFS: 0.75 without a point, 0.25 with the most; of the ratio, 0.5 at a ratio of 1.
+LONG = {
+    "inflammation_index": [0.75, 0.25, 0.25, 0.25],
+    "glasgow": [0.75, 0.5, 0.25, 0.5],
+    "crp_albumin": [0.75 - 0.5 * ratio / (1 + ratio) for ratio in POINTS["crp_albumin"][:4]],
+    "cga_200": [0.75, 0.25, 0.75, 0.25],
+    "ki67_5": [0.75, 0.25, 0.75, 0.25],
+}
+
+
+@pytest.mark.parametrize("score", LONG)
+def test_probabilities_by_hand(score):
+    np.testing.assert_allclose(fitted(score).predict_proba(TABLE)[:4, 1], LONG[score])
+
+
 def test_nothing_is_learnt():
     one = fitted("crp_albumin")
     other = PublishedScoreClassifier(score="crp_albumin").fit(TABLE, [1, 0, 1, 0, 0])

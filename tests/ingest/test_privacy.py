@@ -206,6 +206,35 @@ def test_kinds(identity, text, kinds):
         assert identity.clean(text) == text
 
 
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "University Hospital", "Universität", "Universitätsklinikum", "Uniklinik", "Klinikum", "Klinik", "Clinic", "Clinical",
+        "Krankenhaus", "Centre", "Center", "Zentrum", "Department of Nuclear Medicine", "Abteilung für Radiologie",
+        "Institut für Nuklearmedizin", "Institute of Radiology", "Medizin", "Imaging", "PET scanner", "Siemens", "Philips",
+        "Canon", "Toshiba", "United Imaging", "General",
+    ],
+)  # fmt: skip
+def test_the_words_of_any_hospital_are_no_place(phrase):
+    who = Identity()
+    who.add_places([f"{phrase} Sonnenhang"])
+    for word in phrase.split():
+        text = f"a series of the {word} was read"
+        assert who.clean(text) == text
+        assert who.kinds_in(text) == set()
+    assert "onnenhang" not in who.clean(f"a series of {phrase} Sonnenhang, of Sonnenhang")
+
+
+@pytest.mark.parametrize(
+    "word", ["Anonymous", "anonymized", "Anonymised", "ANON", "unknown", "Unbekannt", "none", "Prof", "med", "von"]
+)
+def test_what_stands_in_place_of_a_name_is_no_name(word):
+    who = Identity()
+    who.add_names([f"{word}^Ottokar"])
+    assert who.clean(f"{word.lower()} cells") == f"{word.lower()} cells"
+    assert "ttokar" not in who.clean("of Ottokar")
+
+
 def test_names_of_files_are_searched(identity, tmp_path):
     (tmp_path / "Ottokar.csv").write_text("a\n1\n")
     assert check_folder(tmp_path, identity) == [Finding("***", "name")]

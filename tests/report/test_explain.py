@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from layout_helpers import principal_components
 
 from prrt_estimators import (
     Cohort,
@@ -12,11 +13,17 @@ from prrt_estimators import (
     PETPFSClassifier,
     Volumes,
 )
+from prrt_estimators.plotting import _embedding
 from prrt_estimators.report import explain_model, explain_models
 from prrt_estimators.report._explain import most_telling
 from prrt_estimators.report._explained import WRITTEN, ExplanationFolder
 
 TINY = {"max_epochs": 1, "random_state": 0, "device": "cpu", "augment": None}
+
+
+@pytest.fixture(autouse=True)
+def _quick_layout(monkeypatch):
+    monkeypatch.setattr(_embedding, "umap_embedding", principal_components)
 
 
 @pytest.fixture
