@@ -38,6 +38,8 @@ _NO_FILE = NiftiFault("this is a pipe or a device, not a file", "name one .nii o
 _DAMAGED = NiftiFault("the compressed file ends early or is damaged", "export or copy it again")
 #: Meanings of the voxels under which they are a scan: none stated, an estimate, a number without unit.
 _SCAN_INTENTS = (0, 1001, 1011)
+#: Fields of a header that hold words.
+_TEXTS = ("data_type", "db_name", "descrip", "aux_file", "intent_name")
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,41 @@ def check_claims(path: str, *, mask: bool = False) -> None:
         shape = tuple(max(int(n), 1) for n in header["dim"][1 : max(int(header["dim"][0]), 1) + 1])
         needed = math.prod(shape) * header.get_data_dtype().itemsize
         _check_size(shape, needed, os.path.getsize(path), packed, mask)
+
+
+def nameless_copy(path: str) -> bytes:
+    """Return a NIfTI file as ``.nii.gz``, voxels and geometry as they are, without the texts that may tell whose it is.
+
+    Blanked are the texts of the header, what stands between the header and the voxels (extensions) or after them, and the file
+    name that gzip keeps. A file that holds none of these is returned as it is.
+
+    Raises
+    ------
+    NiftiFault
+        If it is not a NIfTI file that can be read.
+    """
+    check_claims(path)
+    raw, _ = _read_file(path)
+    packed = raw[:2] == b"\x1f\x8b"
+    try:
+        whole = gzip.decompress(raw) if packed else raw
+        header = _header(whole[: nib.Nifti2Header.sizeof_hdr])
+        start = _start(header)
+        end = start + math.prod(_shape(header)) * header.get_data_dtype().itemsize
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise _DAMAGED from None
+    except HeaderDataError as error:
+        raise NiftiFault(f"not a readable NIfTI file ({error})", "convert the scan to .nii.gz") from None
+    blank = bytearray(whole[:end])
+    for name in _TEXTS:
+        if name in header.template_dtype.fields:
+            kind, place = header.template_dtype.fields[name][:2]
+            blank[place : place + kind.itemsize] = bytes(kind.itemsize)
+    blank[header.sizeof_hdr : start] = bytes(start - header.sizeof_hdr)
+    # The flags of gzip tell whether a name, a comment or more stands before what is packed.
+    if packed and raw[3] == 0 and blank == whole:
+        return raw
+    return gzip.compress(blank, compresslevel=3, mtime=0)
 
 
 def _read_file(path: str) -> tuple[bytes, tuple[int, ...]]:

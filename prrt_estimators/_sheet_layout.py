@@ -16,11 +16,13 @@ _SEPARATOR_LINE = re.compile(r'\s*"?sep=(.)"?\s*', re.I)
 #: What a row below the patients summarises, as the words of its first cell.
 _SUMMARIES = frozenset(
     {
-        "mittelwert", "mittel", "mittelwerte", "durchschnitt", "mean", "means", "average", "median", "mw", "sd", "std", "stdev",
-        "stabw", "standardabweichung", "minimum", "min", "maximum", "max", "summe", "sum", "total", "gesamt", "anzahl", "count",
-        "quartil", "quartile", "iqr", "spannweite", "range", "varianz", "variance",
+        "mittelwert", "mittelwerte", "durchschnitt", "mean", "means", "average", "median", "standardabweichung", "minimum", "maximum",
+        "summe", "gesamt", "gesamtsumme", "insgesamt", "total", "totals", "anzahl", "quartil", "quartile", "spannweite", "range",
+        "varianz", "variance", "grand total", "std dev", "standard deviation",
     }
 )  # fmt: skip
+#: The same in short; these may also be the initials or the first name of a patient.
+_ABBREVIATED = frozenset({"mittel", "mw", "sd", "std", "stdev", "stabw", "min", "max", "sum", "count", "iqr"})
 #: Words that may stand beside them.
 _BESIDE = frozenset({"n", "der", "aller", "of", "the", "all"})
 #: First cell of a row of units.
@@ -174,8 +176,31 @@ def _with_unit(name: Any, unit: Any) -> Any:
 def _summary(cells: list[Any]) -> str | None:
     """Return the word that makes a row a summary: its first cell, which is where a patient's identifier would stand."""
     first = next((cell for cell in cells if _filled(cell)), None)
-    if not isinstance(first, str):
-        return None
-    words = name_tokens(first)
-    summary = bool(words) and words[0] in _SUMMARIES
-    return first.strip() if summary and all(w in _SUMMARIES | _BESIDE or w.isdigit() for w in words) else None
+    return first.strip() if isinstance(first, str) and sums_up(first, abbreviated=True) else None
+
+
+def sums_up(text: str, *, abbreviated: bool = False) -> bool:
+    """Return whether the first cell of a row says that the row sums up patients.
+
+    Parameters
+    ----------
+    text : str
+    abbreviated : bool, default=False
+        Whether abbreviations count, too, which may be a patient's initials: only below the last patient of a sheet.
+
+    Examples
+    --------
+    >>> [sums_up(text) for text in ("Mittelwert:", "Grand total", "Max", "TOTAL-001", "P1")]
+    [True, True, False, False, False]
+    >>> [sums_up(text, abbreviated=True) for text in ("Max", "MW (n = 12)", "Quartil 3", "TOTAL-001")]
+    [True, True, True, False]
+    """
+    words = name_tokens(text)
+    if " ".join(words) in _SUMMARIES:
+        return True
+    known = _SUMMARIES | _ABBREVIATED
+    if not abbreviated or not words or words[0] not in known:
+        return False
+    # A trial may be called so: TOTAL-001 is a patient.
+    numbered = "n" in words or words[0].startswith("quartil")
+    return all(word in known | _BESIDE or (numbered and word.isdigit()) for word in words)

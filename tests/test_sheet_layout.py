@@ -167,6 +167,11 @@ def test_patients_are_not_taken_for_summaries_titles_or_units():
     assert patients_only(rows) == (rows, [])
 
 
+def test_a_trial_that_is_called_total_keeps_its_patients():
+    rows = [(1, ["id", "x"]), *((k, [f"TOTAL-{k:03d}", str(k)]) for k in range(2, 12))]
+    assert patients_only(rows) == (rows, [])
+
+
 def test_several_summaries_and_titles():
     rows = [
         (1, ["Register", None, None, None, None]), (3, ["Stand", "2024", None, None, None]), (4, ["id", "sex", "CgA", "Hb", "x"]),

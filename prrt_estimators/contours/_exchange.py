@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,8 @@ import pandas as pd
 
 from prrt_estimators._io import atomic_write, file_digest
 from prrt_estimators._modalities import PET
+from prrt_estimators._nifti import nameless_copy
+from prrt_estimators._placement import NiftiFault
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.contours._cohort_masks import scan_grids
 from prrt_estimators.contours._lesion_numbers import lesion_rows
@@ -110,7 +111,14 @@ def export_lesions(
             files.append(f"{stem}.seg.nrrd")
         pet = pet_file(X, row)
         if pet is not None:
-            shutil.copyfile(pet, folder / f"{stem}_pet.nii.gz")
+            try:
+                scan = nameless_copy(pet)
+            except NiftiFault as fault:
+                raise CohortError(
+                    [Problem(fault.what, fault.remedy, patient=patient, column=PET.name, file=pet)]
+                ) from None
+            with atomic_write(folder / f"{stem}_pet.nii.gz") as temporary:
+                temporary.write_bytes(scan)
         patients[patient] = {"stem": stem, "files": {name: file_digest(folder / name) for name in files}}
         image = None if pet is None else nib.load(pet)
         rows += [{"patient_id": patient, **one} for one in lesion_rows(labels, affine, image)]

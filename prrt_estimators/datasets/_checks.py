@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 from prrt_estimators._arguments import keyword
 from prrt_estimators._io import existing_spelling
 from prrt_estimators._modalities import IMAGING, MODALITIES
+from prrt_estimators._sheet_layout import sums_up
 from prrt_estimators._text import unquoted_path
 from prrt_estimators._values import lost_digits
 from prrt_estimators.datasets._cells import quote
@@ -23,11 +23,6 @@ from prrt_estimators.exceptions import Problem
 
 _NIFTI = (".nii", ".nii.gz")
 _MASKS = (*_NIFTI, ".nrrd", ".dcm")
-#: How the line under a table is called that sums it up.
-_SUMMARY = re.compile(
-    r"(mittelwert|durchschnitt|median|summe|gesamt|gesamtsumme|insgesamt|anzahl|standardabweichung|spannweite"
-    r"|mean|average|total|totals|grand total|std dev|standard deviation|minimum|maximum|range)[.:]?"
-)
 _LISTED = 16  # a folder asked for more files than this is listed once instead
 
 
@@ -51,7 +46,7 @@ def read_ids(frame: pd.DataFrame, roles: Roles) -> tuple[np.ndarray, list[Proble
             column=roles.patient_id,
         )
         for k in np.flatnonzero(~empty)
-        if _SUMMARY.fullmatch(ids[k].lower())
+        if sums_up(ids[k])
     ]
     problems += [
         Problem(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._arguments import keyword, parameter
+from prrt_estimators._date_forms import has_date
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
 from prrt_estimators.datasets._blocks import choose_blocks
@@ -107,6 +108,14 @@ def guess_role(name: str, values: pd.Series) -> str:
 
 
 def _guess(name: str, values: pd.Series) -> Guess:
+    guess = _undated_guess(name, values)
+    if guess.role in ("lab", RADIOMICS) and has_date(name, spoken=False):
+        # The names of columns that are learnt stand in models, results and reports.
+        return Guess("unrecognised", f"the name holds a date; rename it, or name it in {keyword('lab')} to use it")
+    return guess
+
+
+def _undated_guess(name: str, values: pd.Series) -> Guess:
     empty = empty_cells(values)
     cells = values[~empty].iloc[:_SCANNED]
     if not len(cells):

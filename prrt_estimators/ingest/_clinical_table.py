@@ -26,7 +26,7 @@ from prrt_estimators.ingest._clinical_columns import (
     named_like_a_name,
 )
 from prrt_estimators.ingest._clinical_sheet import read_sheet
-from prrt_estimators.ingest._date_forms import read_named_month
+from prrt_estimators._date_forms import read_named_month
 from prrt_estimators.ingest._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.ingest._privacy import Identity
 from prrt_estimators.ingest._pseudonyms import canonical_id, id_text

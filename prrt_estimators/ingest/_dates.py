@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from prrt_estimators.ingest._date_forms import day_of_number, has_date, read_named_month
+from prrt_estimators._date_forms import day_of_number, has_date, read_named_month
 
 _LONGEST_DATE = 24
 _ISO = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?:[T ].*)?$")

@@ -265,7 +265,9 @@ def _add(
     person = found.patients.setdefault(key, Person(key))
     if texts["modality"] not in CONTOURS:
         # Contours of somebody else are left out by themselves; they cost nobody the images.
-        person.people.add((texts["patient_name"], texts["birth_date"], texts["sex"]))
+        # A name that cannot be decoded is no other name.
+        name = "" if texts.get("name_unread") else texts["patient_name"]
+        person.people.add((name, texts["birth_date"], texts["sex"]))
     _remember(person, {name: texts.get(name, "") for name in _IDENTIFYING})
     localiser = "LOCALIZER" in texts["image_type"].upper()
     group = (key, texts["study_uid"], texts["series_uid"], texts["modality"], localiser)

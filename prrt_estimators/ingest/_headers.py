@@ -264,6 +264,9 @@ def _header(raw: dict[int, Any], path: str) -> Header:
     texts["names_decoded"] = "^".join(
         sorted({one for value in odd if isinstance(value, bytes) for one in _all_decodings(value)})
     )
+    name = raw.get(_PEOPLE["patient_name"])
+    unread = name is not None and isinstance(name.value, bytes) and not _is_readable(name.value, charset)
+    texts["name_unread"] = "1" if unread else ""
     texts["n_slices"] = str(_number(raw, "n_slices", 0))
     times = tuple(_plain(raw.get(tag)) for tag in _TIMES)
     return Header(path, texts, _number(raw, "rows", 0), _number(raw, "columns", 0), times=times)
@@ -336,3 +339,22 @@ def _decode(value: bytes, charset: str) -> str:
     encodings = convert_encodings(charset.split("\\") if charset else None)
     delimiters: Any = {"\\", "^", "="}
     return decode_bytes(value, encodings, delimiters).rstrip("\0").strip()
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_readable(value: bytes, charset: str) -> bool:
+    """Tell whether a file's own character set can decode a name; where it states none, letters are compared as they are."""
+    from pydicom.charset import python_encoding
+
+    terms = [term.strip() for term in charset.split("\\")] if charset else []
+    if value.isascii() or not terms:
+        return True
+    if not all(term in python_encoding for term in terms):
+        return False
+    if len(terms) > 1:
+        return True
+    try:
+        value.decode(python_encoding[terms[0]])
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from prrt_estimators.ingest._clinical_table import Clinical
 from prrt_estimators.ingest._cohort_plan import FORMAT, Plan, taken_series
 from prrt_estimators.ingest._contour_choice import CONTOUR_RULES
 from prrt_estimators.ingest._convert import RECORD, SCANS, STRIP, Converted
-from prrt_estimators.ingest._date_forms import has_date, without_dates
+from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators.ingest._deface import RULE as DEFACE_RULE
 from prrt_estimators.ingest._export_index import Inventory
 from prrt_estimators.ingest._lesion_files import LESIONS

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prrt_estimators.ingest._date_forms import has_date
+from prrt_estimators._date_forms import has_date
 from prrt_estimators.ingest._software import software
 from prrt_estimators.ingest._spellings import fold, signs_of, skeleton, spellings, words_of
 
@@ -28,7 +28,7 @@ _CHUNK = 1 << 22
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % _SHORTEST_IN_VOXELS)
 _WORDS = re.compile(r"[^\W\d_]+")
 #: Sources whose words are compared with and never written, such as the names of months.
-_NOT_WRITTEN = frozenset(["_date_forms.py", "_privacy.py", "_spellings.py", "_identifying_words.py"])
+_NOT_WRITTEN = frozenset(["_privacy.py", "_spellings.py", "_identifying_words.py"])
 _PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
 #: Titles and what anonymisers write in place of a name.
 _NO_NAMES = frozenset(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prrt_estimators.ingest._date_forms import has_date
+from prrt_estimators._date_forms import has_date
 from prrt_estimators.ingest._identifying_words import without_words, words_elsewhere
 from prrt_estimators.ingest._privacy import Identity
 

@@ -13,6 +13,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from prrt_estimators._date_forms import without_dates
 from prrt_estimators._io import atomic_write
 from prrt_estimators._survival import as_survival
 from prrt_estimators.evaluation import reverse_kaplan_meier
@@ -112,7 +113,7 @@ def write_report(
     excluded : DataFrame, default=None
         Columns ``patient_id`` and ``reason``, as ``load_cohort`` gives them.
     roles : DataFrame, default=None
-        Columns ``column``, ``role`` and ``reason``, as ``load_cohort`` gives them.
+        Columns ``column``, ``role`` and ``reason``, as ``load_cohort`` gives them. Dates in names of columns are not shown.
     horizon : float, default=12.0
         Months that divide short from long PFS.
     reference : str or None, default="baseline_lab"
@@ -233,7 +234,7 @@ def write_report(
         contents=[name for name in SECTIONS if name in sections and name not in ("question", "answer")],
         links=_links(Path(folder)),
         excluded=_rows(excluded),
-        roles=_rows(roles),
+        roles=_rows(None if roles is None else roles.map(lambda cell: without_dates(str(cell), spoken=False))),
         cohort=_rows(cohort),
         n_everybody=0 if followup is None else len(followup),
         followup=follow_up_in_words(reverse),

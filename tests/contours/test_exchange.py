@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 
@@ -69,6 +70,32 @@ def test_what_is_written(cohort, tmp_path):
     for name in ("A.nii.gz", "A.seg.nrrd"):
         assert (read_mask(tmp_path / "out" / name).labels == lesions((1, 1, 1), (6, 6, 5))).all()
     assert (tmp_path / "out" / "A_pet.nii.gz").read_bytes() == (cohort / "A" / "pet.nii.gz").read_bytes()
+
+
+def test_the_scan_leaves_without_the_texts_of_its_file(cohort, tmp_path):
+    path = cohort / "A" / "pet.nii.gz"
+    image = nib.load(path)
+    voxels = np.asanyarray(image.dataobj).copy()
+    named = nib.Nifti1Image(voxels, image.affine)
+    named.header["descrip"], named.header["aux_file"] = b"Okonkwo 06.01.2020", b"Okonkwo"
+    named.header["intent_name"], named.header["db_name"], named.header["data_type"] = b"KX-774411", b"KX-774411", b"Ada"
+    named.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"Adaeze Okonkwo, Haus Sonnenhang"))
+    with open(path, "wb") as raw, gzip.GzipFile("Okonkwo.nii", "wb", fileobj=raw) as packed:
+        packed.write(named.to_bytes() + b"Okonkwo")
+    # One that is not compressed comes out under the name of one that is.
+    nib.save(nib.Nifti1Image(voxels, image.affine), cohort / "B" / "pet.nii")
+    (cohort / "B" / "pet.nii.gz").unlink()
+    table = cohort / "cohort.csv"
+    table.write_text(table.read_text().replace("B/pet.nii.gz", "B/pet.nii"))
+    export_lesions(load(cohort), tmp_path / "out")
+    for patient in "AB":
+        content = (tmp_path / "out" / f"{patient}_pet.nii.gz").read_bytes()
+        for text in (content, gzip.decompress(content)):
+            assert not any(word in text for word in (b"Okonkwo", b"KX-774411", b"Ada", b"Sonnenhang", b"2020"))
+        copy = nib.load(tmp_path / "out" / f"{patient}_pet.nii.gz")
+        assert (np.asanyarray(copy.dataobj) == voxels).all()
+        assert (copy.affine == image.affine).all()
+    assert len(copy.header.extensions) == 0
 
 
 def test_without_pynrrd_nifti_is_written_and_the_command_is_named(cohort, tmp_path, monkeypatch):

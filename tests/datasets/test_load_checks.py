@@ -140,7 +140,9 @@ def test_who_is_censored_is_not_told_while_the_event_is_in_doubt():
     assert said == []
 
 
-@pytest.mark.parametrize("name", ["Mittelwert", "MEDIAN", "Summe:", "total", "Gesamt"])
+@pytest.mark.parametrize(
+    "name", ["Mittelwert", "MEDIAN", "Summe:", "total", "Gesamt", "Std. dev.", "Varianz", "Grand total"]
+)
 def test_a_line_that_sums_up_the_table_is_no_patient(name):
     table = {
         "patient_id": ["P1", "P2", "P3", name], "age": [60, 61, 62, 61], "pfs_months": [5, 14, 20, 13], "progressed": [1, 0, 1, 1],

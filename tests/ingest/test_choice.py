@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import nibabel as nib
 import numpy as np
 import pydicom
@@ -33,6 +35,20 @@ WORSE = {
     "PET in two parts on other grids": ("pet", "not joined: their grids are shifted against each other"),
     "PET in two parts with a gap": ("pet", "not joined: 2 slices between them are missing"),
     "legs hours later": ("pet", ""),
+    "PET without attenuation correction": ("pet", ""),
+    "gated PET": ("pet", ""),
+    "projections": ("pet", ""),
+    "derived PET": ("pet", ""),
+    "PET of another tracer": ("pet", "PET of 2 tracers (F-18 FDG, Ga-68 DOTATOC): Ga-68 DOTATOC is taken"),
+    "PET without slopes": ("pet", "PET series 2 by the rules is taken, the first: RescaleSlope"),
+    "PET injected after it": ("pet", "PET series 2 by the rules is taken, the first: "),
+    "CT as screen captures": ("ct", ""),
+    "CT of another frame of reference": ("ct", ""),
+    "CT with a sharp kernel": ("ct", ""),
+    "CT of coronal slices": ("ct", ""),
+    "CT of two sizes": ("ct", ""),
+    "CT of the chest alone": ("ct", ""),
+    "CT two days later": ("ct", ""),
 }
 
 
@@ -68,9 +84,60 @@ def shift(ds, z):
     ds.ImagePositionPatient = [*ds.ImagePositionPatient[:2], f"{float(ds.ImagePositionPatient[2]) + z:.4f}"]
 
 
+def another_tracer(ds):
+    set_dose(ds, Radiopharmaceutical="FDG", RadionuclideHalfLife="6586.2")
+    code = ds.RadiopharmaceuticalInformationSequence[0].RadionuclideCodeSequence[0]
+    code.CodeValue, code.CodeMeaning = "C-111A1", "^18^Fluorine"
+
+
+def injected_later(ds):
+    item = ds.RadiopharmaceuticalInformationSequence[0]
+    del item.RadiopharmaceuticalStartDateTime
+    item.RadiopharmaceuticalStartTime = f"{int(ds.SeriesTime[:2]) + 1:02d}{ds.SeriesTime[2:]}"
+
+
+def days_later(ds):
+    day = datetime.strptime(ds.AcquisitionDate, "%Y%m%d") + timedelta(days=2)
+    ds.AcquisitionDate = ds.SeriesDate = day.strftime("%Y%m%d")
+
+
+def set_tags(ds, **tags):
+    for name, value in tags.items():
+        setattr(ds, name, value)
+
+
+#: How a series with twice the slices is made one that must not be taken: the modality, and the edit of each header.
+FINER = {
+    "PET without attenuation correction": ("pet", lambda ds: set_tags(ds, CorrectedImage=["NORM", "DTIM", "DECY"])),
+    "gated PET": ("pet", lambda ds: set_tags(ds, SeriesType=["GATED", "IMAGE"])),
+    "projections": ("pet", lambda ds: set_tags(ds, ImageType=["DERIVED", "SECONDARY", "MIP"])),
+    "derived PET": ("pet", lambda ds: set_tags(ds, ImageType=["DERIVED", "PRIMARY", "AXIAL"])),
+    "PET of another tracer": ("pet", another_tracer),
+    "PET without slopes": ("pet", lambda ds: delattr(ds, "RescaleSlope")),
+    "PET injected after it": ("pet", injected_later),
+    "CT as screen captures": ("ct", lambda ds: set_tags(ds, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")),
+    "CT of another frame of reference": ("ct", lambda ds: set_tags(ds, FrameOfReferenceUID=ds.StudyInstanceUID)),
+    "CT with a sharp kernel": ("ct", lambda ds: set_tags(ds, ConvolutionKernel="B70f")),
+    "CT of coronal slices": ("ct", lambda ds: set_tags(ds, ImageOrientationPatient=[1, 0, 0, 0, 0, -1])),
+    "CT two days later": ("ct", days_later),
+}
+
+
 def add_worse(kind, folder, patient):
     pet, ct, place = files(folder, patient, "pet"), files(folder, patient, "ct"), folder / "dicom" / patient / "WORSE"
-    if kind == "two phases under one UID":
+    if kind in FINER:
+        modality, edit = FINER[kind]
+        finer(pet if modality == "pet" else ct, place, edit)
+    elif kind == "CT of two sizes":
+        path = finer(ct, place)[3]
+        half = pydicom.dcmread(path)
+        half.Rows //= 2
+        half.PixelData = half.PixelData[: len(half.PixelData) // 2]
+        half.save_as(path)
+    elif kind == "CT of the chest alone":
+        for path in finer(ct, place)[:8]:
+            path.unlink()
+    elif kind == "two phases under one UID":
         times_more(ct, place, ["235900"])
     elif kind == "CT with a hole":
         finer(ct, place)[5].unlink()

@@ -59,7 +59,14 @@ def page(tmp_path_factory):
     comparison = compare_models(models, X, y, cv=3, verbose=0)
     excluded = pd.DataFrame({"patient_id": ["P8", "P9"], "reason": ["censored before 12 months: class unknown"] * 2})
     folder = tmp_path_factory.mktemp("report")
-    write_report(comparison, folder, cohort_table=cohort_table(X, y), excluded=excluded)
+    roles = pd.DataFrame(
+        {
+            "column": ["CgA <b>", "CRP am 06-Jan-2020 [mg/l]"],
+            "role": ["lab", "unrecognised"],
+            "reason": ["", "see 6.1.2020"],
+        }
+    )
+    write_report(comparison, folder, cohort_table=cohort_table(X, y), excluded=excluded, roles=roles)
     return comparison, (folder / "report.html").read_text(encoding="utf-8")
 
 
@@ -87,6 +94,13 @@ def test_texts_are_escaped(page):
     assert "&lt;script&gt;alert(1)" in text
     assert "CgA &lt;b&gt;" in text
     assert "no scans &amp; none" in text
+
+
+def test_dates_in_names_of_columns_are_not_shown(page):
+    _, text = page
+    assert "<td>CRP am *** [mg/l]</td>" in text.replace('<th scope="row">', "<td>").replace("</th>", "</td>")
+    assert "06-Jan-2020" not in text
+    assert "6.1.2020" not in text
 
 
 def test_page_tells_who_was_left_out_and_what_came_out(page):
