@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_unit
+from prrt_estimators._date_forms import like_days
 from prrt_estimators._values import parse_number
 from prrt_estimators.exceptions import CohortError, Problem
 from prrt_estimators.ingest._analyte_units import spelled_out
-from prrt_estimators._date_forms import like_days
 from prrt_estimators.ingest._dates import looks_like_date
 from prrt_estimators.ingest._pseudonyms import canonical_id
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import Analyte, name_tokens
+from prrt_estimators._date_forms import read_named_month
 from prrt_estimators._modalities import INGESTED
 from prrt_estimators._sex import read_sex
 from prrt_estimators._values import decimal_commas, is_error_cell, lost_digits, read_numbers
@@ -26,7 +27,6 @@ from prrt_estimators.ingest._clinical_columns import (
     named_like_a_name,
 )
 from prrt_estimators.ingest._clinical_sheet import read_sheet
-from prrt_estimators._date_forms import read_named_month
 from prrt_estimators.ingest._dates import looks_like_date, outcomes, read_dates
 from prrt_estimators.ingest._privacy import Identity
 from prrt_estimators.ingest._pseudonyms import canonical_id, id_text

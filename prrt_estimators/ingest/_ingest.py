@@ -11,6 +11,7 @@ from typing import Literal
 import pandas as pd
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators._extras import import_pydicom
 from prrt_estimators._modalities import INGESTED
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
@@ -20,7 +21,6 @@ from prrt_estimators.ingest._cohort_plan import Plan, plan_tasks
 from prrt_estimators.ingest._contour_names import contour_identity
 from prrt_estimators.ingest._contour_plan import check_wishes
 from prrt_estimators.ingest._convert import Converted
-from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators.ingest._export_index import Inventory, Person, walk
 from prrt_estimators.ingest._headers import CONTOURS
 from prrt_estimators.ingest._lesion_tables import contour_counts

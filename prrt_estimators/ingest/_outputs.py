@@ -13,6 +13,7 @@ import pandas as pd
 from filelock import Timeout
 
 from prrt_estimators._analytes import Analyte
+from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators._io import atomic_write, folder_lock
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators._pandas_tables import for_spreadsheets
@@ -22,7 +23,6 @@ from prrt_estimators.ingest._clinical_table import Clinical
 from prrt_estimators.ingest._cohort_plan import FORMAT, Plan, taken_series
 from prrt_estimators.ingest._contour_choice import CONTOUR_RULES
 from prrt_estimators.ingest._convert import RECORD, SCANS, STRIP, Converted
-from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators.ingest._deface import RULE as DEFACE_RULE
 from prrt_estimators.ingest._export_index import Inventory
 from prrt_estimators.ingest._lesion_files import LESIONS

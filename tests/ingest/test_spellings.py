@@ -12,8 +12,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 
-from prrt_estimators.ingest._clinical_columns import describe
 from prrt_estimators._date_forms import day_of_number, has_date, like_days, without_dates
+from prrt_estimators.ingest._clinical_columns import describe
 from prrt_estimators.ingest._dates import looks_like_date, read_dates
 from prrt_estimators.ingest._identifying_words import without_words, words_elsewhere
 from prrt_estimators.ingest._privacy import Identity, check_file
