@@ -6,7 +6,8 @@ Run from the root of the repository::
 
 Small made files, and every eighth voxel of a real CT where the shared data lie beside this checkout, are damaged at random and read
 as this library reads them. Input k of a seed is always the same; what is done is kept in the folder of `--work`, so that
-the same command resumes. Each input is read in a process of its own kind, which is stopped after `--limit` seconds.
+the same command resumes. Each input is read in a process of its own kind, which is stopped after `--limit` seconds, of the processor or
+without using it: a machine that is busy with other work makes no input hang.
 
 ========== ===========================================================================================================
 outcome    meaning
@@ -25,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -138,26 +140,54 @@ class Worker:
         """Return the outcome of one input."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        late = threading.Timer(limit, self.process.kill)
-        late.start()
-        started = time.monotonic()
+        answered = threading.Event()
+        stopped: list[bool] = []
+        threading.Thread(target=self._stop_late, args=(answered, stopped, limit), daemon=True).start()
         try:
             self.process.stdin.write(f"{k}\n")
             self.process.stdin.flush()
             answer = self.process.stdout.readline()
         except OSError:
             answer = ""
-        late.cancel()
+        answered.set()
         if answer:
             return json.loads(answer)
-        how = "hang" if time.monotonic() - started >= limit else "crash"
+        how = "hang" if stopped else "crash"
         return {"input": k, "kind": kind_of(k), "outcome": how, "said": f"exit code {self.process.wait()}", "bytes": 0}
+
+    def _stop_late(self, answered: threading.Event, stopped: list[bool], limit: float) -> None:
+        """Kill the process once it has used its seconds, or waits for something else than the processor for as long."""
+        begun, used = time.monotonic(), _processor_seconds(self.process.pid)
+        while not answered.wait(limit / 10):
+            spent = _processor_seconds(self.process.pid) - used
+            waited = time.monotonic() - begun
+            if spent >= limit or (waited >= limit and not _wants_processor(self.process.pid)):
+                stopped.append(True)
+                self.process.kill()
+                return
 
     def close(self) -> None:
         """End the process."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait()
+
+
+def _processor_seconds(process: int) -> float:
+    """Return the processor time of a process, seconds since its start where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except OSError:
+        return time.monotonic()
+
+
+def _wants_processor(process: int) -> bool:
+    """Tell whether a process is running or waits for the processor or the disk."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] in ("R", "D")
+    except OSError:
+        return False
 
 
 def work_through(work: Path, seed: int) -> None:

@@ -264,8 +264,8 @@ def _header(raw: dict[int, Any], path: str) -> Header:
     texts["names_decoded"] = "^".join(
         sorted({one for value in odd if isinstance(value, bytes) for one in _all_decodings(value)})
     )
-    name = raw.get(_PEOPLE["patient_name"])
-    unread = name is not None and isinstance(name.value, bytes) and not _is_readable(name.value, charset)
+    written = raw.get(_PEOPLE["patient_name"])
+    unread = written is not None and isinstance(written.value, bytes) and not _is_readable(written.value, charset)
     texts["name_unread"] = "1" if unread else ""
     texts["n_slices"] = str(_number(raw, "n_slices", 0))
     times = tuple(_plain(raw.get(tag)) for tag in _TIMES)
