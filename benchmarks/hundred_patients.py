@@ -30,10 +30,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from prrt_estimators import Cohort, LabBaselineClassifier, LabPFSClassifier, make_prrt_cohort
+from prrt_estimators._fit_times import fit_times
 from prrt_estimators._io import atomic_write
 from prrt_estimators.estimators import BlockFusionPFSClassifier, published_directions
 from prrt_estimators.metrics import calibration_intercept_slope
-from prrt_estimators.model_selection._times import fit_times
 from prrt_estimators.preprocessing import LabPanels
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

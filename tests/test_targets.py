@@ -148,7 +148,6 @@ KNOWS_A_TARGET = {
     "_horizon.py": "makes a model of one kind from one of the other",
     "_models.py": "the models of the study are those of classes",
     "_summary.py": "scores pooled over patients are those of classes, as the scores say",
-    "_times.py": "times are handed to classifiers, and not where they are y already",
 }
 _ASKS = re.compile(
     r"(ClassTarget|TimeTarget|dtype\.names|(?<!dtype)\.(kind|target)(\.name)? ?(==|!=|in) |kind\.name\b(?!\)))"

@@ -84,9 +84,9 @@ def _tables(found: Any) -> dict[str, Any]:
 
 def _write(found: Any, data: Any, out: Path) -> None:
     from prrt_estimators._io import atomic_write
+    from prrt_estimators._offscreen import offscreen
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.plotting import CalibrationDisplay, DecisionCurveDisplay, RocDisplay, save_figure
-    from prrt_estimators.plotting._style import offscreen
 
     out.mkdir(parents=True, exist_ok=True)
     tables = {

@@ -55,10 +55,10 @@ def fit(
         raise typer.BadParameter(f"unknown: {model}; choose from {', '.join(MODELS)}.", param_hint="--model")
     model = spec.name
 
+    from prrt_estimators._fit_times import fit_times
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.model_selection import Skipped, load_comparison
     from prrt_estimators.model_selection._models import make_models, named_specs
-    from prrt_estimators.model_selection._times import fit_times
     from prrt_estimators.persistence import save_model
     from prrt_estimators.persistence._performance import check_compared
 

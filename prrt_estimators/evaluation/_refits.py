@@ -10,13 +10,13 @@ import pandas as pd
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from prrt_estimators._classes import probability_of_long
+from prrt_estimators._fit_times import fit_times
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.evaluation._decisions import interval_of_folds
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import factor
 from prrt_estimators.model_selection._fold import seeded, take_rows
-from prrt_estimators.model_selection._times import fit_times
 
 
 class PermutationTest(NamedTuple):

@@ -279,7 +279,7 @@ def _joined(
 def _read(
     kind: str, named: list[str], task: Task, identity: Identity, result: Converted
 ) -> tuple[nib.Nifti1Image, dict[str, Any]]:
-    from prrt_estimators.dicom._read import read_ct, read_pet
+    from prrt_estimators.dicom import read_ct, read_pet
 
     files = task.paths(named)
     header = read_dataset(files[0], pixels=False)

@@ -11,12 +11,12 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._chance_verdict import chance_verdict
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
 from prrt_estimators.inspection._native_grids import onto
-from prrt_estimators.metrics._verdict import chance_verdict
 
 _BASELINES = ("blurred", "blank")
 

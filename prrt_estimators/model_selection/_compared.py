@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn import get_config
 from sklearn.metrics import check_scoring
 
+from prrt_estimators._fit_times import fit_names, fit_times, survival_of
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._registry import Registry
 from prrt_estimators._targets import ClassTarget, target_of
@@ -19,7 +20,6 @@ from prrt_estimators.metrics._predictions import PROBABILITY, RISK
 from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._cohort_table import cohort_table
 from prrt_estimators.model_selection._horizon import HorizonClassifierSurvival
-from prrt_estimators.model_selection._times import fit_names, fit_times, survival_of
 from prrt_estimators.model_selection._weights import takes_weight
 
 #: Groups of patients by risk, divided where thirds of the training patients are.

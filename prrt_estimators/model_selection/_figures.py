@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._offscreen import offscreen
 from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection._risk_groups import risk_groups
 from prrt_estimators.model_selection._run_store import folder_name
@@ -24,7 +25,6 @@ from prrt_estimators.plotting import (
     representative_fold,
     save_figure,
 )
-from prrt_estimators.plotting._style import offscreen
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from prrt_estimators._chance_verdict import chance_verdict, main_of_row
 from prrt_estimators._former_parameters import former_parameters
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.metrics._score import chance_at, factor, score_title
-from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
 from prrt_estimators.persistence._small_cells import MIN_CELL
 
 #: Parameters that change where or how fast a model is fitted, not what it is.

@@ -10,7 +10,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prrt_estimators.plotting._style import figure_of, new_axes, offscreen, style_context
+from prrt_estimators._offscreen import offscreen
+from prrt_estimators.plotting._style import figure_of, new_axes, style_context
 
 #: Dots per inch of a figure in a notebook.
 _NOTEBOOK_DPI = 110

@@ -11,11 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from prrt_estimators._io import atomic_write
+from prrt_estimators._offscreen import offscreen
 from prrt_estimators.features._delineation import Delineation
 from prrt_estimators.features._field import Lesion
 from prrt_estimators.features._images import Image
 from prrt_estimators.features._networks import SITES
-from prrt_estimators.plotting._style import OKABE_ITO, new_figure, offscreen, style_context
+from prrt_estimators.plotting._style import OKABE_ITO, new_figure, style_context
 
 PATIENTS_PER_SHEET, _PATIENTS_PER_ROW = 24, 6
 _COLOURS = dict(zip(SITES, ("vermillion", "blue", "green"), strict=True))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from matplotlib.figure import Figure
 
 from prrt_estimators._io import atomic_write
 from prrt_estimators._model_specs import model_title
+from prrt_estimators._offscreen import is_offscreen
 
 #: Okabe and Ito's colours for all kinds of colour vision, without the yellow that vanishes on white paper.
 OKABE_ITO = {
@@ -33,7 +33,6 @@ OKABE_ITO = {
 _LINE_STYLES = ("-", "--", ":")
 
 # Figures that go straight into files must neither open windows nor pile up in pyplot.
-_OFFSCREEN: ContextVar[bool] = ContextVar("offscreen", default=False)
 
 # What the reader's own settings could spoil is set, down to the colours of text and paper.
 _RC: dict[Any, Any] = {
@@ -82,19 +81,9 @@ def style_context() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def offscreen() -> Iterator[None]:
-    """Within the ``with`` block, Displays draw figures that pyplot does not manage, e.g. to write them to files."""
-    token = _OFFSCREEN.set(True)
-    try:
-        yield
-    finally:
-        _OFFSCREEN.reset(token)
-
-
 def new_figure(figsize: tuple[float, float], *, layout: Literal["constrained"] | None = "constrained") -> Figure:
     """Return a new figure of `figsize` inches: one that pyplot shows, or one of its own within `offscreen`."""
-    if not _OFFSCREEN.get():
+    if not is_offscreen():
         return plt.figure(figsize=figsize, layout=layout)
     figure = Figure(figsize=figsize, layout=layout)
     FigureCanvasAgg(figure)

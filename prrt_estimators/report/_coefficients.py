@@ -7,10 +7,10 @@ from typing import Any
 
 from sklearn.base import clone
 
+from prrt_estimators._fit_times import fit_times
 from prrt_estimators.inspection import block_contributions
 from prrt_estimators.inspection._coefficients import has_coefficients
 from prrt_estimators.inspection._explained_models import innermost
-from prrt_estimators.model_selection._times import fit_times
 from prrt_estimators.plotting import CoefficientDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section
 

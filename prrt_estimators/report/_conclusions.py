@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._chance_verdict import chance_verdict, main_of_row
 from prrt_estimators.metrics._score import direction, factor, main_score, score_title
-from prrt_estimators.metrics._verdict import chance_verdict, main_of_row
 from prrt_estimators.plotting import model_label
 
 #: Patients from which on a cohort is not called small; most sample sizes by Riley's criteria are of this order.

@@ -14,6 +14,7 @@ from sklearn.model_selection import check_cv
 
 from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING
+from prrt_estimators._offscreen import offscreen
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
@@ -34,7 +35,6 @@ from prrt_estimators.plotting import (
     ModalityShapleyDisplay,
     model_label,
 )
-from prrt_estimators.plotting._style import offscreen
 from prrt_estimators.report._coefficients import add_coefficients, coefficients_of_all, linear_model
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds

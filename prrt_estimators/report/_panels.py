@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._offscreen import offscreen
 from prrt_estimators.evaluation._calibration_table import calibration_band
 from prrt_estimators.metrics._score import main_score, score_title
 from prrt_estimators.model_selection import pool_repeats
@@ -20,7 +21,6 @@ from prrt_estimators.plotting import (
     model_label,
     style_context,
 )
-from prrt_estimators.plotting._style import offscreen
 
 
 @offscreen()

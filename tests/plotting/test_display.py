@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from prrt_estimators._offscreen import offscreen
 from prrt_estimators.plotting import CalibrationDisplay, KaplanMeierDisplay, RocDisplay
-from prrt_estimators.plotting._style import offscreen
 
 Y = [0, 1, 1, 0, 1, 0]
 P = [0.2, 0.6, 0.7, 0.65, 0.3, 0.4]

@@ -10,9 +10,9 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 
 from prrt_estimators import Cohort, compare_models, load_comparison
+from prrt_estimators._fit_times import fit_names, fit_times, survival_of
 from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier, LabPFSClassifier
 from prrt_estimators.model_selection import format_summary
-from prrt_estimators.model_selection._times import fit_names, fit_times, survival_of
 from prrt_estimators.preprocessing import LabPanels
 
 
