@@ -41,7 +41,8 @@ def cohort(tmp_path_factory):
 
 def test_a_comparison_explains_its_models(cohort, tmp_path):
     out = tmp_path / "results"
-    options = ("--models", "lab,pet,pet_ct_lab", "--repeats", 1, "--folds", 2, "--jobs", 1, *QUICK)
+    # Figures and the report are tested elsewhere.
+    options = ("--models", "lab,pet,pet_ct_lab", "--repeats", 1, "--folds", 2, "--jobs", 1, "--no-report", *QUICK)
     done = prrt("compare", cohort, "--out", out, "--explain", *options)
     assert done.exit_code == 0, done.output
     explained = out / "explain"
