@@ -13,8 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from prrt_estimators._io import atomic_write, file_digest
 from prrt_estimators.features._delineation import FOUND_SHARE, delineate
 from prrt_estimators.features._field import label_lesions
-from prrt_estimators.features._finder import find
 from prrt_estimators.features._images import Image
+from prrt_estimators.features._lesion_finder import find
 from prrt_estimators.features._networks import SITES
 from prrt_estimators.features._prognostic import REFERENCED, referenced_numbers
 from prrt_estimators.features._training_phantoms import Setting, labelled_phantom

@@ -23,8 +23,8 @@ import pandas as pd
 from prrt_estimators import Cohort, make_prrt_cohort
 from prrt_estimators._io import atomic_write
 from prrt_estimators.features._delineation import delineate
-from prrt_estimators.features._finder import find
 from prrt_estimators.features._images import Image, read_image
+from prrt_estimators.features._lesion_finder import find
 from prrt_estimators.features._prognostic import prognostic_numbers
 from prrt_estimators.features._weights import load_finder
 from prrt_estimators.phantoms import _ct, _factors, _pet

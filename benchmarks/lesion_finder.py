@@ -21,8 +21,8 @@ from prrt_estimators._io import atomic_write
 from prrt_estimators.features import LesionFeatures
 from prrt_estimators.features._delineation import DEFINITIONS, FOUND_SHARE
 from prrt_estimators.features._field import label_lesions
-from prrt_estimators.features._finder import Findings, find
 from prrt_estimators.features._images import Image, mask_onto_box
+from prrt_estimators.features._lesion_finder import Findings, find
 from prrt_estimators.features._networks import SITES
 from prrt_estimators.features._training_phantoms import LabelledPhantom, Setting, labelled_phantom
 from prrt_estimators.features._weights import FinderWeights, load_finder

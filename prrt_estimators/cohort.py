@@ -14,7 +14,7 @@ from prrt_estimators._forms import as_array, by_lower_name
 from prrt_estimators._joining import joined_ids, joined_tables, joined_volumes
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._pandas_tables import as_frame, check_column_names
-from prrt_estimators._records import Parts, parts_of_columns, parts_of_records
+from prrt_estimators._patient_records import Parts, parts_of_columns, parts_of_records
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import lost_digits
 from prrt_estimators._volumes import Volumes

@@ -14,7 +14,7 @@ HOMES = {"_modalities.py", "_model_specs.py"}
 ALLOWED = {
     "_former_parameters.py": (2, "parameters of the last version were named for these two, and an example of them"),
     "_forms.py": (1, "an example in a message"),
-    "_records.py": (1, "an example in a message"),
+    "_patient_records.py": (1, "an example in a message"),
     "_validation.py": (1, "an example in a message"),
     "cohort.py": (4, "an example in a message; the examples of Cohort and of records, which show the mapping"),
     "cli/_model_options.py": (1, "the option --ct-weights, as the publication has it"),

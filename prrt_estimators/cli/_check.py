@@ -35,7 +35,7 @@ def check(
     """
     from prrt_estimators.datasets import check_cohort, load_cohort
     from prrt_estimators.exceptions import CohortWarning
-    from prrt_estimators.model_selection._twins import twin_problems
+    from prrt_estimators.model_selection._duplicate_patients import twin_problems
 
     options = {name: value for name, value in model_options.items() if value is not None}
     _check_table(cohort, table["sheet"])

@@ -1,7 +1,7 @@
 """Lesions as physicians draw them: contour objects and masks of other programs, read to the voxel and written back."""
 
 from prrt_estimators.contours._cohort_masks import check_masks
-from prrt_estimators.contours._corrected import apply_corrections, count_corrected
+from prrt_estimators.contours._corrected_lesions import apply_corrections, count_corrected
 from prrt_estimators.contours._exchange import compare_lesions, export_lesions, given_lesions
 from prrt_estimators.contours._masks import Mask, read_mask
 from prrt_estimators.contours._regions import Lesions, Region, Structures, lesion_labels

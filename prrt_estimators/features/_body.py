@@ -15,8 +15,8 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import delineate
 from prrt_estimators.features._field import label_lesions
-from prrt_estimators.features._finder import Findings, find
 from prrt_estimators.features._images import SCANS, read_image, scan_key
+from prrt_estimators.features._lesion_finder import Findings, find
 from prrt_estimators.features._networks import ORGANS
 from prrt_estimators.features._prognostic import liver_hu, muscle_hu
 from prrt_estimators.features._weights import load_finder, manifest_digest

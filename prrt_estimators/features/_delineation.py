@@ -11,8 +11,8 @@ from scipy import ndimage
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators.contours import Shares
 from prrt_estimators.features._field import TOUCHING, Lesion, label_lesions, lesions_of, per_lesion
-from prrt_estimators.features._finder import Findings
 from prrt_estimators.features._images import Image, from_box, mask_onto_box, on_voxels_of, onto_grid_of
+from prrt_estimators.features._lesion_finder import Findings
 from prrt_estimators.features._networks import ORGANS, SITES
 from prrt_estimators.features._prognostic import Tumour
 from prrt_estimators.features._shared_lesions import core_labels, shared_lesions, shares_on

@@ -17,8 +17,8 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
 from prrt_estimators.features._field import FIELD, field_numbers
-from prrt_estimators.features._finder import find
 from prrt_estimators.features._images import SCANS, Image, mask_key, masks_by_scan, read_image, read_lesions, scan_key
+from prrt_estimators.features._lesion_finder import find
 from prrt_estimators.features._prognostic import PROGNOSTIC, prognostic_numbers
 from prrt_estimators.features._weights import FinderWeights, load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache

@@ -11,7 +11,7 @@ import nibabel as nib
 import pandas as pd
 
 from prrt_estimators.contours import read_mask
-from prrt_estimators.contours._corrected import FOLDER, corrected_rows
+from prrt_estimators.contours._corrected_lesions import FOLDER, corrected_rows
 
 LESION_COLUMNS = ["patient_id", "lesion", "drawn_on", "source", "voxels", "volume_ml", "suv_mean", "suv_max"]
 STATES = {

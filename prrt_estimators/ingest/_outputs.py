@@ -17,7 +17,7 @@ from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators._io import atomic_write, folder_lock
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators._pandas_tables import for_spreadsheets
-from prrt_estimators.contours._corrected import corrected_file
+from prrt_estimators.contours._corrected_lesions import corrected_file
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.ingest._clinical_table import Clinical
 from prrt_estimators.ingest._cohort_plan import FORMAT, Plan, taken_series

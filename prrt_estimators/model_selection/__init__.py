@@ -4,7 +4,7 @@ from prrt_estimators._model_specs import MODELS, ModelSpec
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
 from prrt_estimators.model_selection._cohort_table import cohort_table, format_cohort_table
 from prrt_estimators.model_selection._compare import compare_models
-from prrt_estimators.model_selection._corrected import (
+from prrt_estimators.model_selection._corrected_tests import (
     fold_scores,
     interval_of_predictions,
     intervals_of_scores,

@@ -24,9 +24,11 @@ from prrt_estimators.datasets._predictors import check_predictors
 from prrt_estimators.model_selection._compared import comparison_of, with_times
 from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
 from prrt_estimators.model_selection._digest import data_digest, private_text
+from prrt_estimators.model_selection._duplicate_patients import check_twins
 from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
 from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_seed
+from prrt_estimators.model_selection._fold_records import collect, model_entry, warn_of_other_machine
 from prrt_estimators.model_selection._grouped import RepeatedStratifiedGroupKFold
 from prrt_estimators.model_selection._models import Skipped
 from prrt_estimators.model_selection._old_runs import modern_record
@@ -40,13 +42,11 @@ from prrt_estimators.model_selection._preflight import (
     prepare_models,
 )
 from prrt_estimators.model_selection._progress import ComparisonProgress
-from prrt_estimators.model_selection._records import collect, model_entry, warn_of_other_machine
 from prrt_estimators.model_selection._result import ModelComparison
 from prrt_estimators.model_selection._run_store import RunStore
 from prrt_estimators.model_selection._splits import choose_splits
 from prrt_estimators.model_selection._tracking import check_tracker, track
 from prrt_estimators.model_selection._tuned import with_tuning
-from prrt_estimators.model_selection._twins import check_twins
 
 
 def compare_models(

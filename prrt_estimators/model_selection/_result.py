@@ -17,7 +17,7 @@ from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.metrics._predictions import PROBABILITY, with_score_column
 from prrt_estimators.metrics._score import direction, main_score
 from prrt_estimators.model_selection._compared import kind_of_run
-from prrt_estimators.model_selection._corrected import PrimaryTest, primary_test
+from prrt_estimators.model_selection._corrected_tests import PrimaryTest, primary_test
 from prrt_estimators.model_selection._descriptions import size_in_words
 from prrt_estimators.model_selection._seal import is_whole, sealed
 from prrt_estimators.model_selection._summary import chance_of_folds, format_summary, sizes_of_folds, summarise

@@ -12,7 +12,7 @@ from prrt_estimators._targets import ClassTarget
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import chance_by_score, factor, main_score, score_title
 from prrt_estimators.model_selection._bootstrap import bootstrap_interval
-from prrt_estimators.model_selection._corrected import intervals_of_scores
+from prrt_estimators.model_selection._corrected_tests import intervals_of_scores
 from prrt_estimators.model_selection._statistics import pool_repeats
 
 

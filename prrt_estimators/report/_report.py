@@ -26,9 +26,9 @@ from prrt_estimators.report._checklists import CLAIM, TRIPOD_AI, rows
 from prrt_estimators.report._conclusions import answer, flow, follow_up_in_words, limits, reading
 from prrt_estimators.report._flow_picture import flow_picture
 from prrt_estimators.report._methods import methods
-from prrt_estimators.report._panels import more_panels
 from prrt_estimators.report._parts import TABLES, page_tables, shown_models, size_text
 from prrt_estimators.report._plain_tables import write_tables
+from prrt_estimators.report._report_figures import more_panels
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",

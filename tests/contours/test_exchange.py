@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from prrt_estimators.contours import apply_corrections, export_lesions, read_mask
-from prrt_estimators.contours._corrected import corrected_file, count_corrected, read_record
+from prrt_estimators.contours._corrected_lesions import corrected_file, count_corrected, read_record
 from prrt_estimators.contours._exchange import compare_lesions, lesion_mask_name, read_corrections
 from prrt_estimators.contours._write import write_labels, write_seg_nrrd
 from prrt_estimators.datasets import load_cohort

@@ -7,7 +7,7 @@ from prrt_estimators import Cohort, Volumes, make_prrt_cohort
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.features import BodyComposition
 from prrt_estimators.features._body import body_numbers
-from prrt_estimators.features._finder import Findings
+from prrt_estimators.features._lesion_finder import Findings
 from prrt_estimators.preprocessing._boxes import Box
 
 

@@ -10,7 +10,7 @@ from prrt_estimators import make_prrt_cohort
 from prrt_estimators.exceptions import PretrainedWeightsError
 from prrt_estimators.features import LesionFeatures
 from prrt_estimators.features import _weights as weights_module
-from prrt_estimators.features._finder import patch_starts
+from prrt_estimators.features._lesion_finder import patch_starts
 from prrt_estimators.features._networks import PATCH, network_input
 from prrt_estimators.features._weights import MANIFEST, PACKAGED, load_finder
 

@@ -12,7 +12,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import CohortError
 from prrt_estimators.model_selection import RepeatedStratifiedGroupKFold, compare_models
-from prrt_estimators.model_selection._twins import find_twins
+from prrt_estimators.model_selection._duplicate_patients import find_twins
 
 
 def noise(n: int = 40) -> tuple[pd.DataFrame, np.ndarray]:
