@@ -1,4 +1,4 @@
-"""Models of time against others on the same folds. Writes the tables of docs/survival_models.md.
+"""Survival models against others on the same folds. Writes the tables of docs/survival_models.md.
 
     python benchmarks/survival_models.py pbc --out docs/survival_models_pbc.csv
     python benchmarks/survival_models.py synthetic --out docs/survival_models_synthetic.csv
@@ -6,7 +6,7 @@
 ``pbc``: the Mayo Clinic's table of primary biliary cholangitis (../shared/data/tables/pbc.csv), Uno's C in 5 x 3 folds, against
 Cox regression by lifelines and the random survival forest of scikit-survival (the extra "test").
 
-``synthetic``: cohorts of `make_prrt_cohort` with 30 % censored. Models of time learn from everybody; classifiers from the patients
+``synthetic``: cohorts of `make_prrt_cohort` with 30 % censored. Survival models learn from everybody; classifiers from the patients
 whose class at 12 months is known, plain or weighted for the others. The score is the AUROC of the true class at 12 months, of all
 patients of the test folds. Cohorts are independent draws, so the interval of the mean difference is that of a paired t test.
 """
@@ -113,7 +113,7 @@ def pbc(repeats: int) -> pd.DataFrame:
 
 
 def synthetic(sizes: dict[int, int]) -> pd.DataFrame:
-    """Return the AUROC of the true class by model and cohort size, and the difference from the model of time."""
+    """Return the AUROC of the true class by model and cohort size, and the difference from the survival model."""
     rows = []
     for n, cohorts in sizes.items():
         for columns in ("labs", "labs and factors"):

@@ -2,7 +2,7 @@
 Time to progression
 ===================
 
-When do patients progress? A model of time learns from everybody, patients who were lost early too, and predicts a curve for
+When do patients progress? A survival model learns from everybody, patients who were lost early too, and predicts a curve for
 each patient in place of one probability.
 """
 

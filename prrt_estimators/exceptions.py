@@ -225,7 +225,7 @@ class MarkersMissingWarning(UserWarning):
 
 
 class FewEventsWarning(UserWarning):
-    """Too few patients progressed for a model of time."""
+    """Too few patients progressed for a survival model."""
 
 
 class ResultsWarning(UserWarning):

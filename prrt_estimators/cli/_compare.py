@@ -86,7 +86,7 @@ def compare(
 
     Exit code: 0 all models ran or were skipped, 1 a model failed, 2 wrong usage or input, 130 interrupted.
     """
-    # Beside models of time, classifiers of the class at the horizon: a column of one table.
+    # Beside survival models, classifiers of the class at the horizon: a column of one table.
     beside = "time,recommended_no_prior,lab,baseline_lab"
     chosen = o.chosen_models(beside if models == "all" and table["target"] in o.TIMES else models)
     if table["target"] == "auto" and all(MODELS[name].target in o.TIMES for name in chosen):

@@ -24,7 +24,7 @@ def predict(
     out: Annotated[Path | None, typer.Option(help="CSV file; printed if not given.", show_default=False)] = None,
     months: Annotated[
         str,
-        typer.Option(help="Months at which a model of time gives the probability of PFS beyond, comma-separated."),
+        typer.Option(help="Months at which a survival model gives the probability of PFS beyond, comma-separated."),
     ] = "6,12,24",
     quiet: o.Quiet = False,
     *,
@@ -33,7 +33,7 @@ def predict(
 ) -> int | None:
     """Predict long or short PFS for every patient of a table, with or without known outcome.
 
-    The predictors are the columns that the model was fitted on. A model of time predicts a risk (greater is worse), the
+    The predictors are the columns that the model was fitted on. A survival model predicts a risk (greater is worse), the
     probability of PFS beyond some months, and the median PFS (empty where the curve stays above a half).
     """
     from prrt_estimators._io import atomic_write

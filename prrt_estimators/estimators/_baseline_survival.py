@@ -1,4 +1,4 @@
-"""The simple model of time that others have to beat: Cox regression by lifelines on three published markers."""
+"""The simple survival model that others have to beat: Cox regression by lifelines on three published markers."""
 
 from __future__ import annotations
 

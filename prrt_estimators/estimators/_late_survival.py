@@ -1,4 +1,4 @@
-"""Late fusion of models of time: one per block of data, joined by the ranks of their risks."""
+"""Late fusion of survival models: one per block of data, joined by the ranks of their risks."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
     Parameters
     ----------
     estimators : "auto" or mapping of str to estimator, default="auto"
-        Models of time by block. A block that is called like a modality gets that modality alone, another one all of X.
+        Survival models by block. A block that is called like a modality gets that modality alone, another one all of X.
         "auto" takes `LabPFSSurvival`, `PETPFSSurvival` and `CTPFSSurvival`, as far as the cohort goes.
     cv : int, default=5
         Inner folds.

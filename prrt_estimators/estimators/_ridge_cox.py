@@ -1,4 +1,4 @@
-"""Ridge Cox regression averaged over strengths by evidence: what its classifier and its models of time share."""
+"""Ridge Cox regression averaged over strengths by evidence: what its classifier and its survival models share."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class RidgeCox:
         else:
             used = "no direction is known for any column, so that the coefficients rest on these alone"
         warnings.warn(
-            f"{self.n_events_:g} patients progressed; a model of time needs {MIN_EVENTS}: {used}.",
+            f"{self.n_events_:g} patients progressed; a survival model needs {MIN_EVENTS}: {used}.",
             FewEventsWarning,
             stacklevel=stacklevel,
         )

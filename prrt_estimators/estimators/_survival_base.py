@@ -16,7 +16,7 @@ from prrt_estimators.metrics._survival_entries import uno_c_in_reach
 
 
 class BasePFSSurvival(BasePFSEstimator):
-    """Base of the models of time; a subclass gives `predict` and `_hazards`."""
+    """Base of the survival models; a subclass gives `predict` and `_hazards`."""
 
     _target: ClassVar[Any] = TimeTarget()
     unique_times_: np.ndarray

@@ -6,7 +6,7 @@ import pandas as pd
 
 #: Kind of the scores that classifiers give: the probability of long PFS.
 PROBABILITY = "p_long"
-#: Kind of the scores that models of time give: greater is worse.
+#: Kind of the scores that survival models give: greater is worse.
 RISK = "risk"
 
 

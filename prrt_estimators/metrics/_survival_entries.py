@@ -28,7 +28,7 @@ from prrt_estimators.metrics._survival_scores import (
 _Scorer: Any = type(make_scorer(accuracy_score))
 Curves = Callable[[np.ndarray], np.ndarray]
 
-#: Responses of models of times: a risk, and curves.
+#: Responses of survival models: a risk, and curves.
 RISK, CURVES = "predict", "predict_survival_function"
 
 

@@ -81,12 +81,12 @@ def compare_models(
     models : mapping of str to estimator or Skipped
         Binary classifiers with ``predict_proba``; see :func:`paper_models`. They are cloned for every fold. Models of another
         target (`Target`) are compared by the scores of that target; all models must have the same. Where y holds times,
-        classifiers learn the class at the horizon (`HorizonClassifierSurvival`) and stand beside models of time.
+        classifiers learn the class at the horizon (`HorizonClassifierSurvival`) and stand beside survival models.
     X : Cohort, mapping of modalities, DataFrame or array of shape (n, ...)
         Patients. Where a Cohort has times to progression (``X.survival``), those of training patients are handed to
         models whose ``fit`` takes ``time`` and ``event``.
     y : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS; or a structured array with ``event`` and ``time`` (months), from which models of time
+        1 = long PFS, 0 = short PFS; or a structured array with ``event`` and ``time`` (months), from which survival models
         learn, patients censored early too; or what the models' own target takes.
     cv : splitter, int or iterable, default=None
         ``RepeatedStratifiedKFold(n_splits=3, n_repeats=10, random_state=random_state)`` if None, with `groups`

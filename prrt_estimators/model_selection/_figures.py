@@ -76,7 +76,7 @@ def draw_all(
 def panels_of_times(
     comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None
 ) -> dict[str, Panel]:
-    """Draw the figures of models of time."""
+    """Draw the figures of survival models."""
     repeats = comparison.run["cv"]["n_repeats"]
     spread = f", bars: standard deviation over {repeats} repeats" if repeats > 1 else ""
     caption = f"Mean over repeats of the mean over test folds, by model{spread}. Dashed lines: chance."

@@ -1,4 +1,4 @@
-"""Between classes and times: a classifier as a model of time at one horizon, and a model of time as a classifier."""
+"""Between classes and times: a classifier as a survival model at one horizon, and a survival model as a classifier."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from prrt_estimators.metrics._survival_entries import censoring_of, uno_c_in_rea
 
 
 class HorizonClassifierSurvival(MetaEstimatorMixin, BaseEstimator):
-    """A classifier of long PFS that stands beside models of time: it predicts for the horizon alone.
+    """A classifier of long PFS that stands beside survival models: it predicts for the horizon alone.
 
     It learns the class at the horizon from the patients whose class is known; those censored earlier are left out, as a
     classifier must. Classifiers whose ``fit`` takes ``time`` and ``event`` receive them. The risk is the probability of
@@ -176,12 +176,12 @@ class HorizonClassifierSurvival(MetaEstimatorMixin, BaseEstimator):
 
 
 class SurvivalHorizonClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """A model of time that stands beside classifiers: P(PFS > horizon) is the probability of long PFS.
+    """A survival model that stands beside classifiers: P(PFS > horizon) is the probability of long PFS.
 
     Parameters
     ----------
     model : estimator
-        Model of time with ``predict_survival_function``.
+        Survival model with ``predict_survival_function``.
     horizon : float, default=12.0
         Months beyond which PFS is long.
 

@@ -74,7 +74,7 @@ class ModelComparison:
 
     @property
     def gives_probabilities(self) -> bool:
-        """Whether the models gave probabilities of long PFS; False for risks of models of time."""
+        """Whether the models gave probabilities of long PFS; False for risks of survival models."""
         return PROBABILITY in (set(self.predictions["kind"]) if len(self.predictions) else {self.kind.gives})
 
     @property

@@ -1,4 +1,4 @@
-"""The figures of a comparison of models of time."""
+"""The figures of a comparison of survival models."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _MAX_VOXELS, _MAX_WEIGHTS = 96**3, 5_000_000
 
 
 def predict_probe(estimator: Any) -> dict[str, Any] | None:
-    """Return the probabilities of long PFS for the made-up patients, of models of time what rises and falls with them; None
+    """Return the probabilities of long PFS for the made-up patients, of survival models what rises and falls with them; None
     where that would take long.
 
     Parameters

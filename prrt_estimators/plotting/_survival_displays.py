@@ -52,7 +52,7 @@ class SurvivalCurvesDisplay(AxesDisplay):
     def from_estimator(
         cls, estimator: Any, X: Any, *, times: ArrayLike | None = None, ax: Axes | None = None
     ) -> SurvivalCurvesDisplay:
-        """Curves that a fitted model of time predicts.
+        """Curves that a fitted survival model predicts.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""`prrt fit` and `prrt predict` with models of time."""
+"""`prrt fit` and `prrt predict` with survival models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of the models of time, which get times made of the checks' numbers."""
+"""scikit-learn's own checks of the survival models, which get times made of the checks' numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of time inside pipelines and searches of scikit-learn, with volumes in NIfTI files."""
+"""Survival models inside pipelines and searches of scikit-learn, with volumes in NIfTI files."""
 
 from __future__ import annotations
 

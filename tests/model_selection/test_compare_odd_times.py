@@ -1,4 +1,4 @@
-"""Comparisons of models of time on cohorts that allow little: an error that names who is there, or scores that are true."""
+"""Comparisons of survival models on cohorts that allow little: an error that names who is there, or scores that are true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparisons of models of time: all patients are used, classifiers stand in the same table, runs resume."""
+"""Comparisons of survival models: all patients are used, classifiers stand in the same table, runs resume."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ def assert_same(one, other):
 
 def test_every_public_estimator_is_tried():
     public = {name for name in estimators.__all__ if isinstance(getattr(estimators, name), type)}
-    # models of time: tests/estimators/test_survival_models.py
+    # survival models: tests/estimators/test_survival_models.py
     of_time = {name for name in public if hasattr(getattr(estimators, name), "predict_survival_function")}
     assert {type(estimator).__name__ for estimator in ESTIMATORS.values()} == public - of_time - {"CoxPFSClassifier"}
 

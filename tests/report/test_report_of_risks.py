@@ -1,4 +1,4 @@
-"""The report of models of time says nothing of classes, and draws no group from a risk read as a probability."""
+"""The report of survival models says nothing of classes, and draws no group from a risk read as a probability."""
 
 from __future__ import annotations
 
