@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
-from prrt_estimators._classes import as_target, check_labels, probability_of_long
+from prrt_estimators._classes import as_target, check_labels, long_rows, probability_of_long
 from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._predictions import PROBABILITY
 
@@ -31,13 +32,25 @@ class CheckedTarget:
 
 
 class Target(Protocol):
-    """What every kind of target answers; estimators and comparisons ask it and never look into y themselves."""
+    """What every kind of target answers; estimators and comparisons ask it and never look into y themselves.
+
+    A target derives from it, defines the methods without an answer here, and overrides others where it has more to say.
+    """
 
     name: str
     #: Method of a model that answers for such a target.
     response: str
-    #: Method by which models of other libraries are recognised that name no target.
-    marks: str
+    #: What is learnt, inside a sentence; `name` if empty.
+    title: str = ""
+    #: Names of the strata, in their order.
+    groups: tuple[str, ...] = ()
+    #: Whether it is about progression-free survival.
+    of_progression: bool = False
+
+    @property
+    def marks(self) -> str:
+        """Method by which models of other libraries are recognised that name no target, and that is called for answers."""
+        return self.response
 
     @property
     def criterion(self) -> Any:
@@ -73,8 +86,30 @@ class Target(Protocol):
         """Return one score per patient of a fitted model, and what kind of score it is."""
         ...
 
+    def answers(self, model: Any, X: Any, months: Sequence[float]) -> dict[str, Any]:
+        """Return the columns of a table of predictions; `months` are the moments at which a curve is read."""
+        scores, kind = self.predicted(model, X)
+        return {kind: scores}
 
-class ClassTarget:
+    @property
+    def answers_title(self) -> str:
+        """Title of that table."""
+        return f"Predicted {self.title or self.name}"
+
+    def counted(self, y: np.ndarray) -> dict[str, int] | None:
+        """Return how many patients have each outcome, for a model card; None where counts say nothing."""
+        return None
+
+    def purpose(self, therapy: str, horizon: str) -> str:
+        """Return what a model estimates, for its card: after "it estimates"."""
+        return f"the {self.title or self.name}{therapy}"
+
+    def gives(self) -> str:
+        """Return what a model gives, for its card: after "It gives"."""
+        return f"the predicted {self.title or self.name}"
+
+
+class ClassTarget(Target):
     """Long (1) against short (0) PFS; the greater of two labels is the positive class.
 
     Examples
@@ -88,8 +123,9 @@ class ClassTarget:
     """
 
     name = "class"
+    title = "class of PFS"
     response = "predict_proba"
-    marks = "predict_proba"
+    of_progression = True
 
     @property
     def criterion(self) -> Any:
@@ -203,6 +239,32 @@ class ClassTarget:
         if not np.isfinite(found).all():
             raise ValueError("predict_proba gave a value that is not finite.")
         return found, PROBABILITY
+
+    def answers(self, model: Any, X: Any, months: Sequence[float]) -> dict[str, Any]:
+        """Return the probability of long PFS and the class of each patient."""
+        p_long = probability_of_long(model, X)
+        threshold = getattr(model, "decision_threshold_", 0.5)
+        return {"p_long": p_long, "predicted": ["long" if one >= threshold else "short" for one in p_long]}
+
+    @property
+    def answers_title(self) -> str:
+        """Title of that table."""
+        return "Probability of long PFS"
+
+    def counted(self, y: np.ndarray) -> dict[str, int]:
+        """Return how many patients have short and how many long PFS; nothing unless there are two labels."""
+        if len(np.unique(y)) != 2:
+            return {}
+        long = long_rows(y)
+        return {"short PFS": int((~long).sum()), "long PFS": int(long.sum())}
+
+    def purpose(self, therapy: str, horizon: str) -> str:
+        """Return what a model estimates."""
+        return f"whether progression-free survival (PFS){therapy} will be longer than {horizon}"
+
+    def gives(self) -> str:
+        """Return what a model gives."""
+        return "the probability of long PFS"
 
 
 #: What can be learnt; the first is the target of every model that names none, such as those of scikit-learn.

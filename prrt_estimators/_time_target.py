@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +10,12 @@ import numpy as np
 from sklearn.utils.validation import _num_samples
 
 from prrt_estimators._survival import as_survival, censoring_curve
-from prrt_estimators._targets import TARGETS, CheckedTarget
+from prrt_estimators._targets import TARGETS, CheckedTarget, Target
 from prrt_estimators.metrics._predictions import RISK
 
 
 @dataclass(frozen=True)
-class TimeTarget:
+class TimeTarget(Target):
     """Months to progression or censoring.
 
     Parameters
@@ -43,7 +44,9 @@ class TimeTarget:
     breaks: np.ndarray | None = None
 
     name = "time"
+    title = "time to progression"
     response = "predict"
+    of_progression = True
     marks = "predict_survival_function"
 
     @property
@@ -146,6 +149,31 @@ class TimeTarget:
         if found.ndim != 1 or not np.isfinite(found).all():
             raise ValueError("predict gave no finite risk of each patient.")
         return found, RISK
+
+    def answers(self, model: Any, X: Any, months: Sequence[float]) -> dict[str, Any]:
+        """Return risk, P(PFS > t) at some months, and median of each patient; no text where there is no median."""
+        curves = model.predict_survival_function(X, list(months))
+        beyond = {f"p_beyond_{moment:g}": curves[:, k] for k, moment in enumerate(months)}
+        median = [f"{one:.1f}" if np.isfinite(one) else "" for one in model.predict_median(X)]
+        return {"risk": model.predict(X), **beyond, "median_months": median}
+
+    @property
+    def answers_title(self) -> str:
+        """Title of that table."""
+        return "Risk, and probability of PFS beyond some months"
+
+    def counted(self, y: np.ndarray) -> dict[str, int]:
+        """Return how many patients progressed and how many were censored."""
+        events = as_survival(y)["event"]
+        return {"progression seen": int(events.sum()), "censored": int((~events).sum())}
+
+    def purpose(self, therapy: str, horizon: str) -> str:
+        """Return what a model estimates."""
+        return f"when progression{therapy} is to be expected"
+
+    def gives(self) -> str:
+        """Return what a model gives."""
+        return "a risk (greater is worse) and the probability of being free of progression at any time"
 
     def start(self, values: np.ndarray) -> np.ndarray:
         """Return the logits of the hazards of all patients together, from which a network starts."""

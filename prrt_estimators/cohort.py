@@ -113,6 +113,9 @@ class Cohort(Mapping):
             raise ValueError(f"every part of a Cohort needs one row per patient; got lengths {lengths}.")
         if ids is not None and "lab" in self._data:
             check_same_order(pd.Series(self.ids, self.ids), self._data["lab"], ("ids", "'lab'"))
+        known = pd.Series(self.ids, self.ids) if ids is not None else self._data.get("lab")
+        for name, table in self.blocks.items():
+            check_same_order(known, table, ("the patients", f"block {name!r}"))
 
     @classmethod
     def from_records(cls, records: Sequence[Mapping[str, Any]], *, return_X_y: bool = False) -> Any:

@@ -12,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from prrt_estimators import (
+    Cohort,
     FusionPFSClassifier,
     LabBaselineClassifier,
     LabPFSClassifier,
@@ -31,8 +32,10 @@ from prrt_estimators._classes import (
     probability_of_long,
 )
 from prrt_estimators.estimators import CoxPFSClassifier
+from prrt_estimators.evaluation import inputs_by_class, leave_one_centre_out
 from prrt_estimators.exceptions import PositiveClassWarning
-from prrt_estimators.metrics import prrt_scorers
+from prrt_estimators.inspection import grouped_permutation_importance, modality_shapley
+from prrt_estimators.metrics import harrell_c, prrt_scorers, uno_c
 from prrt_estimators.model_selection import bootstrap_interval, cohort_table
 from prrt_estimators.plotting import CalibrationDisplay, PrecisionRecallDisplay, RocDisplay
 
@@ -221,3 +224,43 @@ def test_texts_and_numbers_are_not_mixed():
     table = pd.DataFrame({"a": range(4)})
     with pytest.raises(TypeError, match=r"row 0 is 'long', row 1 is 0"):
         LabPFSClassifier(n_estimators=2).fit(table, ["long", 0, "long", 1])
+
+
+def test_no_place_joins_patients_in_another_order():
+    """Every place that takes two things which can name patients, apart from those above."""
+    ids = [f"P{k}" for k in range(42)]
+    table, y = TABLE.set_axis(ids), pd.Series(Y, ids)
+    p = pd.Series(np.linspace(0.1, 0.9, 42), ids)
+    times = pd.DataFrame({"event": True, "time": np.arange(1.0, 43.0)}, ids)
+    mixed, moved = y.sample(frac=1, random_state=0), p.sample(frac=1, random_state=0)
+    numbers = pd.DataFrame({"volume": np.arange(42.0)}, ids).sample(frac=1, random_state=0)
+    groups = pd.Series(np.arange(42) % 6, ids).sample(frac=1, random_state=0)
+    linear, cohort = LogisticRegression(), Cohort({"lab": table}, ids=ids)
+    for wrong in (
+        lambda: Cohort({"lab": table}, ids=ids, blocks={"radiomics": numbers}),
+        lambda: Cohort({"lab": table}, blocks={"radiomics": numbers}),
+        lambda: RocDisplay.from_predictions(y, {"model": moved}),
+        lambda: compare_models({"linear": linear}, table, y, groups=groups, verbose=0),
+        lambda: leave_one_centre_out({"linear": linear}, table, y, groups.astype(str), verbose=0),
+        lambda: harrell_c(times, moved),
+        lambda: uno_c(times, moved),
+        lambda: inputs_by_class(cohort, mixed),
+        lambda: cohort_table(cohort, mixed),
+        lambda: grouped_permutation_importance(LabPFSClassifier(model="logistic"), table, mixed, cv=3),
+        lambda: modality_shapley(LabPFSClassifier(model="logistic"), cohort, y=mixed, cv=3),
+    ):
+        with pytest.raises(ValueError, match="name the same patients in another order"):
+            wrong()
+    same = Cohort({"lab": table}, ids=ids, blocks={"radiomics": numbers.loc[ids]})
+    assert same.blocks["radiomics"]["volume"].tolist() == list(range(42))
+    assert Cohort({"lab": table}, blocks={"radiomics": numbers.reset_index(drop=True)}).blocks["radiomics"].shape == (
+        42,
+        1,
+    )
+
+
+def test_inputs_by_class_know_words():
+    table = TABLE.assign(gap=np.where(Y == 1, np.nan, 1.0))
+    numbers, words = inputs_by_class(table, Y), inputs_by_class(table, np.where(Y == 1, "long", "short"))
+    assert numbers.equals(words)
+    assert words.set_index("input").loc["gap", "long"] == f"{int(Y.sum())} of {int(Y.sum())}"

@@ -22,7 +22,7 @@ from prrt_estimators import (
     load_model,
     save_model,
 )
-from prrt_estimators._targets import CheckedTarget
+from prrt_estimators._targets import CheckedTarget, Target
 from prrt_estimators.estimators import LabPFSClassifier
 from prrt_estimators.estimators._deep import DeepPFSEstimator
 from prrt_estimators.metrics import SCORES, Score
@@ -45,7 +45,7 @@ class WeightedSquares(nn.Module):
         return (target["weight"] * (logits.float() - target["months"]) ** 2).mean()
 
 
-class MonthsTarget:
+class MonthsTarget(Target):
     """Months to progression as a plain number: made up for this test."""
 
     name = "months"

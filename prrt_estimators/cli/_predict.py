@@ -36,8 +36,11 @@ def predict(
     The predictors are the columns that the model was fitted on. A survival model predicts a risk (greater is worse), the
     probability of PFS beyond some months, and the median PFS (empty where the curve stays above a half).
     """
+    import pandas as pd
+
     from prrt_estimators._io import atomic_write
     from prrt_estimators._pandas_tables import for_spreadsheets
+    from prrt_estimators._targets import target_of
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import compare_with_training, load_model
 
@@ -58,45 +61,21 @@ def predict(
     )
     for sentence in lacking_inputs(estimator, data.X):
         say(f"Warning: {sentence}")
-    of_times = hasattr(estimator, "predict_survival_function")
-    found = _times(estimator, data.X, moments) if of_times else _classes(estimator, data.X)
+    target = target_of(estimator)
+    found = pd.DataFrame({"patient_id": data.X.ids, **target.answers(estimator, data.X, moments)})
     for sentence in compare_with_training(model, estimator, data.X):
         say(f"Warning: {sentence}")
     if not quiet:
-        say("Research software: these probabilities must not guide the treatment of a patient.")
+        say("Research software: these predictions must not guide the treatment of a patient.")
     if out is None:
         numbers = {name: [f"{one:.4f}" for one in found[name]] for name in found.select_dtypes("number")}
-        title = "Risk, and probability of PFS beyond some months" if of_times else "Probability of long PFS"
-        print_table(found.assign(**numbers), title=title)
+        print_table(found.assign(**numbers), title=target.answers_title)
         return None
     with atomic_write(out) as temporary:
         for_spreadsheets(found).to_csv(temporary, index=False, lineterminator="\n")
     if not quiet:
         say(f"{len(found)} predictions are in {out}.")
     return None
-
-
-def _classes(estimator: Any, X: Any) -> Any:
-    """Return the probability of long PFS and the class of each patient."""
-    import pandas as pd
-
-    from prrt_estimators._classes import probability_of_long
-
-    p_long = probability_of_long(estimator, X)
-    threshold = getattr(estimator, "decision_threshold_", 0.5)
-    predicted = ["long" if one >= threshold else "short" for one in p_long]
-    return pd.DataFrame({"patient_id": X.ids, "p_long": p_long, "predicted": predicted})
-
-
-def _times(estimator: Any, X: Any, moments: list[float]) -> Any:
-    """Return risk, P(PFS > t) at some months, and median of each patient."""
-    import numpy as np
-    import pandas as pd
-
-    curves = estimator.predict_survival_function(X, moments)
-    beyond = {f"p_beyond_{moment:g}": curves[:, k] for k, moment in enumerate(moments)}
-    median = [f"{one:.1f}" if np.isfinite(one) else "" for one in estimator.predict_median(X)]
-    return pd.DataFrame({"patient_id": X.ids, "risk": estimator.predict(X), **beyond, "median_months": median})
 
 
 def _moments(text: str) -> list[float]:

@@ -203,6 +203,9 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         self.directions_ = known.drop(columns="position")
         return self
 
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coef_")
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities.
 

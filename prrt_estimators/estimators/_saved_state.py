@@ -82,6 +82,12 @@ class SavesStateMixin:
     #: Attributes that a subclass writes itself.
     _saved_apart: ClassVar[tuple[str, ...]] = ()
 
+    def _validate_params(self) -> None:
+        """Check the parameters, and forget an earlier fit: one that is interrupted must not leave a mixture of both."""
+        super()._validate_params()  # type: ignore[misc]  # scikit-learn's
+        for name in learnt_attributes(self):
+            delattr(self, name)
+
     @property
     def _reads(self) -> tuple[str, ...]:
         """The modalities that a fitted estimator looks at."""

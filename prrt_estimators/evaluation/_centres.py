@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import LeaveOneGroupOut
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators.evaluation._calibration_table import calibration_scores
 from prrt_estimators.evaluation._subgroups import auroc_of_pairs, mean_of_known, pair_counts
 from prrt_estimators.model_selection import ModelComparison, compare_models
@@ -22,6 +23,7 @@ def check_centres(centre: Any, y: Any) -> np.ndarray:
     ValueError
         If there are fewer than two, or the other centres of one hold one class only.
     """
+    check_same_order(y, centre, ("y", "centre"))
     labels, coded = np.asarray(centre).astype(str), np.asarray(y)
     if labels.shape != coded.shape:
         raise ValueError(f"`centre` must name the centre of each of {len(coded)} patients; got shape {labels.shape}.")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from prrt_estimators._classes import as_target, check_same_order
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort
 
@@ -40,7 +41,8 @@ def inputs_by_class(X: Any, y: Any) -> pd.DataFrame:
     >>> inputs_by_class(table, [0, 0, 1, 1])[["input", "short", "long"]].to_dict("records")
     [{'input': 'CgA', 'short': '1 of 2', 'long': '0 of 2'}]
     """
-    long = np.asarray(y) == 1
+    check_same_order(X, y, ("X", "y"))
+    long = as_target(y) == 1
     rows: list[tuple[Any, ...]] = []
     table = X["lab"] if isinstance(X, Cohort) and "lab" in X else X
     if isinstance(table, pd.DataFrame):

@@ -17,6 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_consistent_length
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
@@ -220,6 +221,7 @@ def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool) -> list[tuple[np.ndar
     if y is None:
         raise ValueError("`y` is None; with `cv` a model is fitted for each fold, which needs the classes.")
     check_consistent_length(X, y)
+    check_same_order(X, y, ("X", "y"))
     splits = list(check_cv(cv, y, classifier=True).split(X, y))
     tested = np.bincount(np.concatenate([test for _, test in splits]), minlength=len(X))
     if each_once and (tested != 1).any():
@@ -235,8 +237,9 @@ def fold_models(estimator: Any, X: Any, y: Any, cv: Any) -> Iterator[FoldModel]:
     if isinstance(cv, FittedFolds):
         yield from cv.folds
         return
-    y = np.asarray(y) if y is not None else None
-    for number, (train, test) in enumerate(splits_of(X, y, cv, each_once=True)):
+    splits = splits_of(X, y, cv, each_once=True)
+    y = np.asarray(y)
+    for number, (train, test) in enumerate(splits):
         model = clone(estimator).fit(take_rows(X, train), y[train])
         yield FoldModel(number, train, test, model)
 

@@ -14,6 +14,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._explained_models import (
@@ -207,6 +208,7 @@ def grouped_permutation_importance(
     ['cga', 'age']
     """
     X = as_data(X)
+    check_same_order(X, y, ("X", "y"))
     y = np.asarray(y)
     check_count("n_repeats", n_repeats)
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):

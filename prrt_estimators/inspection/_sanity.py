@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators._torch_state import drawing, plain_modes, single_precision
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._inputs import stages
@@ -207,6 +208,7 @@ def label_randomisation(
     rng = check_random_state(random_state)
     seed = int(rng.randint(2**31 - 1))
     reference = saliency(_checked(est), X_test, method=method, random_state=seed)
+    check_same_order(X, y, ("X", "y"))
     y = np.asarray(y)
     tables = []
     for run in range(int(n_runs)):

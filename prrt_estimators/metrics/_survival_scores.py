@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.exceptions import UndefinedMetricWarning
 
+from prrt_estimators._classes import check_same_order
 from prrt_estimators._survival import StepCurve, as_survival, censoring_curve, kaplan_meier
 
 #: Risks that differ by no more are tied.
@@ -273,6 +274,7 @@ def _inverse(share: np.ndarray) -> np.ndarray:
 def _checked(
     y_true: Any, predicted: ArrayLike, *, n_times: int | None = None, what: str = "risk"
 ) -> tuple[np.ndarray, np.ndarray]:
+    check_same_order(y_true, predicted, ("y_true", what))
     y = as_survival(y_true, name="y_true")
     values = np.asarray(predicted, dtype=np.float64)
     if not len(y):

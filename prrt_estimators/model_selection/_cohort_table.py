@@ -13,7 +13,7 @@ from lifelines.utils import qth_survival_time
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from prrt_estimators._classes import as_target
+from prrt_estimators._classes import as_target, check_same_order
 from prrt_estimators._values import EMPTY, parse_column
 
 GROUPS = ("short", "long", "all")
@@ -89,6 +89,7 @@ def cohort_table(
     3       sex     m            3         NaN        2.0
     """
     lab = _lab_table(X)
+    check_same_order(X if hasattr(X, "ids") else lab, y, ("X", "y"))
     long = _check_target(y, len(lab))
     forced = _check_categorical(categorical, lab)
     rows = [_row("patients", "count", "cohort", long, np.ones(len(long), bool), hits=np.ones(len(long), bool))]

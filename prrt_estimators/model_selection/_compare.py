@@ -195,6 +195,7 @@ class Run:
         check_predictors(self.X)
         check_same_order(self.X, y, ("X", "y"))
         check_same_order(self.X, sample_weight, ("X", "sample_weight"))
+        check_same_order(self.X, groups, ("X", "groups"))
         self.kind = comparison_of(common_target(self.models), horizon)
         self.y = self.kind.check(y, len(self.X))
         self.ids = patient_ids(self.X, len(self.X))

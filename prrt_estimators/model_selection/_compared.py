@@ -7,127 +7,42 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn import get_config
-from sklearn.metrics import check_scoring
 
-from prrt_estimators._fit_times import fit_names, fit_times, survival_of
-from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._registry import Registry
 from prrt_estimators._targets import ClassTarget, target_of
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.metrics import prrt_scorers, survival_curves
 from prrt_estimators.metrics._predictions import PROBABILITY, RISK
-from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._cohort_table import cohort_table
 from prrt_estimators.model_selection._horizon import HorizonClassifierSurvival
-from prrt_estimators.model_selection._weights import takes_weight
+from prrt_estimators.model_selection._target_comparison import TargetComparison, data_in_words
 
 #: Groups of patients by risk, divided where thirds of the training patients are.
 N_GROUPS = 3
 
 
-def data_in_words(modalities: Sequence[str]) -> str:
-    """Return what is known of the patients, for a sentence.
+class ClassComparison(TargetComparison):
+    """Long and short PFS."""
 
-    Examples
-    --------
-    >>> data_in_words(list(MODALITIES)), data_in_words([])
-    ('laboratory values, PET and CT', 'what is known')
-    """
-    tables_first = sorted(modalities, key=lambda name: name in MODALITIES and MODALITIES[name].scan)
-    texts = [MODALITIES[name].text if name in MODALITIES else name for name in tables_first]
-    return " and ".join([", ".join(texts[:-1]), texts[-1]] if len(texts) > 1 else texts) or "what is known"
-
-
-class TargetComparison:
-    """What a comparison asks of a target; it speaks of long and short PFS, as a class has them, or the strata of y.
-
-    Parameters
-    ----------
-    target : Target
-    """
-
-    #: Kind of the scores of patients, where there are none to look at.
     gives = PROBABILITY
-
-    def __init__(self, target: Any):
-        self.target = target
-
-    @property
-    def name(self) -> str:
-        """Of the target."""
-        return str(self.target.name)
-
-    def at(self, horizon: float) -> TargetComparison:
-        """Return the kind with a horizon in months; itself where y was made with one."""
-        return self
 
     def described(self) -> dict[str, Any]:
         """Return what run.json holds of it."""
         return {"name": self.name}
-
-    def check(self, y: Any, n: int) -> np.ndarray:
-        """Return y as it is learnt."""
-        return self.target.check_coded(y, n)
-
-    def strata(self, y: np.ndarray) -> np.ndarray:
-        """Return 0 or 1 of each patient, in which folds are balanced."""
-        return np.asarray(self.target.strata(y)).astype(np.int64)
 
     def sides(self, y: np.ndarray) -> str:
         """Return what the strata are and how many patients they have, for messages."""
         counts = self.counts(y)
         return f"with short PFS: {counts['n_short']}, with long PFS: {counts['n_long']}"
 
-    def learnable(self, y: np.ndarray) -> bool:
-        """Return whether these patients can be learnt from."""
-        return len(np.unique(self.strata(y))) == 2
-
     def counts(self, y: np.ndarray) -> dict[str, int]:
         """Return how many patients there are of each outcome."""
         strata = self.strata(y)
         return {"n_long": int(strata.sum()), "n_short": int(len(strata) - strata.sum())}
 
-    def scorers(self) -> dict[str, Any]:
-        """Return the scores of a comparison."""
-        return dict(prrt_scorers(self.name))
-
-    def inputs(self, model: Any, X: Any, y: np.ndarray) -> dict[str, Any]:
-        """Return further arguments of `fit`: the times of the training patients, for models that take them."""
-        return fit_times(model, X, y)
-
-    def depends_on(self, model: Any, X: Any, y: np.ndarray) -> tuple[Any, ...]:
-        """Return what a fold of a model depends on beside patients, split and parameters."""
-        survival = survival_of(X, y)
-        return () if survival is None or not fit_names(model) else (survival["time"], survival["event"])
-
-    def evaluate(
-        self, model: Any, train: tuple[Any, np.ndarray], test: tuple[Any, np.ndarray], scorers: Any, weight: Any
-    ) -> tuple[dict[str, float], dict[str, Any]]:
-        """Return scores of test patients, and columns of predictions by name."""
-        X, y = test
-        y_score, kind = self.target.predicted(model, X)
-        model = in_ascending_order(model)
-        weighted = {name: scorer for name, scorer in scorers.items() if weight is not None and takes_weight(scorer)}
-        plain = {name: scorer for name, scorer in scorers.items() if name not in weighted}
-        found: dict[str, Any] = {}
-        if plain:  # scikit-learn's scorer of several metrics predicts once for all
-            found |= check_scoring(model, scoring=plain)(model, X, y)
-        if weighted and weight is not None:
-            if get_config()["enable_metadata_routing"]:
-                # A scorer of several metrics would then want each to have asked for weights beforehand.
-                found |= {name: scorer(model, X, y, sample_weight=weight) for name, scorer in weighted.items()}
-            else:
-                found |= check_scoring(model, scoring=weighted)(model, X, y, sample_weight=weight)
-        return found, {"y_score": np.asarray(y_score, dtype=float).tolist(), "kind": kind}
-
     def shown(self, y: np.ndarray) -> np.ndarray:
         """Return the column ``y_true`` of tables."""
         return self.strata(y)
-
-    def patients(self, y: np.ndarray) -> dict[str, np.ndarray]:
-        """Return columns of the table of patients."""
-        return {"y_true": self.shown(y)}
 
     def counts_of(self, patients: pd.DataFrame) -> np.ndarray:
         """Return how many patients of a table have each outcome."""
@@ -285,8 +200,8 @@ class TimeComparison(TargetComparison):
         return panels_of_times(comparison, horizon, followup)
 
 
-#: What comparisons of a target need beyond the target itself; other targets are compared as classes are.
-COMPARED: Registry[Any] = Registry("kind of comparison", TargetComparison(ClassTarget()), TimeComparison())
+#: What comparisons of a target need beyond the target itself; `TargetComparison` is enough for others.
+COMPARED: Registry[Any] = Registry("kind of comparison", ClassComparison(ClassTarget()), TimeComparison())
 
 
 def comparison_of(target: Any, horizon: float = 12.0) -> Any:
@@ -298,7 +213,8 @@ def comparison_of(target: Any, horizon: float = 12.0) -> Any:
 def kind_of_run(run: Mapping[str, Any]) -> Any:
     """Return the kind of a run; those of before compared classes."""
     described = run.get("target", {"name": "class"})
-    return COMPARED.get(described["name"], COMPARED["class"]).at(described.get("horizon", 12.0))
+    known = COMPARED.get(described["name"])
+    return TargetComparison.of_run(described) if known is None else known.at(described.get("horizon", 12.0))
 
 
 def _holds_times(y: Any) -> bool:

@@ -73,16 +73,20 @@ def draw_all(
     return panels
 
 
+def panels_of_scores(comparison: ModelComparison) -> dict[str, Panel]:
+    """Draw the scores of models, whatever they learn."""
+    repeats = comparison.run["cv"]["n_repeats"]
+    spread = f", bars: standard deviation over {repeats} repeats" if repeats > 1 else ""
+    caption = f"Mean over repeats of the mean over test folds, by model{spread}. Dashed lines: chance."
+    return {"scores": Panel(score_bars(comparison).figure_, caption)}
+
+
 def panels_of_times(
     comparison: ModelComparison, horizon: float | None, followup: np.ndarray | None
 ) -> dict[str, Panel]:
     """Draw the figures of survival models."""
-    repeats = comparison.run["cv"]["n_repeats"]
-    spread = f", bars: standard deviation over {repeats} repeats" if repeats > 1 else ""
-    caption = f"Mean over repeats of the mean over test folds, by model{spread}. Dashed lines: chance."
     moment = comparison.kind.described()["horizon"] if horizon is None else horizon
-    panels = {"scores": Panel(score_bars(comparison).figure_, caption)}
-    return panels | time_panels(comparison, moment, followup, Panel)
+    return panels_of_scores(comparison) | time_panels(comparison, moment, followup, Panel)
 
 
 def panels_of_classes(

@@ -14,12 +14,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._targets import target_of
 from prrt_estimators.estimators._by_modality import branch_settings
 from prrt_estimators.persistence._cohort_summary import code
 from prrt_estimators.persistence._configuration import as_data
 from prrt_estimators.persistence._small_cells import MIN_CELL, SMALL
 from prrt_estimators.pretrained import WEIGHTS
 
+_THERAPY = " after 177Lu peptide receptor radionuclide therapy"
 _TITLES = {
     "LabPFSClassifier": "laboratory values",
     "LabPFSSurvival": "laboratory values",
@@ -62,7 +64,7 @@ def model_card(
     reads = [MODALITIES[name] for name in estimator._reads]
     what = _TITLES.get(kind) or " + ".join(one.title if one.scan else one.title.lower() for one in reads)
     own = sorted(_own_encoders(config["params"]))
-    n = fitted.get("n_patients_")
+    n, target = fitted.get("n_patients_"), target_of(estimator)
     environment = Environment(
         loader=PackageLoader("prrt_estimators", "persistence"),
         undefined=StrictUndefined,
@@ -74,11 +76,18 @@ def model_card(
         kind=kind,
         what=what,
         pretrainer=kind == "CTPretrainer",
-        of_times="unique_times_" in fitted,
+        of_progression=target.of_progression,
+        calls=target.marks,
+        gives=target.gives(),
+        purpose=target.purpose(
+            "" if population else _THERAPY,
+            "the horizon its user chose (12 months unless they said otherwise)"
+            if horizon is None
+            else f"{horizon:g} months",
+        ),
         population=None if population is None else _plain(population),
         day=datetime.datetime.now(datetime.UTC).date().isoformat(),
         versions=config["versions"],
-        horizon=None if horizon is None else f"{horizon:g}",
         scans=[_scan(name, shape, config, params) for name, shape in config.get("shapes", {}).items()],
         columns=[code(column) for column in estimator._table_columns or ()],
         n_columns=fitted.get("n_features_in_"),

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._classes import long_rows
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._survival import as_survival
+from prrt_estimators._targets import TARGETS
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import EMPTY, parse_column
 from prrt_estimators.cohort import Volumes
@@ -24,7 +24,7 @@ _OTHER = "other"
 _MISSING = "missing"
 
 
-def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> list[str] | None:
+def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None, target: Any = None) -> list[str] | None:
     """Return lines of Markdown on the patients; None if none are given.
 
     Parameters
@@ -33,6 +33,8 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
     y : array of shape (n,) or None
     modalities : sequence of str, default=None
         What the model takes; the rest of X is not described. None describes everything.
+    target : Target, default=None
+        What y is; classes or times, as y looks, if None.
 
     Raises
     ------
@@ -51,7 +53,7 @@ def describe_cohort(X: Any, y: Any, modalities: Sequence[str] | None = None) -> 
         raise ValueError(f"X holds {n} patients and y {len(y)}; pass those that the model was fitted on.")
     if n < MIN_CELL:
         return [f"Patients: {SMALL}. Nothing else is shown of so few."]
-    lines = [f"Patients: {n}." + ("" if y is None else f" {_classes(y, n)}")]
+    lines = [f"Patients: {n}." + ("" if y is None else _outcomes(y, n, target))]
     rows = []
     if cohort is not None:
         described = [name for name in cohort.modalities if modalities is None or name in modalities]
@@ -82,17 +84,18 @@ def _as_array(y: Any) -> np.ndarray:
         return np.asarray(y)
 
 
-def _classes(y: np.ndarray, n: int) -> str:
-    if y.dtype.names:
-        seen = suppress({"seen": int(y["event"].sum()), "censored": int((~y["event"]).sum())})
-        if seen is None:
-            return "How many progressed is not shown."
-        return f"Progression seen: {with_share(seen['seen'], n)}; censored: {with_share(seen['censored'], n)}."
-    long = long_rows(y)
-    texts = suppress({"short": int((~long).sum()), "long": int(long.sum())}) if len(np.unique(y)) == 2 else None
-    if texts is None:
-        return "How many of each class is not shown."
-    return f"Short PFS: {with_share(texts['short'], n)}; long PFS: {with_share(texts['long'], n)}."
+def _outcomes(y: np.ndarray, n: int, target: Any) -> str:
+    """Return a sentence on how many patients have each outcome, with a blank before it."""
+    if target is None or y.dtype.names:
+        target = TARGETS["time" if y.dtype.names else "class"]
+    counts = target.counted(y)
+    if counts is None:
+        return ""
+    texts = suppress(counts)
+    if not texts:
+        return " How many of each class is not shown."
+    said = "; ".join(f"{name}: {with_share(texts[name], n)}" for name in counts)
+    return f" {said[0].upper()}{said[1:]}."
 
 
 def _missing(missing: int, n: int) -> str:

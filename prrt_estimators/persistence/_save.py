@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators import estimators
 from prrt_estimators._io import absolute, write_together
+from prrt_estimators._targets import target_of
 from prrt_estimators.persistence._card import model_card
 from prrt_estimators.persistence._cohort_summary import describe_cohort
 from prrt_estimators.persistence._configuration import parameters_as_data
@@ -112,7 +113,7 @@ def save_model(
         raise TypeError(f"save_model takes a fitted estimator of prrt_estimators; got {name}. Use joblib for others.")
     check_is_fitted(estimator)
     target = Path(absolute(path))
-    cohort = describe_cohort(X, y, estimator._reads)
+    cohort = describe_cohort(X, y, estimator._reads, target_of(estimator))
     performance = describe_performance(estimator, comparison, model, X)
     described, parts = _described(estimator)
     config = {**described, "versions": versions_here(), "probe": predict_probe(estimator)}

@@ -72,6 +72,7 @@ class _CurvesDisplay(AxesDisplay):
         named = p_long if isinstance(p_long, Mapping) else {name: p_long}
         curves = {}
         for model, values in named.items():
+            check_same_order(y_true, values, ("y_true", "p_long"))
             p = np.asarray(values, dtype=np.float64)
             if p.shape != y.shape:
                 raise ValueError(

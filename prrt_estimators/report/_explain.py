@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from prrt_estimators._classes import probability_of_long
+from prrt_estimators._classes import as_target, check_same_order, probability_of_long
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._offscreen import offscreen
 from prrt_estimators._validation import as_cohort
@@ -106,7 +106,9 @@ def explain_models(
         If the extra ``explain`` is not installed.
     """
     tell = progress or (lambda _: None)
-    X, y = as_cohort(X), np.asarray(y)
+    X = as_cohort(X)
+    check_same_order(X, y, ("X", "y"))
+    y = as_target(y)
     splits = list(check_cv(cv, y, classifier=True).split(X, y))
     forest, scans, linear = _forest(models), _with_scans(models, X, summary, scans), linear_model(models)
     if forest is None and scans is None and linear is None:

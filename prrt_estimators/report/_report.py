@@ -222,6 +222,7 @@ def write_report(
     sections = {name for name in SECTIONS if there.get(name, True)}
     page = environment.get_template("report.html").render(
         run=run,
+        topic=comparison.kind.topic,
         question=comparison.kind.question(horizon, run["data"]["modalities"]),
         notes=comparison.kind.notes(),
         of_classes=of_classes,
