@@ -62,7 +62,8 @@ def predict(
     for sentence in lacking_inputs(estimator, data.X):
         say(f"Warning: {sentence}")
     target = target_of(estimator)
-    found = pd.DataFrame({"patient_id": data.X.ids, **target.answers(estimator, data.X, moments)})
+    answers: dict[str, Any] = target.answers(estimator, data.X, moments)
+    found = pd.DataFrame({"patient_id": data.X.ids} | answers)
     for sentence in compare_with_training(model, estimator, data.X):
         say(f"Warning: {sentence}")
     if not quiet:
