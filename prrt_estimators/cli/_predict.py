@@ -69,7 +69,7 @@ def predict(
     if not quiet:
         say("Research software: these predictions must not guide the treatment of a patient.")
     if out is None:
-        numbers = {name: [f"{one:.4f}" for one in found[name]] for name in found.select_dtypes("number")}
+        numbers = {str(name): [f"{one:.4f}" for one in found[name]] for name in found.select_dtypes("number")}
         print_table(found.assign(**numbers), title=target.answers_title)
         return None
     with atomic_write(out) as temporary:
