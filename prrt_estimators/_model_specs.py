@@ -121,7 +121,7 @@ MODELS: Registry[ModelSpec] = Registry(
     _published("published_ki67", "Published: Ki-67 > 5 %", "ki67_5"),
     _time("time_blocks", "Time: lesions + labs", "BlockFusionPFSSurvival", prior="published"),
     _time("time_lab", "Time: labs", "LabPFSSurvival", "lab"),
-    _time("time_lab_forest", "Time: labs, forest", "LabPFSSurvival", "lab", model="forest"),
+    _time("time_lab_forest", "Time: labs (forest)", "LabPFSSurvival", "lab", model="forest"),
     _time("time_pet", "Time: PET", "PETPFSSurvival", "pet"),
     _time("time_ct", "Time: CT", "CTPFSSurvival", "ct"),
     _time(
@@ -133,7 +133,7 @@ MODELS: Registry[ModelSpec] = Registry(
         "lab",
         modalities=("pet", "ct", "lab"),
     ),
-    _time("time_baseline", "Time, baseline: labs", "LabBaselineSurvival", "lab"),
+    _time("time_baseline", "Time: baseline of labs", "LabBaselineSurvival", "lab"),
 )
 
 

@@ -10,7 +10,7 @@ import typer
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import print_table, reported, say
 from prrt_estimators.cli._model_options import take_options, takes_models
-from prrt_estimators.cli._predict import check_columns, lab_columns
+from prrt_estimators.cli._predict import check_columns, lab_columns, outcome_of
 
 
 @reported
@@ -38,7 +38,8 @@ def evaluate(
     """Evaluate a saved model, unchanged, on patients of another cohort.
 
     Prints scores with intervals, calibration, decisions at the model's own threshold, and, apart, what a new intercept and
-    slope would reach. The patients must not be those that the model was fitted on.
+    slope would reach. A model of time is evaluated on the times, with calibration at the horizon. The patients must not be
+    those that the model was fitted on.
     """
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.evaluation import evaluate_external
@@ -48,7 +49,7 @@ def evaluate(
     take_options(estimator, model_options)
     labs = lab_columns(estimator)
     check_columns(labs, cohort, table["sheet"])
-    data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": labs}))
+    data = load_cohort(cohort, verbose=not quiet, **(table | {"lab": labs} | outcome_of(estimator, table)))
     if data.y is None:
         raise ValueError("the table has no outcome to evaluate by; name its columns with --time and --event.")
     reference = None
@@ -58,55 +59,32 @@ def evaluate(
             training, scans=None, lab=labs, mask=None, time=None, event=None, target=None, verbose=False
         ).X
     found = evaluate_external(
-        estimator, data.X, data.y, sample_weight=data.sample_weight, training=reference, random_state=seed
+        estimator,
+        data.X,
+        data.y,
+        sample_weight=data.sample_weight,
+        training=reference,
+        horizon=data.horizon,
+        random_state=seed,
     )
-    for title, part in _tables(found).items():
-        print_table(part, title=title)
+    for title, part in found.tables().items():
+        print_table(part.round(3).astype(str).replace("nan", ""), title=title)
     if out is not None:
         _write(found, data, out)
         say(f"Tables and figures are in {out}.")
     return None
 
 
-def _tables(found: Any) -> dict[str, Any]:
-    scores = found.scores.set_index("title").rename_axis("score")
-    shown = {
-        "Scores (interval over patients)": scores,
-        "Calibration of the model as it is": found.calibration,
-        f"Decisions at the model's threshold, {found.threshold:.2f}": found.decisions[["value", "low", "high"]],
-        "Apart: after a new intercept and slope from these patients (optimistic)": found.recalibrated,
-    }
-    tables = {title: part.round(3).reset_index().astype(str).replace("nan", "") for title, part in shown.items()}
-    if len(found.drift):
-        tables["Laboratory values here and in training"] = found.drift.round(2).astype(str).replace("nan", "")
-    return tables
-
-
 def _write(found: Any, data: Any, out: Path) -> None:
     from prrt_estimators._io import atomic_write
     from prrt_estimators._offscreen import offscreen
     from prrt_estimators._pandas_tables import for_spreadsheets
-    from prrt_estimators.plotting import CalibrationDisplay, DecisionCurveDisplay, RocDisplay, save_figure
+    from prrt_estimators.plotting import save_figure
 
     out.mkdir(parents=True, exist_ok=True)
-    tables = {
-        "scores": found.scores.reset_index(),
-        "calibration": found.calibration.reset_index(),
-        "recalibrated": found.recalibrated.reset_index(),
-        "decisions": found.decisions.reset_index(),
-        "drift": found.drift,
-        "predictions": found.predictions,
-        "excluded": data.excluded,
-    }
-    for name, part in tables.items():
+    for name, part in (found.files() | {"excluded": data.excluded}).items():
         with atomic_write(out / f"{name}.csv") as temporary:
             for_spreadsheets(part).to_csv(temporary, index=False, lineterminator="\n")
-    y, p = found.predictions["y_true"].to_numpy(), found.predictions["p_long"].to_numpy()
     with offscreen():
-        figures = {
-            "roc": RocDisplay.from_predictions(y, p),
-            "calibration": CalibrationDisplay.from_predictions(y, p),
-            "decision": DecisionCurveDisplay.from_predictions(y, p),
-        }
-        for name, display in figures.items():
+        for name, display in found.figures().items():
             save_figure(display.figure_, out / "figures" / name, formats=["png", "pdf"])

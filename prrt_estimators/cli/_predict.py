@@ -119,6 +119,18 @@ def lab_columns(estimator: Any) -> Any:
     return "auto" if names is None else names
 
 
+def outcome_of(estimator: Any, table: dict[str, Any]) -> dict[str, str]:
+    """Return the argument of `load_cohort` by which a table gives times, for a model of time; none for a classifier."""
+    from prrt_estimators._targets import target_of
+
+    wanted = target_of(estimator).name
+    if wanted not in o.TIMES:
+        return {}
+    if table["target"] not in ("auto", *o.TIMES):
+        raise typer.BadParameter("a model of time needs times: use --time and --event.", param_hint="--target")
+    return {"target": wanted}
+
+
 def check_columns(labs: Any, cohort: Path, sheet: int | str) -> None:
     """Refuse a table that lacks columns which a model was fitted on."""
     from prrt_estimators.datasets._tables import read_table

@@ -11,6 +11,7 @@ from prrt_estimators.evaluation._centres import centre_table, leave_one_centre_o
 from prrt_estimators.evaluation._decisions import cross_fitted_thresholds, decision_table
 from prrt_estimators.evaluation._drift import input_drift
 from prrt_estimators.evaluation._external import ExternalEvaluation, evaluate_external
+from prrt_estimators.evaluation._external_times import ExternalTimeEvaluation
 from prrt_estimators.evaluation._inputs_by_class import inputs_by_class
 from prrt_estimators.evaluation._refits import (
     PermutationTest,
@@ -25,6 +26,7 @@ from prrt_estimators.model_selection._risk_groups import risk_groups
 
 __all__ = [
     "ExternalEvaluation",
+    "ExternalTimeEvaluation",
     "FollowUp",
     "PermutationTest",
     "SampleSize",

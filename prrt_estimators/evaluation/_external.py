@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._classes import check_same_order, probability_of_long
-from prrt_estimators._targets import ClassTarget
+from prrt_estimators._targets import ClassTarget, target_of
+from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.evaluation._calibration_table import NAMES, calibration_scores, interval_of_draws, recalibrated
 from prrt_estimators.evaluation._drift import input_drift
+from prrt_estimators.evaluation._external_times import ExternalTimeEvaluation, evaluate_times
 from prrt_estimators.metrics import decision_scores
 from prrt_estimators.metrics._score import chance_by_score, factor, score_title, scores_of
+from prrt_estimators.plotting import CalibrationDisplay, DecisionCurveDisplay, RocDisplay
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,6 +60,38 @@ class ExternalEvaluation:
             lines.append(f"  {name} {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})")
         return "\n".join(lines)
 
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by title, in the order in which they are read."""
+        found = {
+            "Scores (interval over patients)": self.scores.set_index("title").rename_axis("score").reset_index(),
+            "Calibration of the model as it is": self.calibration.reset_index(),
+            f"Decisions at the model's threshold, {self.threshold:.2f}": self.decisions[
+                ["value", "low", "high"]
+            ].reset_index(),
+            "Apart: after a new intercept and slope from these patients (optimistic)": self.recalibrated.reset_index(),
+        }
+        return found | ({"Laboratory values here and in training": self.drift} if len(self.drift) else {})
+
+    def files(self) -> dict[str, pd.DataFrame]:
+        """Return the tables by the names of their files."""
+        return {
+            "scores": self.scores.reset_index(),
+            "calibration": self.calibration.reset_index(),
+            "recalibrated": self.recalibrated.reset_index(),
+            "decisions": self.decisions.reset_index(),
+            "drift": self.drift,
+            "predictions": self.predictions,
+        }
+
+    def figures(self) -> dict[str, Any]:
+        """Return displays by name: ROC curve, calibration and decision curve."""
+        y, p = self.predictions["y_true"].to_numpy(), self.predictions["p_long"].to_numpy()
+        return {
+            "roc": RocDisplay.from_predictions(y, p),
+            "calibration": CalibrationDisplay.from_predictions(y, p),
+            "decision": DecisionCurveDisplay.from_predictions(y, p),
+        }
+
 
 def evaluate_external(
     model: Any,
@@ -65,26 +100,30 @@ def evaluate_external(
     *,
     sample_weight: Any = None,
     training: Any = None,
+    horizon: float = 12.0,
     n_boot: int = 1000,
     confidence_level: float = 0.95,
     random_state: int = 0,
-) -> ExternalEvaluation:
+) -> ExternalEvaluation | ExternalTimeEvaluation:
     """Evaluate a fitted model on patients of another centre, scanner or time.
 
     The model is used as it is. Intervals draw patients, with their weights, and hold for this one model.
 
     Parameters
     ----------
-    model : fitted classifier
-        With ``predict_proba``, e.g. from :func:`~prrt_estimators.persistence.load_model`.
+    model : fitted classifier or model of time
+        E.g. from :func:`~prrt_estimators.persistence.load_model`.
     X : Cohort, mapping, DataFrame or array of shape (n, ...)
         Patients that the model was not fitted on.
     y : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS.
+        1 = long PFS, 0 = short PFS; for a model of time ``event`` and ``time`` (months).
     sample_weight : array-like of shape (n,), default=None
-        Weight of each patient, e.g. for patients censored before the horizon.
+        Weight of each patient, e.g. for patients censored before the horizon; not for a model of time, which weights for
+        censoring itself.
     training : Cohort or DataFrame, default=None
         The patients that the model was fitted on, to compare the inputs with.
+    horizon : float, default=12.0
+        Months at which a model of time is evaluated, beside its scores of all times.
     n_boot : int, default=1000
         Draws of patients for the intervals; calibration takes a fifth of them.
     confidence_level : float, default=0.95
@@ -94,12 +133,14 @@ def evaluate_external(
 
     Returns
     -------
-    ExternalEvaluation
+    ExternalEvaluation or ExternalTimeEvaluation
+        The second for a model of time.
 
     Raises
     ------
-    ValueError
-        If y is not 0 and 1 for every patient, or holds one class.
+    TypeError, ValueError
+        If y is not 0 and 1 for every patient, or holds one class; for a model of time, if it holds no times, or nobody
+        progressed.
 
     References
     ----------
@@ -117,6 +158,19 @@ def evaluate_external(
     """
     check_same_order(X, y, ("X", "y"))
     n = len(X)
+    if target_of(model).name == TimeTarget.name:
+        if sample_weight is not None:
+            raise ValueError("`sample_weight` is for classifiers; a model of time is weighted for censoring by itself.")
+        return evaluate_times(
+            model,
+            X,
+            y,
+            training=training,
+            horizon=horizon,
+            n_boot=n_boot,
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
     coded = ClassTarget().check_coded(y, n)
     p = probability_of_long(model, X)
     weight = None if sample_weight is None else np.asarray(sample_weight, dtype=float)

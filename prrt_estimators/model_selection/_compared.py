@@ -187,7 +187,7 @@ class TimeComparison(TargetComparison):
 
     def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
         """Return progressions and censored patients."""
-        return [("with progression seen", data["n_events"]), ("with censoring", data["n_censored"])]
+        return [("with progression seen", data["n_events"]), ("with censored time", data["n_censored"])]
 
     def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
         """Return None: the table is one by class."""

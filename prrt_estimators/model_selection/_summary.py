@@ -161,7 +161,9 @@ def _kind(name: object) -> str:
     spec = find_model(name)
     if spec is None:
         return ""
-    return "study" if spec.study else "baseline" if spec.baseline else "recommended" if spec.recommended else ""
+    return (
+        "study" if spec.study else "baseline" if spec.baseline else "recommended" if spec.recommended else spec.target
+    )
 
 
 def _with_spread(mean: float, sd: float) -> str:

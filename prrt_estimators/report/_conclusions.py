@@ -88,8 +88,8 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     if not np.isnan(low):
         share = comparison.run["cv"]["n_splits"] // comparison.run["cv"]["n_repeats"]
         said.append(
-            f"The 95 % interval of the {title} that is to be expected of it, trained on {share - 1} of {share} parts of such "
-            f"a cohort, is {low:.2f} to {high:.2f}."
+            f"The 95 % interval of the {title} to be expected of it, trained on {share - 1} of {share} parts of such a cohort, "
+            f"is {low:.2f} to {high:.2f}."
             if share > 1
             else f"The 95 % interval of its {title} is {low:.2f} to {high:.2f}."
         )
@@ -100,9 +100,9 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     unclear = [name for name, verdict in verdicts.items() if verdict in ("unclear", "worse")]
     corrected = " (corrected for the number of models)" if len(verdicts) > 1 else ""
     if better:
-        said.append(f"Shown to be better than chance{corrected}: {', '.join(better)}.")
+        said.append(f"Shown to be better than chance{corrected}: {'; '.join(better)}.")
     if unclear:
-        said.append(f"Not shown to be better than chance{corrected}: {', '.join(unclear)}.")
+        said.append(f"Not shown to be better than chance{corrected}: {'; '.join(unclear)}.")
     if comparison.primary is not None:
         late = comparison.run["primary"]["named"] == "after"
         note = " It was named after folds had been finished." if late else ""
@@ -115,7 +115,7 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     if len(tested):
         reference = model_label(summary["reference"].iloc[0])
         found = [model_label(str(name)) for name in tested.index[tested < 0.05]]
-        which = f"these differ: {', '.join(found)}" if found else "none was shown to differ"
+        which = f"these differ: {'; '.join(found)}" if found else "none was shown to differ"
         said.append(
             f"Of {len(tested)} {others}models tested against {reference} (corrected for overlapping training sets and for the "
             f"number of models), {which}."
@@ -179,9 +179,12 @@ def limits(comparison: Any) -> list[str]:
         "Intervals are those of the expected score of a model trained on the training share of such a cohort. They are "
         "widened for training sets that overlap, by a factor from a simulation, and are wide for models that change much "
         "from fold to fold.",
-        "Scores of probabilities pooled over folds or averaged over repeats are in summary.csv; models of different folds are "
-        "not on one scale, so they are other quantities.",
     ]
+    if comparison.gives_probabilities:
+        said.append(
+            "Scores of probabilities pooled over folds or averaged over repeats are in summary.csv; models of different folds "
+            "are not on one scale, so they are other quantities."
+        )
     if run["data"]["weighted"]:
         said.append(
             "Patients are weighted, and so are scores, calibration, subgroups and their intervals. Curves, thresholds and what follows from them (sensitivity to NPV) count every patient alike."

@@ -48,7 +48,10 @@ def flow_picture(steps: Sequence[tuple[str, int | str]]) -> str:
         width = _BOX / 2 - 5
         parts.append(_box(left, bottom + _GAP, width, [f"{text.removeprefix('with ')}: {count}"]))
         parts.append(_arrow(left + width / 2, bottom, left + width / 2, bottom + _GAP))
-    height = bottom + (_GAP + _height(["x"], 150) if classes else 0) + 8
+    tallest = max(
+        (_height([f"{text.removeprefix('with ')}: {count}"], _BOX / 2 - 5) for text, count in classes), default=0
+    )
+    height = bottom + (_GAP + tallest if classes else 0) + 8
     label = "; ".join(f"{text}: {count}" for text, count in steps)
     return (
         f'<svg class="flow" viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{html.escape(label)}">'

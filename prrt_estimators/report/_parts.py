@@ -112,7 +112,9 @@ def difference_text(summary: pd.DataFrame, metrics: list[str]) -> pd.DataFrame:
         cells["p"] = p_text(float(row["p_value"]))
         cells["p (Holm)"] = p_text(float(row["p_holm"]))
         rows.append(cells)
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    # The reference may have no score of some kind, so that nothing can be told from it.
+    return table.loc[:, (table != "").any()]
 
 
 def subgroup_text(comparison: Any, groups: Any, models: list[str]) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from prrt_estimators.report._report_figures import more_panels
 
 _TITLES = {
     "auroc_auprc": "AUROC and AUPRC by model",
-    "scores": "Concordance and AUC by model",
+    "scores": "Concordance by model",
     "auc_over_time": "AUC over time by model",
     "roc": "ROC curves of one fold",
     "precision_recall": "Precision-recall curves of one fold",
@@ -166,11 +166,12 @@ def write_report(
     table = format_summary(summary)
     table["model"] = [model_label(name) for name in table["model"]]
     table = table[(summary["status"] != "skipped").to_numpy()]
+    table.columns = [_with_label(str(name)) for name in table.columns]
     findings: dict[str, list[str]] = {}  # models of which the same can be said stand together
     for name, row in summary.iterrows():
         if row["status"] == "ok":
             findings.setdefault(reading(row), []).append(model_label(str(name)))
-    readings = [(", ".join(names), said) for said, names in findings.items()]
+    readings = [("; ".join(names), said) for said, names in findings.items()]
     status = comparison.status
     skipped = {str(row.model): str(row.reason) for row in status[status["status"] == "skipped"].itertuples(index=False)}
     lacks = {name: entry["lacks"] for name, entry in run["models"].items() if entry.get("lacks")}
@@ -253,11 +254,7 @@ def write_report(
         skipped=skipped_in_words(skipped, run["data"]["modalities"], lacks),
         failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
         cohort_warnings=run["data"].get("warnings", []),
-        warnings=[
-            (model_label(name), _first_of_each_kind(entry["warnings"]))
-            for name, entry in run["models"].items()
-            if entry.get("warnings")
-        ],
+        warnings=_by_text(run["models"]),
         models=[_model(name, entry) for name, entry in run["models"].items()],
         limits=([notice] if notice else []) + limits(comparison),
     )
@@ -270,6 +267,20 @@ def write_report(
     with atomic_write(target) as temporary:
         temporary.write_text(page, encoding="utf-8")
     return target
+
+
+def _with_label(column: str) -> str:
+    start = "difference from "
+    return start + model_label(column.removeprefix(start)) if column.startswith(start) else column
+
+
+def _by_text(entries: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return models and their warning, those with the same one together."""
+    found: dict[str, list[str]] = {}
+    for name, entry in entries.items():
+        for text in _first_of_each_kind(entry.get("warnings", [])):
+            found.setdefault(text, []).append(model_label(name))
+    return [("; ".join(names), text) for text, names in found.items()]
 
 
 def _picture(name: str, panel: Any) -> dict[str, str]:

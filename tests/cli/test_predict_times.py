@@ -69,3 +69,19 @@ def test_months_that_cannot_be_are_refused_before_anything_is_read(months, tmp_p
     answer = prrt("predict", model, table, "--months", months)
     assert answer.exit_code == 2
     assert "--months" in answer.stderr
+
+
+def test_a_model_of_time_is_evaluated_on_times(table, tmp_path):
+    assert prrt("fit", table, "--model", "time_lab", "--out", tmp_path / "m.prrt", "-q").exit_code == 0
+    answer = prrt("evaluate", tmp_path / "m.prrt", table, "--training", table, "--out", tmp_path / "e", "-q")
+    assert answer.exit_code == 0, answer.output
+    assert {"observed", "predicted", "slope"} <= set(answer.stdout.split())
+    scores = pd.read_csv(tmp_path / "e" / "scores.csv").set_index("score")
+    assert scores.loc["uno_c", "low"] < scores.loc["uno_c", "value"] < scores.loc["uno_c", "high"]
+    assert len(pd.read_csv(tmp_path / "e" / "predictions.csv")) == 40
+    assert {path.name for path in (tmp_path / "e" / "figures").iterdir()} == {
+        f"{name}.{kind}" for name in ("calibration", "kaplan_meier") for kind in ("pdf", "png")
+    }
+    answer = prrt("evaluate", tmp_path / "m.prrt", table, "--target", "progressed", "-q")
+    assert answer.exit_code == 2
+    assert "a model of time needs times" in answer.stderr.replace("\n", " ")

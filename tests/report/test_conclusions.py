@@ -73,7 +73,7 @@ def comparison(repeats=2, weighted=False, warnings=(), n=41):
         "data": {"weighted": weighted},
         "warnings": list(warnings),
     }
-    return SimpleNamespace(run=run, survival=pd.DataFrame({"patient_id": range(n)}))
+    return SimpleNamespace(run=run, survival=pd.DataFrame({"patient_id": range(n)}), gives_probabilities=True)
 
 
 def test_limits():
@@ -109,6 +109,10 @@ def test_the_picture_of_the_flow_holds_every_step_and_every_box_lies_within_it()
         tuple(map(float, one)) for one in re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', picture)
     ]
     assert len(boxes) == 5
+    long_name = flow_picture(flow(10, [("with progression seen and more", 4), ("with censored time", 6)], None))
+    tall = float(re.search(r'viewBox="0 0 \d+ (\d+)"', long_name)[1])
+    every = re.findall(r'<rect x="\d+" y="(\d+)" width="\d+" height="(\d+)"', long_name)
+    assert all(float(y) + float(high) <= tall for y, high in every)
     for x, y, wide, high in boxes:
         assert 0 <= x < x + wide <= width
         assert 0 <= y < y + high <= height
