@@ -183,7 +183,7 @@ def _scores(found: _Predicted, draws: list[np.ndarray], tail: float) -> pd.DataF
         few = draws if score.response != TimeTarget.marks else draws[: max(len(draws) // 5, 50)]
         drawn = [] if score.name in _DISTANCES else [found.of(taken).score(score) for taken in few]
         low, high = _interval(drawn, tail)
-        chance = np.nan if score.chance is None else factor(score.name) * float(score.chance)
+        chance = factor(score.name) * score.chance if isinstance(score.chance, float) else np.nan
         rows.append((score.name.removeprefix("neg_"), score.title, found.score(score), low, high, chance))
     return pd.DataFrame(rows, columns=["score", "title", "value", "low", "high", "chance"]).set_index("score")
 
