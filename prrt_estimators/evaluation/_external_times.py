@@ -13,13 +13,12 @@ from lifelines import CoxPHFitter
 from lifelines.exceptions import ConvergenceError, ConvergenceWarning
 from sklearn.exceptions import UndefinedMetricWarning
 
-from prrt_estimators._survival import as_survival, censoring_curve
+from prrt_estimators._survival import as_survival, censoring_curve, kaplan_meier
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.evaluation._drift import input_drift
 from prrt_estimators.metrics import survival_calibration, survival_curves
 from prrt_estimators.metrics._score import factor, score_title, scores_of
-from prrt_estimators.metrics._survival_calibration import observed_at
 from prrt_estimators.plotting import KaplanMeierDisplay, SurvivalCalibrationDisplay
 
 #: Points of curves up to the horizon, as the mean months are computed from.
@@ -172,8 +171,10 @@ class _Predicted:
 
     def calibrated(self) -> dict[str, float]:
         """Return the observed and the mean predicted probability at the horizon."""
-        free = self.at(self.horizon)
-        return {"observed": observed_at(self.survival, self.horizon), "predicted": float(free.mean())}
+        observed = float(kaplan_meier(self.survival).at(self.horizon))
+        if observed > 0 and self.survival["time"].max() < self.horizon:
+            observed = float("nan")
+        return {"observed": observed, "predicted": float(self.at(self.horizon).mean())}
 
 
 def _scores(found: _Predicted, draws: list[np.ndarray], tail: float) -> pd.DataFrame:

@@ -171,11 +171,6 @@ def _observed(y: np.ndarray, horizon: float) -> tuple[float, float, float]:
     return free, float(free ** np.exp(-margin)), float(free ** np.exp(margin))
 
 
-def observed_at(y: np.ndarray, horizon: float) -> float:
-    """Return the Kaplan-Meier estimate at a horizon; NaN where nobody was followed so long and somebody was free."""
-    return _observed(y, horizon)[0]
-
-
 def mean_calibration_error(y_true: Any, survival_at_horizon: ArrayLike, horizon: float) -> float:
     """Return by how much the mean prediction misses what was observed at the horizon."""
     y = as_survival(y_true, name="y_true")
