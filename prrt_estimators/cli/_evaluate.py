@@ -38,7 +38,7 @@ def evaluate(
     """Evaluate a saved model, unchanged, on patients of another cohort.
 
     Prints scores with intervals, calibration, decisions at the model's own threshold, and, apart, what a new intercept and
-    slope would reach. A model of time is evaluated on the times, with calibration at the horizon. The patients must not be
+    slope would reach. A survival model is evaluated on the times, with calibration at the horizon. The patients must not be
     those that the model was fitted on.
     """
     from prrt_estimators.datasets import load_cohort

@@ -120,14 +120,14 @@ def lab_columns(estimator: Any) -> Any:
 
 
 def outcome_of(estimator: Any, table: dict[str, Any]) -> dict[str, str]:
-    """Return the argument of `load_cohort` by which a table gives times, for a model of time; none for a classifier."""
+    """Return the argument of `load_cohort` by which a table gives times, for a survival model; none for a classifier."""
     from prrt_estimators._targets import target_of
 
     wanted = target_of(estimator).name
     if wanted not in o.TIMES:
         return {}
     if table["target"] not in ("auto", *o.TIMES):
-        raise typer.BadParameter("a model of time needs times: use --time and --event.", param_hint="--target")
+        raise typer.BadParameter("a survival model needs times: use --time and --event.", param_hint="--target")
     return {"target": wanted}
 
 

@@ -111,19 +111,19 @@ def evaluate_external(
 
     Parameters
     ----------
-    model : fitted classifier or model of time
+    model : fitted classifier or survival model
         E.g. from :func:`~prrt_estimators.persistence.load_model`.
     X : Cohort, mapping, DataFrame or array of shape (n, ...)
         Patients that the model was not fitted on.
     y : array-like of shape (n,)
-        1 = long PFS, 0 = short PFS; for a model of time ``event`` and ``time`` (months).
+        1 = long PFS, 0 = short PFS; for a survival model ``event`` and ``time`` (months).
     sample_weight : array-like of shape (n,), default=None
-        Weight of each patient, e.g. for patients censored before the horizon; not for a model of time, which weights for
+        Weight of each patient, e.g. for patients censored before the horizon; not for a survival model, which weights for
         censoring itself.
     training : Cohort or DataFrame, default=None
         The patients that the model was fitted on, to compare the inputs with.
     horizon : float, default=12.0
-        Months at which a model of time is evaluated, beside its scores of all times.
+        Months at which a survival model is evaluated, beside its scores of all times.
     n_boot : int, default=1000
         Draws of patients for the intervals; calibration takes a fifth of them.
     confidence_level : float, default=0.95
@@ -134,12 +134,12 @@ def evaluate_external(
     Returns
     -------
     ExternalEvaluation or ExternalTimeEvaluation
-        The second for a model of time.
+        The second for a survival model.
 
     Raises
     ------
     TypeError, ValueError
-        If y is not 0 and 1 for every patient, or holds one class; for a model of time, if it holds no times, or nobody
+        If y is not 0 and 1 for every patient, or holds one class; for a survival model, if it holds no times, or nobody
         progressed.
 
     References
@@ -160,7 +160,9 @@ def evaluate_external(
     n = len(X)
     if target_of(model).name == TimeTarget.name:
         if sample_weight is not None:
-            raise ValueError("`sample_weight` is for classifiers; a model of time is weighted for censoring by itself.")
+            raise ValueError(
+                "`sample_weight` is for classifiers; a survival model is weighted for censoring by itself."
+            )
         return evaluate_times(
             model,
             X,

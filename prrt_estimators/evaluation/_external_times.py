@@ -1,4 +1,4 @@
-"""A fitted model of time on patients of another cohort."""
+"""A fitted survival model on patients of another cohort."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _DISTANCES = ("neg_calibration_horizon", "neg_d_calibration", "neg_restricted_me
 
 @dataclass(frozen=True, repr=False)
 class ExternalTimeEvaluation:
-    """Answer of :func:`evaluate_external` for a model of time.
+    """Answer of :func:`evaluate_external` for a survival model.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ def evaluate_times(
     confidence_level: float,
     random_state: int,
 ) -> ExternalTimeEvaluation:
-    """Evaluate a fitted model of time, see :func:`evaluate_external`."""
+    """Evaluate a fitted survival model, see :func:`evaluate_external`."""
     n = len(X)
     survival = as_survival(y, n=n)
     if not survival["event"].any():

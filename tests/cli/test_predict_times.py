@@ -84,4 +84,4 @@ def test_a_model_of_time_is_evaluated_on_times(table, tmp_path):
     }
     answer = prrt("evaluate", tmp_path / "m.prrt", table, "--target", "progressed", "-q")
     assert answer.exit_code == 2
-    assert "a model of time needs times" in answer.stderr.replace("\n", " ")
+    assert "a survival model needs times" in answer.stderr.replace("\n", " ")

@@ -1,4 +1,4 @@
-"""Models of time on another cohort."""
+"""Survival models on another cohort."""
 
 from __future__ import annotations
 
