@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.metaestimators import available_if
 
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._text import plain_text
@@ -301,3 +303,45 @@ def _labels(thing: Any) -> list[str] | None:
     if index is None or callable(index) or not hasattr(thing, "iloc"):
         return None
     return [plain_text(str(one)) for one in index]
+
+
+class AscendingClasses(ClassifierMixin, BaseEstimator):
+    """A fitted classifier of two classes, its columns in ascending order of the labels.
+
+    Parameters
+    ----------
+    model : fitted classifier
+    """
+
+    def __init__(self, model: Any):
+        self.model = model
+
+    def fit(self, X: Any, y: Any) -> AscendingClasses:
+        """Scorers ask for the method; the model is fitted already."""
+        raise NotImplementedError
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """Labels in ascending order."""
+        return np.sort(np.asarray(self.model.classes_))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the model's labels."""
+        return self.model.predict(X)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return probabilities of shape (n, 2), in the order of `classes_`."""
+        return np.asarray(self.model.predict_proba(X))[:, np.argsort(np.asarray(self.model.classes_))]
+
+    @available_if(lambda self: hasattr(self.model, "decision_function"))
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return scores that are greater for the greater label."""
+        return -np.asarray(self.model.decision_function(X))
+
+
+def in_ascending_order(model: Any) -> Any:
+    """Return a fitted classifier as scorers expect it: itself, unless its two classes descend."""
+    classes = getattr(model, "classes_", None)
+    if classes is None or len(classes) != 2 or not classes[0] > classes[1]:
+        return model
+    return AscendingClasses(model)

@@ -45,6 +45,9 @@ _FORMS = (
     r"(?<![\d.])(?:0[1-9]|[12]\d|3[01])(?:0[1-9]|1[0-2])(?:19|20)\d{2}(?![\d.])",
     r"(?<![^\W_])(?<!\.)(?:0[1-9]|[12]\d|3[01])\.\s?(?:0[1-9]|1[0-2])\.(?!\d)",
     rf"(?<![\d.,-]){_D}[ _]{_M}[ _](?:19|20)\d{{2}}(?!\d)|(?<![\d.,-])(?:19|20)\d{{2}}[ _]{_M}[ _]{_D}(?!\d)",
+    # With a Roman month, and a day without its year after a word for time.
+    rf"(?<![^\W_]){_D}\s?[./]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./]\s?(?:(?:1[89]|20)\d{{2}}|\d{{2}})(?!\d)",
+    rf"(?<![^\W_])(?:am|vom|seit|bis|zum|ab|on|since|until)\s+{_D}\.\s?{_M}\.(?!\d)",
     # The day of the year.
     r"(?<![\d.,/-])(?:19|20)\d{2}-(?:00[1-9]|0[1-9]\d|[12]\d{2}|3[0-5]\d|36[0-6])(?![\d-])",
     r"\d{4}\s?年\s?\d{1,2}\s?月(?:\s?\d{1,2}\s?日)?",
@@ -60,7 +63,8 @@ _ANY = re.compile("|".join(f"(?:{form})" for form in _FORMS), re.I)
 _MONTH_YEAR = re.compile(
     rf"(?<![^\W_]){_MONTH.replace('?P<month>', '?:')}[\s.,_/'-]*(?:19|20)\d{{2}}(?!\d)"
     rf"|(?<![^\W_]){_MONTH.replace('?P<month>', '?:')}\s?['’-]\s?\d{{2}}(?![\d.])"
-    rf"|(?<!\d)(?:19|20)\d{{2}}[\s._/-]*{_MONTH.replace('?P<month>', '?:')}(?![^\W_])",
+    rf"|(?<!\d)(?:19|20)\d{{2}}[\s._/-]*{_MONTH.replace('?P<month>', '?:')}(?![^\W_])"
+    rf"|(?<![^\W_])\d{{1,2}}(?:\. ?| de | of ){_MONTH.replace('?P<month>', '?:')}(?:(?: de)? (?:19|20)\d{{2}})?(?![^\W_])",
     re.I,
 )
 #: In texts of people, also a month and year with a point, which would be a number in a table.

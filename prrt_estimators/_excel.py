@@ -38,6 +38,8 @@ class Sheet:
         Numbers of rows that Excel hides or filters away, and of rows with a cell that is struck through.
     hidden_columns : list of str
         Letters of columns that Excel hides.
+    merged : list of str
+        Ranges of cells that Excel shows as one over several rows, such as ``B2:B3``.
     layout : list of str
         Sentences on rows that are not patients: titles, units, means.
     """
@@ -48,6 +50,7 @@ class Sheet:
     hidden: list[int] = field(default_factory=list)
     struck: list[int] = field(default_factory=list)
     hidden_columns: list[str] = field(default_factory=list)
+    merged: list[str] = field(default_factory=list)
     layout: list[str] = field(default_factory=list)
 
 
@@ -151,6 +154,7 @@ def _rows_of(book: Any, chosen: Any, formulas: Any, file: str) -> Sheet:
         hidden=sorted(hidden & set(values)),
         struck=sorted(struck),
         hidden_columns=_hidden_columns(chosen, used),
+        merged=_merged(chosen, values),
     )
 
 
@@ -182,3 +186,13 @@ def _hidden_columns(chosen: Any, used: list[int]) -> list[str]:
             first, last = about.min or 0, about.max or about.min or 0
             hidden |= {column for column in used if first <= column <= last}
     return [get_column_letter(column) for column in sorted(hidden)]
+
+
+def _merged(chosen: Any, values: dict[int, dict[int, Any]]) -> list[str]:
+    """Return ranges over several rows, the first of which has the value that all of them show."""
+    several = [
+        one
+        for one in chosen.merged_cells.ranges
+        if one.max_row > one.min_row and one.min_col in values.get(one.min_row, {})
+    ]
+    return [one.coord for one in sorted(several, key=lambda one: (one.min_row, one.min_col))]

@@ -70,6 +70,11 @@ def remarks(sheet: Sheet) -> list[str]:
             f"sheet {sheet.name!r}: column {', '.join(sheet.hidden_columns[:_LISTED])} is hidden in Excel and read like "
             "the others. Delete what is not meant to be read."
         )
+    if sheet.merged:
+        told.append(
+            f"sheet {sheet.name!r}: {', '.join(sheet.merged[:_LISTED])} is merged over several rows, so that only the first "
+            "row has its value. Write the value into each row."
+        )
     return told
 
 

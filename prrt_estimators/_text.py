@@ -19,9 +19,9 @@ _SHOWN = {code: text for code, text in _SAME.items() if code in _CONTROLS} | {
     code: f"\\u{code:04x}" for code in range(0x202A, 0x202F)
 }
 
-#: First characters at which a spreadsheet program takes a cell of text for a formula.
-_FORMULA = "=+-@"
-_QUOTED = re.compile(rf"^'+[{re.escape(_FORMULA)}]")
+#: Beginnings at which a spreadsheet program takes a cell of text for a formula: also after blanks and in full width.
+_BEGINS_FORMULA = r"[\s\x00-\x1f]*[=+\-@＝＋－＠]"
+_FORMULA, _QUOTED = re.compile(_BEGINS_FORMULA), re.compile(rf"'+{_BEGINS_FORMULA}")
 
 
 def plain_text(text: str) -> str:
@@ -80,10 +80,10 @@ def quoted_cell(cell: Any) -> Any:
 
     Examples
     --------
-    >>> [quoted_cell(cell) for cell in ("=1+1", "-2 to 3", "F", -2.0, "'=x")]
-    ["'=1+1", "'-2 to 3", 'F', -2.0, "''=x"]
+    >>> [quoted_cell(cell) for cell in ("=1+1", "-2 to 3", "F", -2.0, "'=x", " =1")]
+    ["'=1+1", "'-2 to 3", 'F', -2.0, "''=x", "' =1"]
     """
-    return f"'{cell}" if isinstance(cell, str) and (cell[:1] in tuple(_FORMULA) or _QUOTED.match(cell)) else cell
+    return f"'{cell}" if isinstance(cell, str) and (_FORMULA.match(cell) or _QUOTED.match(cell)) else cell
 
 
 def unquoted_cell(cell: Any) -> Any:

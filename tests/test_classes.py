@@ -264,3 +264,11 @@ def test_inputs_by_class_know_words():
     numbers, words = inputs_by_class(table, Y), inputs_by_class(table, np.where(Y == 1, "long", "short"))
     assert numbers.equals(words)
     assert words.set_index("input").loc["gap", "long"] == f"{int(Y.sum())} of {int(Y.sum())}"
+
+
+def test_importance_of_a_classifier_whose_classes_descend():
+    given = {"cv": 3, "groups": None, "random_state": 0}
+    found = grouped_permutation_importance(Descending(), TABLE, Y, **given).frame()
+    expected = grouped_permutation_importance(LogisticRegression(), TABLE, Y, **given).frame()
+    assert found.equals(expected)
+    assert found.set_index("group").loc["cga", "importance"] > 0.1

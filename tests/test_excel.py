@@ -136,6 +136,17 @@ def test_hidden_filtered_and_struck_rows_are_reported(tmp_path):
     assert remarks(read_sheet_file(write(tmp_path / "plain.xlsx"))) == []
 
 
+def test_cells_merged_over_several_rows_are_reported(tmp_path):
+    rows = [[*row, extra] for row, extra in zip(ROWS, ["AST", 20, 30, 25], strict=True)]
+    path = write(
+        tmp_path / "t.xlsx", rows, act=lambda _, sheet: (sheet.merge_cells("B2:B3"), sheet.merge_cells("E1:F1"))
+    )
+    [told] = remarks(read_sheet_file(path))
+    assert "B2:B3 is merged over several rows, so that only the first row has its value" in told
+    with pytest.warns(CohortWarning, match="B2:B3 is merged"):
+        load_cohort(path, event=None, verbose=False)
+
+
 def test_one_far_cell_costs_nothing_and_far_cells_are_refused(tmp_path):
     path = write(tmp_path / "t.xlsx", act=lambda _, sheet: sheet.cell(1048576, 16384, "x"))
     assert [len(cells) for _, cells in read_excel(path).rows] == [4] * 5

@@ -41,3 +41,14 @@ def test_quoted_cells_come_back_and_are_no_formulas(text):
 
 def test_escape_sequences_are_shown():
     assert shown_text("a\x1b]0;title\x07\n\u202eb") == "a\\x1b]0;title\\x07\n\\u202eb"
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "\t=1+1", "\r@x", " +49", "＝1+1", "－1", "@x", "'=x", "''\t-1"])
+def test_what_spreadsheets_take_for_formulas_is_quoted_and_comes_back(cell):
+    assert quoted_cell(cell) == f"'{cell}"
+    assert unquoted_cell(quoted_cell(cell)) == cell
+
+
+@given(st.text(max_size=8))
+def test_any_cell_comes_back(cell):
+    assert unquoted_cell(quoted_cell(cell)) == cell

@@ -170,6 +170,8 @@ class LabPFSClassifier(BasePFSClassifier):
                 random_state=self.random_state,
             )
             self.offset_ = fit_forest(self.model_, prepared, encoded, weights)
+            # Threads would add up the trees in any order, so that the last bit of a probability varied.
+            self.model_.n_jobs = None
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -10,10 +10,16 @@ from dataclasses import dataclass
 _PHASES = (
     ("arterial", re.compile(r"arteri|\bart\b", re.I)),
     ("portal venous", re.compile(r"portal|venous|ven(oe|ö)s|\bpv\b|\bven\b", re.I)),
+    # Portal venous scans begin some 70 s after the injection, whether or not that is called a delay.
+    ("portal venous", re.compile(r"\b[6-9]\d ?s(ec)?\b", re.I)),
     ("late", re.compile(r"\blate\b|sp(ae|ä)t|delay|excret|equilib", re.I)),
-    ("native", re.compile(r"nativ|non[ -]?(contrast|enhanced)|unenhanced|w/?o (c|km)|ohne (km|kontrast)|low ?dose|\bac ?ct\b|\bctac\b", re.I)),
+    ("native", re.compile(r"nativ|non[ -]?(contrast|enhanced)|unenhanced|w/?o (c|km)|without (iv |i\.v\. )?contrast|(ohne|kein) (i\.?v\.? )?(km|kontrast)|low ?dose|\bac ?ct\b|\bctac\b", re.I)),
 )  # fmt: skip
-_NO_AGENT = re.compile(r"^(no|none|nein|kein\w*|nativ\w*|without.*|ohne.*|0)$", re.I)
+_NO_AGENT = re.compile(r"^(no|none|nein|kein.*|nativ\w*|without.*|ohne.*|no .*|w/?o\b.*|n/?a|-+|0)$", re.I)
+#: Given into the bowel, it says nothing of the phase.
+_ORAL = re.compile(
+    r"^(oral\w*|per os|p\.? ?o\.?|gastrografin\w*|rectal\w*|rektal\w*|barium\w*|mannit\w*)( contrast| km)?$", re.I
+)
 _MAP_TYPE = re.compile(r"IODINE|OVERLAY|Z[ _]?EFF|EFFECTIVE[ _-]?Z|ELECTRON|\bRHO\b|MATERIAL|PERFUSION|\bPBV\b", re.I)
 _MAP_NAME = re.compile(
     r"IODINE[ _-]?(MAP|OVERLAY|CONC|DENS)|JOD[ -]?(KARTE|BILD|MAP)|WATER[ _]?MAP|Z[ _]?EFF|ELECTRON DENS|\bRHO\b|\bPBV\b"
@@ -60,7 +66,7 @@ def ct_kind(texts: Mapping[str, str]) -> CTKind:
     description, image = texts.get("description", ""), texts.get("image_type", "").replace("\\", " ")
     agent = texts.get("contrast", "").strip()
     phase = next((name for name, pattern in _PHASES if pattern.search(description)), "")
-    if not phase and agent:
+    if not phase and agent and not _ORAL.match(agent):
         phase = "native" if _NO_AGENT.match(agent) else "contrast, phase not stated"
     unit = texts.get("rescale_type", "").upper().strip()
     return CTKind(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection
 from typing import Any
+
+from pydicom.valuerep import PersonName
 
 from prrt_estimators.ingest._spellings import decodings, fold
 
@@ -56,14 +59,17 @@ def _words(value: Any) -> set[str]:
         if len(value) > _LONGEST_BYTES:
             return set()
         texts = decodings(value) or {value.decode("ascii", "ignore")}
-    elif isinstance(value, str) or not hasattr(value, "__iter__"):
+    elif isinstance(value, (str, PersonName)) or not hasattr(value, "__iter__"):
         texts = {str(value)}
     else:
         texts = {str(part) for part in value}
     found = set()
     for text in texts:
         whole = fold(text.strip(" \0"))
-        found |= {whole, *_TOKENS.findall(whole)}
+        words = _TOKENS.findall(whole)
+        # Abu-Bakr and O'Brien also stand without the sign between their parts.
+        joined = {"".join(word) for word in itertools.pairwise(words)}
+        found |= {whole, *words, *joined}
     return {word for word in found if len(word) >= _SHORTEST}
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from prrt_estimators._date_forms import has_date
 from prrt_estimators.ingest._software import software
-from prrt_estimators.ingest._spellings import fold, signs_of, skeleton, spellings, words_of
+from prrt_estimators.ingest._spellings import fold, signs_of, skeleton, spellings, without_apostrophes, words_of
+from prrt_estimators.ingest._transliterations import in_latin_letters
 
 _SHORTEST_NAME = 3
 _SHORTEST_IDENTIFIER = 4
@@ -27,6 +28,7 @@ _NIFTI_HEADER = 352
 _CHUNK = 1 << 22
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % _SHORTEST_IN_VOXELS)
 _WORDS = re.compile(r"[^\W\d_]+")
+_PARTED = re.compile(r"[^\W\d_]+(?:['’‘`´ʼ′][^\W\d_]+)+")
 #: Sources whose words are compared with and never written, such as the names of months.
 _NOT_WRITTEN = frozenset(["_privacy.py", "_spellings.py", "_identifying_words.py"])
 _PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
@@ -194,7 +196,9 @@ class Identity:
         return frozenset(self.names) - own_words()
 
     def _names_somebody(self, word: str) -> bool:
-        return word in self._searched or skeleton(word) in self._searched
+        if word in self._searched or skeleton(word) in self._searched:
+            return True
+        return not word.isascii() and any(one in self._searched for one in in_latin_letters(word))
 
     def kinds_in(self, text: str) -> set[str]:
         """Return what kinds of identity a text holds.
@@ -209,7 +213,8 @@ class Identity:
         """
         folded = fold(text)
         found = set()
-        if any(map(self._names_somebody, set(_WORDS.findall(folded)))) or any(one in folded for one in self.signs):
+        words = {*_WORDS.findall(folded), *_WORDS.findall(fold(without_apostrophes(text)))}
+        if any(map(self._names_somebody, words)) or any(one in folded for one in self.signs):
             found.add("name")
         if any(_stands_alone(one, folded) for one in self.identifiers):
             found.add("identifier")
@@ -239,6 +244,9 @@ class Identity:
         for one in sorted(self.identifiers | self._dates, key=len, reverse=True):
             if one in fold(text):
                 text = re.sub(re.escape(one), "***", text if one in text.casefold() else fold(text), flags=re.I)
+        text = _PARTED.sub(
+            lambda one: "***" if self._names_somebody(fold(without_apostrophes(one[0]))) else one[0], text
+        )
         text = _WORDS.sub(lambda word: "***" if self._names_somebody(fold(word[0])) else word[0], text)
         return "***" if any(one in fold(text) for one in self.signs) else text
 

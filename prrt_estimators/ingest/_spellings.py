@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from prrt_estimators.ingest._transliterations import in_latin_letters
+
 #: Letters that lose nothing but a stroke or join two others; accents are taken off by decomposition.
 _LETTERS = str.maketrans(
     {
@@ -26,6 +28,8 @@ _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": 
 #: Two letters that systems write for one: ue for ü, ss for ß, aa for å.
 _PAIRS = re.compile(r"(?<=[aou])e|(?<=a)a|(?<=s)s")
 _WORDS = re.compile(r"[^\W\d_]+")
+#: Every sign that is typed for one, between two letters.
+_APOSTROPHE = re.compile(r"(?<=[^\W\d_])['’‘`´ʼ′](?=[^\W\d_])")
 #: Scripts that write names without blanks, of which two signs are a name.
 _SIGNS = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
 _BYTES = (
@@ -68,13 +72,25 @@ def spellings(word: str) -> set[str]:
     ['oestby', 'ostby']
     """
     lower = unicodedata.normalize("NFC", word).casefold()
-    found = {fold(lower), fold(lower.translate(_UMLAUTS)), skeleton(lower)}
+    found = {fold(lower), fold(lower.translate(_UMLAUTS)), skeleton(lower), *in_latin_letters(lower)}
     return {one for one in found if len(one) >= 3}
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, without digits."""
-    return _WORDS.findall(unicodedata.normalize("NFC", text))
+    """Return the words of a text, without digits; what an apostrophe parts also as one word.
+
+    Examples
+    --------
+    >>> words_of("O’Brien^Ann")
+    ['O', 'Brien', 'Ann', 'OBrien']
+    """
+    words = _WORDS.findall(unicodedata.normalize("NFC", text))
+    return words + [word for word in _WORDS.findall(without_apostrophes(text)) if word not in words]
+
+
+def without_apostrophes(text: str) -> str:
+    """Return a text in which no apostrophe parts a word."""
+    return _APOSTROPHE.sub("", unicodedata.normalize("NFC", text))
 
 
 def signs_of(text: str) -> set[str]:

@@ -14,7 +14,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
-from prrt_estimators._classes import check_same_order
+from prrt_estimators._classes import check_same_order, in_ascending_order
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._explained_models import (
@@ -295,7 +295,7 @@ def _drops_of_split(
     scoring: Any,
     seed: int,
 ) -> tuple[float, np.ndarray]:
-    model = clone(estimator).fit(take_rows(X, train), y[train])
+    model = in_ascending_order(clone(estimator).fit(take_rows(X, train), y[train]))
     scorer = check_scoring(model, scoring=scoring)
     held_out = take_rows(X, test)
     if isinstance(held_out, Cohort) and any(group.modalities for group in groups):

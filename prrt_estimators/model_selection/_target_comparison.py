@@ -11,10 +11,10 @@ import pandas as pd
 from sklearn import get_config
 from sklearn.metrics import check_scoring
 
+from prrt_estimators._classes import in_ascending_order
 from prrt_estimators._fit_times import fit_names, fit_times, survival_of
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators.metrics import prrt_scorers
-from prrt_estimators.model_selection._class_order import in_ascending_order
 from prrt_estimators.model_selection._weights import takes_weight
 
 

@@ -256,7 +256,9 @@ def test_a_start_of_therapy_that_is_not_understood_is_no_wish():
      ({"description": "MonoE 55 keV"}, "phase not stated, virtual", False), ({"description": "VNC"}, "phase not stated, virtual", False),
      ({"image_type": "DERIVED\\PRIMARY\\AXIAL\\IODINE"}, "phase not stated", True), ({"description": "Iodine map"}, "phase not stated", True),
      ({"rescale_type": "MGML"}, "phase not stated", True), ({"rescale_type": "HU"}, "phase not stated", False),
-     ({"description": "Z eff"}, "phase not stated", True)],
+     ({"description": "Z eff"}, "phase not stated", True), ({"contrast": "kein KM"}, "native", False),
+     ({"contrast": "w/o"}, "native", False), ({"contrast": "ORAL"}, "phase not stated", False),
+     ({"description": "CT without contrast"}, "native", False), ({"description": "Abd 70s delay"}, "portal venous", False)],
 )  # fmt: skip
 def test_what_a_ct_shows(texts, label, is_map):
     found = ct_kind(texts)

@@ -25,7 +25,8 @@ SURNAMES = [
     ("Sørensen", "SORENSEN"), ("Yıldız", "YILDIZ"), ("Yıldız", "Yildiz"), ("Groß", "GROSS"), ("Çelik", "Celik"),
     ("Škvorecký", "Skvorecky"), ("Đorđević", "Dordevic"), ("Ångström", "Aangstroem"), ("Ångström", "Angstrom"),
     ("Þórsson", "Thorsson"), ("Æbelø", "Aebeloe"), ("Nuñez", "NUNEZ"), ("Weiß", "Weiss"), ("Goethe", "Göthe"),
-    ("İnönü", "INONU"), ("Østby", "OSTBY"),
+    ("İnönü", "INONU"), ("Østby", "OSTBY"), ("O’Brien", "OBRIEN"), ("D'Angelo", "Dangelo"), ("Иванов", "Ivanov"),
+    ("Иванов", "Iwanow"), ("Щербаков", "Shcherbakov"), ("Παπαδόπουλος", "Papadopoulos"), ("Gonçalves", "GONCALVES"),
 ]  # fmt: skip
 
 
@@ -79,7 +80,7 @@ DATES = [
     "2021-03-17", "2021/03/17", "2021.03.17", "17.03.2021", "17.3.21", "17/03/2021", "03/17/2021", "17-03-2021", "20210317",
     "17032021", "20210317T0930", "20210317093000", "2021-03-17T09:30:00Z", "17-Mar-2021", "17. März 2021", "17 Maerz 2021",
     "March 17, 2021", "Mar 17th, 2021", "17MAR2021", "17 March 21", "2021 Mar 17", "Mi, 17.03.2021", "17. 03. 2021",
-    "17.03.", "03/2021", "2021-03", "März 2021", "Mar-2021", "2021-W11", "KW 11/2021", "Q1 2021", "2021年3月17日",
+    "17.03.", "17. III. 2021", "17/III/21", "am 17.3.", "17. März", "17 de marzo de 2021", "17th of March 2021", "03/2021", "2021-03", "März 2021", "Mar-2021", "2021-W11", "KW 11/2021", "Q1 2021", "2021年3月17日",
     "01. Mrz 2021", "17.03.21 09:30",
 ]  # fmt: skip
 
@@ -95,7 +96,7 @@ def test_dates_in_texts(text):
 @pytest.mark.parametrize(
     "text",
     ["Ki-67", "CA 19-9", "PSMA-617", "Lu-177", "1.2.840.10008", "3.2 to 4.1", "120/80", "5-10", "G2", "T3 N1 M0", "2", "7.4 GBq",
-     "May", "august look", "1234567", "0.20210317", "68Ga-DOTATATE", "v2.1", "B30f", "marginal 3", "SUV 12.2019"],
+     "May", "august look", "Grad III", "3.2. Labor", "5 mal", "I.V. 20", "Stadium IV.", "C. I. 95", "1234567", "0.20210317", "68Ga-DOTATATE", "v2.1", "B30f", "marginal 3", "SUV 12.2019"],
 )  # fmt: skip
 def test_what_is_no_date(text):
     assert not has_date(text, spoken=False)
@@ -178,6 +179,19 @@ def test_words_of_place_device_and_person_are_taken_out_of_tags():
     assert found["Radiopharmaceutical"] == "68Ga-DOTATOC"
     # An element of numbers stays what it is, whatever numbers stand elsewhere.
     assert found["Modality"] == "PT"
+
+
+def test_names_of_persons_at_the_scanner_are_taken_out_of_tags():
+    ds = item(
+        Modality="PT", OperatorsName="Lindqvist^Eva", PerformingPhysicianName="Abu-Bakr^Omar", ReferringPhysicianName="O'Hara^Kim",
+        ReconstructionMethod="OSEM 3i21s Dr.Lindqvist", FilterType="ABUBAKR 5", ConvolutionKernel="Gauss OHARA",
+        RadiopharmaceuticalInformationSequence=Items([item(Radiopharmaceutical="Ga-68 DOTATOC for Lindqvist")]),
+    )  # fmt: skip
+    found = tags_of(ds, Identity())
+    assert found["ReconstructionMethod"] == "OSEM 3i21s Dr."
+    assert found["FilterType"] == "5"
+    assert found["ConvolutionKernel"] == "Gauss"
+    assert found["Radiopharmaceutical"] == "Ga-68 DOTATOC for"
 
 
 def test_words_in_bytes_of_another_character_set():
