@@ -232,6 +232,22 @@ def test_joined_and_split_lesions_are_changes():
     assert compare_lesions(one, AFFINE, renumbered, AFFINE) == []
 
 
+def test_a_lesion_drawn_on_another_grid_counts_as_changed():
+    one = lesions((1, 1, 1), (4, 4, 1))
+    shifted = AFFINE.copy()
+    shifted[0, 3] = AFFINE[0, 0]
+    same_place = np.zeros_like(one)
+    same_place[:-1] = one[1:]
+    finer = AFFINE @ np.diag([0.5, 1, 1, 1])
+    for labels, affine in ((same_place, shifted), (np.repeat(one, 2, axis=0), finer)):
+        found = compare_lesions(one, AFFINE, labels, affine)
+        assert [(c["change"], c["lesion"]) for c in found] == [("changed", 1), ("changed", 2)]
+        assert all(c["volume_before_ml"] == c["volume_after_ml"] == 0.64 for c in found)
+    larger = np.zeros((one.shape[0] + 1, *one.shape[1:]), np.uint16)
+    larger[:-1] = one
+    assert [c["change"] for c in compare_lesions(one, AFFINE, larger, AFFINE)] == ["changed", "changed"]
+
+
 @pytest.mark.parametrize(
     ("names", "chosen"),
     [(["lesion_mask"], "lesion_mask"), (["liver", "gtv"], "gtv"), (["mask"], "mask"), (["a", "b"], None), ([], None)],

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from ingest_helpers import SHAPE, files, make_export
+from ingest_helpers import SHAPE, change, files, make_export
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
 
 from prrt_estimators.ingest import _export_index
@@ -68,6 +68,19 @@ def test_layout_does_not_matter(export, tmp_path, layout):
     folder, _ = export
     layout(folder, tmp_path / "other")
     assert summary(walk(tmp_path / "other")) == summary(walk(folder))
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_series_starts_with_its_earliest_file(export, tmp_path, turn):
+    folder, ids = export
+    shutil.copytree(folder / ids[0], tmp_path / "one")
+    paths = sorted((tmp_path / "one" / "PET").glob("*.dcm"))
+    assert len(paths) > 2
+    for minute, path in enumerate(paths[::turn]):
+        change([path], lambda header, minute=minute: setattr(header, "AcquisitionTime", f"10{minute:02d}00"))
+    (person,) = walk(tmp_path / "one").patients.values()
+    (pet,) = (series for series in person.series if series.modality == "PT")
+    assert (pet.start.hour, pet.start.minute) == (10, 0)
 
 
 def write_as(syntax, source: Path, target: Path, *, bare: bool = False):
