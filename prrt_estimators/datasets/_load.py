@@ -28,6 +28,7 @@ from prrt_estimators.datasets._checks import (
 )
 from prrt_estimators.datasets._load_messages import show_roles, warn_about
 from prrt_estimators.datasets._options import AUTO, TIMES, Options, as_names
+from prrt_estimators.datasets._outcome_copies import copies_of_outcome
 from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
 from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
@@ -286,6 +287,9 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
         roles.log[name] = ("lab", f"{roles.log[name][1]}; {note}")
     roles.log |= reading.lab.log
     roles.notices += implausible_labs(reading.lab.frame, ids)
+    if outcome.y is not None and not outcome.problems:
+        for part in (reading.lab, *reading.blocks.values()):
+            roles.notices += copies_of_outcome(part.frame, outcome.y[kept].astype(float))
     if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
         roles.notices += implausible_times(outcome, reading.ids, roles.time or "", roles.time_unit or "months")
 

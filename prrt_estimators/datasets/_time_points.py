@@ -6,7 +6,7 @@ import re
 
 #: Words of a moment that nobody knows before therapy, in English and German, transliterated and in lower case.
 _COURSE_ENDS = (
-    r"\w*progress(ion|ed|ing|es|s?diagnose)?|progredien\w*|fortschreiten\w*|worsening|deterioration|verschlechter\w*|"
+    r"\w*progress(ion|ed|ing|es|s?diagnose)?|prog|progredien\w*|fortschreiten\w*|worsening|deterioration|verschlechter\w*|"
     r"events?|ereignis\w*|censor\w*|zensier\w*|pd(?! ?l ?1)|relaps\w*|recurr\w*|rezidiv\w*|"
     r"death|dead|died|dying|deceased|decease|tod|todes\w*|tode|sterbe\w*|versterben|verstorben|gestorben|ableben|exitus|"
     r"hospice|hospiz"
