@@ -129,7 +129,7 @@ def test_a_table_handed_to_fit_may_hold_them():
 
 def test_blocks_are_learnt_from_saved_and_digested(tmp_path):
     frame = table(["SUVmax", "morph_volume"])
-    frame["pfs_months"] = 12 * np.exp(frame["SUVmax"])
+    frame["pfs_months"] = 12 * np.exp(frame["SUVmax"] + np.random.default_rng(1).normal(0, 0.7, 40))
     bunch = load_cohort(frame, verbose=False)
     model = BlockFusionPFSClassifier().fit(bunch.X, bunch.y, time=bunch.time, event=bunch.event)
     assert list(model.blocks_) == ["labs", "radiomics"]
