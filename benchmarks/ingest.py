@@ -91,7 +91,9 @@ def patients_of(export: Path, out: Path, n: int) -> dict[str, Any]:
 def in_child(export: Path, out: Path, n: int) -> dict[str, float]:
     """Ingest in a process of its own, so that its memory is its own."""
     told = json.dumps({"export": str(export), "out": str(out), "patients": n})
-    done = subprocess.run([sys.executable, __file__, "--one", told], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, __file__, "--one", told], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr)
     return json.loads(done.stdout)
 
 
