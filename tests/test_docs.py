@@ -46,12 +46,14 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     assert 6 <= cohort.y.sum() <= 18
     folder = write_nifti_cohort(cohort, tmp_path / "cohort").parent
     (example,) = blocks("README.md", "python")
-    assert len(example.splitlines()) == 10
+    assert len(example.splitlines()) == 11
     # The same lines with networks that take no time.
     box = "max_epochs=1, size=8, spacing=55.0, device='cpu'"
+    recommended = 'recommended_models(tracer="68Ga-DOTATOC")'
     for there, here in (
         ("FusionPFSClassifier()", f"FusionPFSClassifier({box})"),
         ("paper_models()", f"paper_models({box}, include=['lab', 'baseline_pet'])"),
+        (recommended, f"{{'recommended_labs': {recommended}['recommended_labs']}}"),
         ("n_repeats=10", "n_repeats=1"),
     ):
         assert example.count(there) == 1
@@ -60,7 +62,7 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     names: dict = {}
     monkeypatch.chdir(folder)
     exec("\n".join([*rest, f"summary = {last}", "p = clf.predict_proba(X[:5])"]), names)
-    assert names["summary"].index.tolist() == ["lab", "baseline_pet"]
+    assert names["summary"].index.tolist() == ["recommended_labs", "lab", "baseline_pet"]
     assert (names["summary"]["status"] == "ok").all()
     np.testing.assert_allclose(names["p"].sum(axis=1), 1.0)
 
