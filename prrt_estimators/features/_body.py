@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from prrt_estimators._modalities import CT
 from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
+from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.features._delineation import delineate
 from prrt_estimators.features._field import label_lesions
 from prrt_estimators.features._images import SCANS, read_image, scan_key
 from prrt_estimators.features._lesion_finder import Findings, find
 from prrt_estimators.features._networks import ORGANS
+from prrt_estimators.features._patient_rows import patient_rows
 from prrt_estimators.features._prognostic import liver_hu, muscle_hu
 from prrt_estimators.features._weights import load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache
@@ -115,37 +116,29 @@ class BodyComposition(ScanTransformer):
             raise MissingModalityError.of("BodyComposition", [CT.name], X.modalities)
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)
-        rows = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._row)(X, row, cache, digest) for row in range(len(X))
-        )
-        problems = [problem for found in rows if isinstance(found, list) for problem in found]
-        if problems:
-            raise CohortError(problems)
-        return pd.DataFrame(np.reshape(rows, (len(X), -1)), columns=list(_COLUMNS))
+        measure = partial(self._row, X, cache=cache, digest=digest)
+        return patient_rows(measure, len(X), _COLUMNS, n_jobs=self.n_jobs, prefer="threads")
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns."""
         return np.array(_COLUMNS, dtype=object)
 
-    def _row(self, X: Cohort, row: int, cache: VolumeCache, digest: str) -> np.ndarray | list[Problem]:
+    def _row(self, X: Cohort, row: int, cache: VolumeCache, digest: str) -> np.ndarray:
+        scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
+        if scans[CT.name] is None:
+            return np.full(len(_COLUMNS), np.nan)
+        file = cache.feature_file("body", _VERSION, digest, scans)
         try:
-            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
-            if scans[CT.name] is None:
-                return np.full(len(_COLUMNS), np.nan)
-            file = cache.feature_file("body", _VERSION, digest, scans)
-            try:
-                return np.load(file, allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                weights = load_finder(self.weights)
-                pet, ct = (read_image(X, row, scan, self.spacing) for scan in SCANS)
-                findings = find(pet, ct, weights)
-                tumour = delineate("phantom", pet, ct, findings, weights.confidence).tumour
-                numbers = body_numbers(findings) | {"muscle_hu": muscle_hu(tumour), "liver_hu": liver_hu(tumour)}
-                values = np.array([numbers[name] for name in _COLUMNS])
-                cache.put(file, values)
-                return values
-        except CohortError as error:
-            return list(error.problems)
+            return np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            weights = load_finder(self.weights)
+            pet, ct = (read_image(X, row, scan, self.spacing) for scan in SCANS)
+            findings = find(pet, ct, weights)
+            tumour = delineate("phantom", pet, ct, findings, weights.confidence).tumour
+            numbers = body_numbers(findings) | {"muscle_hu": muscle_hu(tumour), "liver_hu": liver_hu(tumour)}
+            values = np.array([numbers[name] for name in _COLUMNS])
+            cache.put(file, values)
+            return values
 
 
 def body_numbers(findings: Findings) -> dict[str, float]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from prrt_estimators._modalities import PET
 from prrt_estimators._validation import ScanTransformer, as_cohort
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.exceptions import CohortError, MissingModalityError, Problem
+from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.features._delineation import DEFINITIONS, Delineation, delineate
 from prrt_estimators.features._field import FIELD, field_numbers
 from prrt_estimators.features._images import SCANS, Image, mask_key, masks_by_scan, read_image, read_lesions, scan_key
 from prrt_estimators.features._lesion_finder import find
+from prrt_estimators.features._patient_rows import patient_rows
 from prrt_estimators.features._prognostic import PROGNOSTIC, prognostic_numbers
 from prrt_estimators.features._weights import FinderWeights, load_finder, manifest_digest
 from prrt_estimators.preprocessing._cache import VolumeCache
@@ -152,13 +153,8 @@ class LesionFeatures(ScanTransformer):
         masks = masks_by_scan(X, self.mask) if self.lesions == "mask" else {}
         cache = VolumeCache(self.cache_dir)
         digest = manifest_digest(self.weights)
-        rows = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._row)(X, row, masks, cache, digest) for row in range(len(X))
-        )
-        problems = [problem for found in rows if isinstance(found, list) for problem in found]
-        if problems:
-            raise CohortError(problems)
-        every = pd.DataFrame(np.reshape(rows, (len(X), -1)), columns=list(_NUMBERS["all"]))
+        measured = partial(self._row, X, masks=masks, cache=cache, digest=digest)
+        every = patient_rows(measured, len(X), _NUMBERS["all"], n_jobs=self.n_jobs, prefer="threads")
         return every[list(self.get_feature_names_out())]
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
@@ -170,27 +166,22 @@ class LesionFeatures(ScanTransformer):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"`{name}` must be one of {', '.join(allowed)}; got {getattr(self, name)!r}.")
 
-    def _row(
-        self, X: Cohort, row: int, masks: Mapping[str, str], cache: VolumeCache, digest: str
-    ) -> np.ndarray | list[Problem]:
+    def _row(self, X: Cohort, row: int, masks: Mapping[str, str], cache: VolumeCache, digest: str) -> np.ndarray:
+        scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
+        if not any(scans.values()):
+            return np.full(len(_NUMBERS["all"]), np.nan)
+        given = {scan: mask_key(X.masks[name], row) for scan, name in masks.items()}
+        version = _MASK_VERSION if self.lesions == "mask" else _VERSION
+        key: list[Any] = ["lesions", version, digest, self.lesions, scans, given]
+        known = json.dumps(key)
+        if known in _KNOWN:
+            return _KNOWN[known]
+        file = cache.feature_file(*key)
         try:
-            scans = {scan: scan_key(X, row, scan, cache, self.spacing) for scan in SCANS}
-            if not any(scans.values()):
-                return np.full(len(_NUMBERS["all"]), np.nan)
-            given = {scan: mask_key(X.masks[name], row) for scan, name in masks.items()}
-            version = _MASK_VERSION if self.lesions == "mask" else _VERSION
-            key: list[Any] = ["lesions", version, digest, self.lesions, scans, given]
-            known = json.dumps(key)
-            if known in _KNOWN:
-                return _KNOWN[known]
-            file = cache.feature_file(*key)
-            try:
-                numbers = np.load(file, allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                numbers = measure(X, row, self.lesions, load_finder(self.weights), masks, self.spacing)
-                cache.put(file, numbers)
-        except CohortError as error:
-            return list(error.problems)
+            numbers = np.load(file, allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            numbers = measure(X, row, self.lesions, load_finder(self.weights), masks, self.spacing)
+            cache.put(file, numbers)
         if len(_KNOWN) >= _MAX_KNOWN:
             _KNOWN.clear()
         _KNOWN[known] = numbers

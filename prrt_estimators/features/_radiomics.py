@@ -8,7 +8,7 @@ import re
 import tempfile
 import warnings
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
@@ -35,6 +34,7 @@ from prrt_estimators.features._images import (
     read_lesions,
     scan_key,
 )
+from prrt_estimators.features._patient_rows import patient_rows
 from prrt_estimators.features._shared_lesions import core_labels, shares_on
 from prrt_estimators.preprocessing._cache import VolumeCache
 
@@ -171,13 +171,10 @@ class RadiomicsFeatures(KeepsPaths, TransformerMixin, BaseEstimator):
         settings = self._settings()
         X = _cohort(X)
         masks = masks_by_scan(X, self.mask)
-        rows = Parallel(n_jobs=self.n_jobs)(
-            delayed(_row)(X, row, self.scans_, masks, settings, self.spacing, self.cache_dir) for row in range(len(X))
+        measure = partial(
+            _row, X, scans=self.scans_, masks=masks, settings=settings, spacing=self.spacing, cache_dir=self.cache_dir
         )
-        problems = [problem for found in rows if isinstance(found, list) for problem in found]
-        if problems:
-            raise CohortError(problems)
-        return pd.DataFrame(np.reshape(rows, (len(X), -1)), columns=list(self.get_feature_names_out()))
+        return patient_rows(measure, len(X), self.get_feature_names_out(), n_jobs=self.n_jobs)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Return the names of the columns: scan, family and feature, as MIRP abbreviates those of the IBSI."""
@@ -246,16 +243,18 @@ def _row(
     settings: Mapping[str, Any],
     spacing: Any,
     cache_dir: Any,
-) -> np.ndarray | list[Problem]:
-    """Return the features of one patient, or why there are none."""
+) -> np.ndarray:
+    """Return the features of one patient, or raise what is wrong with any of the scans."""
     store = VolumeCache(cache_dir)
-    parts, problems = [], []
+    parts, problems = [], list[Problem]()
     for scan in scans:
         try:
             parts.append(_of_scan(X, row, scan, masks.get(scan), settings, spacing, store))
         except CohortError as error:
             problems += error.problems
-    return problems or np.concatenate(parts)
+    if problems:
+        raise CohortError(problems)
+    return np.concatenate(parts)
 
 
 def _of_scan(
