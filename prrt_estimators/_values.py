@@ -201,6 +201,10 @@ def read_numbers(values: pd.Series, commas: bool = False) -> Numbers:
         else:
             ambiguous[k] = "," in written or comma or commas
             numbers_[k] = read.value
+    # True among measurements is an answer in the wrong column, not the measurement 1.
+    answers = np.array([isinstance(cell, (bool, np.bool_)) for cell in values], dtype=bool)
+    if answers.any() and (np.isfinite(numbers_) & ~answers & ~np.isin(numbers_, (0, 1))).any():
+        numbers_[answers], text[answers] = np.nan, True
     return Numbers(numbers_, np.isnan(numbers_) & ~text, text, ambiguous, limited)
 
 

@@ -120,3 +120,11 @@ def test_the_order_of_cells_changes_nothing(order):
     assert one.text.sum() == 1
     for name in ("values", "empty", "text", "ambiguous", "limited"):
         np.testing.assert_array_equal(getattr(one, name)[order], getattr(other, name), err_msg=name)
+
+
+def test_an_answer_among_measurements_is_no_measurement():
+    read = read_numbers(pd.Series([95.0, True, 70.0], dtype=object))
+    assert read.text.tolist() == [False, True, False]
+    assert np.isnan(read.values[1])
+    for answers in ([True, False, None], [1, True, 0]):  # answers alone are 1 and 0
+        assert not read_numbers(pd.Series(answers, dtype=object)).text.any()
