@@ -92,6 +92,14 @@ def test_coverage_of_many_cohorts_at_once(benchmark):
     np.testing.assert_allclose(coverage.logistic(X[None], y, train[None].astype(float))[0, 0], expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["pbc", "synthetic", "sts"])
+def test_the_page_of_survival_models_shows_the_tables_as_they_are(name):
+    page = (FOLDER.parent / "docs" / "guide" / "times.md").read_text("utf-8")
+    table = pd.read_csv(FOLDER.parent / "docs" / f"survival_models_{name}.csv", keep_default_na=False, dtype=str)
+    for row in [list(table.columns), *table.to_numpy().tolist()]:
+        assert f"| {' | '.join(row)} |" in page
+
+
 def test_the_benchmark_of_a_gpu_runs_without_one(benchmark):
     rows = benchmark("gpu").training(12, 4, 2, 2, 0, torch.device("cpu"))
     assert [row[0] for row in rows] == ["fit (auto)", "fit (float32)", "MONAI CacheDataset"]
