@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from prrt_estimators.datasets import check_cohort, load_cohort
+from prrt_estimators.datasets._cells import read_labs
+from prrt_estimators.datasets._targets import _binary
 
 N = 10
 
@@ -84,3 +86,12 @@ def test_every_problem_is_found_in_any_order(tmp_path):
     expected = {("P2", "pet"), ("P3", "pet"), ("P5", "CgA"), ("P4", "pfs_months"), ("P7", "progressed")}
     assert problems(frame) == expected
     assert problems(frame.iloc[::-1, ::-1]) == expected
+
+
+def test_columns_and_cells_that_tell_nothing_hide_none_behind_them():
+    frame = pd.DataFrame({"same": ["x"] * 4, "empty": [None] * 4, "CgA": [1.0, 2.0, 3.0, 4.0], "grade": list("abab")})
+    read = read_labs(frame, list(frame), set(), np.arange(4), training=True)
+    assert list(read.frame) == ["CgA", "grade"]
+    assert {name: role for name, (role, _) in read.log.items()} == {"same": "constant", "empty": "empty"}
+    found = _binary(pd.Series([None, "Ja", None, "nein", 1]), frozenset({"ja", "1"}), frozenset({"nein"}))
+    np.testing.assert_array_equal(found, [np.nan, 1.0, np.nan, 0.0, 1.0])
