@@ -50,7 +50,7 @@ class Situation:
 
 def situations(scale: float) -> list[Situation]:
     """Return every row, those that the documentation leans on first."""
-    most, many, some, few = (max(8, round(scale * number)) for number in (2000, 1000, 500, 200))
+    most, many, some, few = (max(8, round(scale * number)) for number in (2000, 1000, 500, 100))
     rows = [Situation("logistic", auroc, 116, 3, many) for auroc in (0.5, 0.6, 0.7)]
     rows += [Situation("logistic", auroc, n, 3, some) for n in (50, 400) for auroc in (0.5, 0.6, 0.7)]
     rows += [

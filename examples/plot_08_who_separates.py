@@ -63,8 +63,8 @@ print(
 # %%
 # Can the probabilities be taken at their word?
 # ---------------------------------------------
-# Classes are weighted alike in training, so probabilities are centred at one half; :doc:`/guide/predictions` says how to get
-# shares.
+# Classes are weighted alike in training, and the probabilities are corrected for it, so that their mean is near the share of long
+# PFS; :doc:`/guide/predictions` says more.
 
 CalibrationDisplay.from_predictions(y, found.p_long, name="PET + labs")
 

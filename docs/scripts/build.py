@@ -69,11 +69,11 @@ def main() -> int:
         return done.returncode
     print(*example_times(DOCS / "gallery"), sep="\n")
     print(f"built in {time.monotonic() - start:.0f} s: {options.out / 'index.html'}")
-    checks = (("check_html.py", options.out), ("notebooks.py", DOCS / "gallery"))
-    return max(
-        subprocess.run([sys.executable, str(DOCS / "scripts" / name), str(folder)], check=False).returncode
-        for name, folder in checks
-    )
+    # What is wrong with a notebook is printed and stops no build: a warning of another library is one of the red lines.
+    subprocess.run([sys.executable, str(DOCS / "scripts" / "notebooks.py"), str(DOCS / "gallery")], check=False)
+    return subprocess.run(
+        [sys.executable, str(DOCS / "scripts" / "check_html.py"), str(options.out)], check=False
+    ).returncode
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 #: No value that is known before therapy separates the classes like this; below these numbers of patients chance may.
-_SEPARATES, _MIN_PATIENTS, _MIN_PER_CLASS = 0.98, 20, 5
+_SEPARATES, _MIN_PATIENTS, _MIN_PER_CLASS = 0.98, 40, 5
 
 
 def copies_of_outcome(table: pd.DataFrame, y: np.ndarray) -> list[str]:
@@ -22,8 +22,8 @@ def copies_of_outcome(table: pd.DataFrame, y: np.ndarray) -> list[str]:
 
     Examples
     --------
-    >>> y = np.tile([0, 1, 1], 10)
-    >>> len(copies_of_outcome(pd.DataFrame({"albumin": 40.0 + y, "age": np.arange(30.0)}), y))
+    >>> y = np.tile([0, 1, 1], 20)
+    >>> len(copies_of_outcome(pd.DataFrame({"albumin": 40.0 + y, "age": np.arange(60.0)}), y))
     1
     """
     told = []
