@@ -36,7 +36,7 @@ def test_names_and_captions(comparison):
     assert list(panels) == ["auroc_auprc", "roc", "precision_recall", "kaplan_meier_cohort", "kaplan_meier_lab"]
     for name in ("roc", "precision_recall", "kaplan_meier_lab"):
         assert "after the fact" in panels[name].caption
-    assert "no confidence interval" in panels["auroc_auprc"].caption
+    assert "not a confidence interval" in panels["auroc_auprc"].caption
     assert "median of the other folds" in panels["kaplan_meier_lab"].caption
 
 
