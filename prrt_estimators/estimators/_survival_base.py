@@ -112,6 +112,13 @@ class BasePFSSurvival(BasePFSEstimator):
         curve = StepCurve(self.censoring_["time"], self.censoring_["survival"])
         return uno_c_in_reach(as_survival(y, n=len(risk)), risk, train=curve)
 
+    def _with_weight(self, X: Any, y: Any, sample_weight: Any) -> Any:
+        """Return what is left of patients with a weight; y of every form can then be divided."""
+        if sample_weight is not None and y is not None:
+            check_same_order(X, y, ("X", "y"))
+            y = as_survival(y)
+        return super()._with_weight(X, y, sample_weight)
+
     def _hazards(self, X: Any, times: np.ndarray) -> np.ndarray:
         raise NotImplementedError  # pragma: no cover - every estimator defines it
 

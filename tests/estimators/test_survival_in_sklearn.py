@@ -143,3 +143,15 @@ def test_cox_takes_the_table_of_a_cohort(table, data):
         CoxPFSSurvival().fit(scans.select("pet"), months)
     with pytest.raises(ValueError, match="sex of the table hold text"):
         CoxPFSSurvival().fit(scans.select("lab"), months)
+
+
+@pytest.mark.parametrize("form", [dict, pd.DataFrame])
+def test_times_of_every_form_go_with_weights_of_zero(form):
+    rng = np.random.default_rng(0)
+    X, months = pd.DataFrame(rng.normal(size=(30, 2)), columns=["a", "b"]), rng.exponential(15, 30) + 0.1
+    y, keep = form({"event": months < 12, "time": months}), np.arange(30) < 24
+    weighted = LabPFSSurvival().fit(X, y, sample_weight=keep.astype(float))
+    alone = LabPFSSurvival().fit(X[keep], {"event": months[keep] < 12, "time": months[keep]})
+    np.testing.assert_allclose(weighted.predict(X), alone.predict(X))
+    with pytest.raises(ValueError, match="progressed"):
+        LabPFSSurvival().fit(X, y, sample_weight=(months >= 12).astype(float))
