@@ -62,6 +62,7 @@ os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
 import mlflow
 from prrt_estimators.model_selection import log_to_mlflow
 parent = log_to_mlflow(comparison, tracking_uri="sqlite:///runs.db")
+mlflow.set_tracking_uri("sqlite:///runs.db")
 children = mlflow.search_runs(search_all_experiments=True)
 len(children) > 2
 """,

@@ -85,7 +85,8 @@ class SavesStateMixin:
     def _validate_params(self) -> None:
         """Check the parameters, and forget an earlier fit: one that is interrupted must not leave a mixture of both."""
         super()._validate_params()  # type: ignore[misc]  # scikit-learn's
-        for name in learnt_attributes(self):
+        # A subclass may have counted the columns of the new table before it calls this fit; they do not say that it is fitted.
+        for name in learnt_attributes(self).keys() - {"n_features_in_", "feature_names_in_"}:
             delattr(self, name)
 
     @property

@@ -31,7 +31,7 @@ def words_elsewhere(header: Any, allowed: Collection[str]) -> frozenset[str]:
     >>> header = Dataset()
     >>> header.InstitutionName, header.ManufacturerModelName = "Haus Isar", "Biograph Isar"
     >>> sorted(words_elsewhere(header, ["ManufacturerModelName"]))
-    ['haus', 'haus isar', 'isar']
+    ['haus', 'haus isar', 'hausisar', 'isar']
     """
     found: set[str] = set()
     _collect(header, allowed, found)
