@@ -14,9 +14,9 @@ from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.evaluation._calibration_table import NAMES, calibration_scores, interval_of_draws, recalibrated
 from prrt_estimators.evaluation._drift import input_drift
-from prrt_estimators.evaluation._external_times import ExternalTimeEvaluation, evaluate_times
+from prrt_estimators.evaluation._external_times import ExternalTimeEvaluation, evaluate_times, printed_lines
 from prrt_estimators.metrics import decision_scores
-from prrt_estimators.metrics._score import chance_by_score, factor, score_title, scores_of
+from prrt_estimators.metrics._score import chance_by_score, factor, scores_of
 from prrt_estimators.plotting import CalibrationDisplay, DecisionCurveDisplay, RocDisplay
 
 
@@ -53,12 +53,7 @@ class ExternalEvaluation:
 
     def __repr__(self) -> str:
         y = self.predictions["y_true"]
-        lines = [f"ExternalEvaluation: {len(y)} patients, {int(y.sum())} with long PFS"]
-        for name, row in self.scores.iterrows():
-            lines.append(f"  {score_title(str(name))} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
-        for name, row in self.calibration.iterrows():
-            lines.append(f"  {name} {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})")
-        return "\n".join(lines)
+        return "\n".join([f"ExternalEvaluation: {len(y)} patients, {int(y.sum())} with long PFS", *printed_lines(self)])
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by title, in the order in which they are read."""

@@ -27,6 +27,17 @@ _GRID = 101
 _DISTANCES = ("neg_calibration_horizon", "neg_d_calibration", "neg_restricted_mean")
 
 
+def printed_lines(evaluation: Any) -> list[str]:
+    """Return a line for each score and each number of the calibration, with its interval where it has one."""
+    rows = [(score_title(str(name)), row, 3) for name, row in evaluation.scores.iterrows()]
+    rows += [(str(name), row, 2) for name, row in evaluation.calibration.iterrows()]
+    lines = []
+    for title, row, digits in rows:
+        interval = f" ({row['low']:.{digits}f} to {row['high']:.{digits}f})" if np.isfinite(row["low"]) else ""
+        lines.append(f"  {title} {row['value']:.{digits}f}{interval}")
+    return lines
+
+
 @dataclass(frozen=True, repr=False)
 class ExternalTimeEvaluation:
     """Answer of :func:`evaluate_external` for a survival model.
@@ -58,14 +69,8 @@ class ExternalTimeEvaluation:
     horizon: float
 
     def __repr__(self) -> str:
-        lines = [
-            f"ExternalTimeEvaluation: {len(self.predictions)} patients, {int(self.predictions['event'].sum())} progressed"
-        ]
-        for name, row in self.scores.iterrows():
-            lines.append(f"  {score_title(str(name))} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
-        for name, row in self.calibration.iterrows():
-            lines.append(f"  {name} {row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})")
-        return "\n".join(lines)
+        n, progressed = len(self.predictions), int(self.predictions["event"].sum())
+        return "\n".join([f"ExternalTimeEvaluation: {n} patients, {progressed} progressed", *printed_lines(self)])
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return the tables by title, in the order in which they are read."""

@@ -62,7 +62,11 @@ def test_tables_and_predictions_say_what_was_evaluated(found):
     model, new, _, answer = found
     np.testing.assert_array_equal(answer.predictions["risk"], model.predict(new))
     assert answer.predictions.columns.tolist() == ["patient_id", "time", "event", "risk", "p_beyond"]
-    assert "120 patients" in repr(answer)
+    first, *lines = repr(answer).splitlines()
+    assert "120 patients" in first
+    # Distances have no interval, and none is printed.
+    assert ["(" in line for line in lines] == [*answer.scores["low"].notna(), *answer.calibration["low"].notna()]
+    assert "nan" not in repr(answer)
     assert "Calibration at 12 months" in answer.tables()
     assert "Laboratory values here and in training" in answer.tables()
     assert set(answer.files()) == {"scores", "calibration", "calibration_groups", "drift", "predictions"}
