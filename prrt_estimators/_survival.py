@@ -15,6 +15,12 @@ from prrt_estimators._pandas_tables import as_frame
 #: What every survival target is inside.
 SURVIVAL = np.dtype([("event", bool), ("time", np.float64)])
 
+#: 97.5 % quantile of the normal distribution.
+_NORMAL = 1.959963984540054
+
+#: Causes that a table with a column of deaths without progression holds, in the order of its codes.
+CAUSES = ("censored", "progression", "death without progression")
+
 _FORM = (
     "a structured array with the fields `event` (progression seen) and `time` (months), as load_cohort(..., "
     "target='survival') returns it"
@@ -177,6 +183,99 @@ def censoring_curve(survival: np.ndarray) -> StepCurve:
     """
     moments, at_risk, events, censored = _counts(survival)
     return StepCurve(moments, np.cumprod(1 - censored / np.maximum(at_risk - events, 1)))
+
+
+def with_cause(survival: np.ndarray, cause: np.ndarray) -> np.ndarray:
+    """Return times with a third field, which of `CAUSES` ended each."""
+    result = np.empty(len(survival), dtype=[*SURVIVAL.descr, ("cause", np.int8)])
+    result["event"], result["time"], result["cause"] = survival["event"], survival["time"], cause
+    return result
+
+
+def has_causes(survival: Any) -> bool:
+    """Return whether times hold causes."""
+    return "cause" in (getattr(getattr(survival, "dtype", None), "names", None) or ())
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """Cumulative incidence of one of several causes, of which only the first to happen is seen.
+
+    Parameters
+    ----------
+    times : ndarray of shape (m,)
+        Times of events of any cause, months, ascending.
+    values, low, high : ndarray of shape (m,)
+        Probability that this cause happens first and by each time, and its 95 % interval.
+    n_events : int
+        Patients in whom it was seen.
+    """
+
+    times: np.ndarray
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    n_events: int
+
+    def at(self, moment: float) -> tuple[float, float, float]:
+        """Return incidence and interval at a time."""
+        place = int(np.searchsorted(self.times, moment, "right")) - 1
+        if place < 0:
+            return 0.0, 0.0, 0.0
+        return float(self.values[place]), float(self.low[place]), float(self.high[place])
+
+
+def aalen_johansen(time: Any, cause: Any, of: int) -> Incidence:
+    r"""Return the Aalen-Johansen estimate of the cumulative incidence of one cause.
+
+    :math:`F_k(t) = \sum_{t_i \le t} S(t_{i-1}) \, d_{ki} / n_i` with the Kaplan-Meier estimate :math:`S` of being free of all
+    causes, so that the incidences of all causes and :math:`S` sum to 1. Events at one time are taken together. The interval is
+    that of the delta method on the scale of log(-log).
+
+    Parameters
+    ----------
+    time : array-like of shape (n,)
+        Months.
+    cause : array-like of shape (n,)
+        0 where censored, else the number of the cause.
+    of : int
+        The cause.
+
+    Returns
+    -------
+    Incidence
+
+    References
+    ----------
+    Marubini and Valsecchi, "Analysing survival data from clinical trials and observational studies", Wiley 1995, chapter 10.
+
+    Examples
+    --------
+    >>> aalen_johansen([1.0, 2.0, 3.0, 4.0], [1, 2, 0, 1], of=1).values.tolist()
+    [0.25, 0.25, 0.75]
+    """
+    months, causes = np.asarray(time, dtype=np.float64), np.asarray(cause)
+    moments = np.unique(months[causes > 0])
+    at_risk = np.array([(months >= moment).sum() for moment in moments], dtype=np.float64)
+    every = np.array([((months == moment) & (causes > 0)).sum() for moment in moments], dtype=np.float64)
+    own = np.array([((months == moment) & (causes == of)).sum() for moment in moments], dtype=np.float64)
+    free = np.concatenate([[1.0], np.cumprod(1 - every / at_risk)])[:-1]
+    values = np.cumsum(free * own / at_risk)
+    variance = np.empty(len(moments))
+    for k in range(len(moments)):
+        n, d, one, s = at_risk[: k + 1], every[: k + 1], own[: k + 1], free[: k + 1]
+        left = values[k] - values[: k + 1]
+        # Nobody is left after the last event of all, and nothing can happen then.
+        of_all = np.divide(d, n * (n - d), out=np.zeros_like(d), where=n > d)
+        variance[k] = (
+            (left**2 * of_all).sum() + (s**2 * one * (n - one) / n**3).sum() - 2 * (left * s * one / n**2).sum()
+        )
+    inside = (values > 0) & (values < 1)
+    low, high = values.copy(), values.copy()
+    scale = np.log(values[inside])
+    margin = _NORMAL * np.sqrt(np.maximum(variance[inside], 0)) / (values[inside] * scale)
+    low[inside], high[inside] = values[inside] ** np.exp(-margin), values[inside] ** np.exp(margin)
+    return Incidence(moments, values, low, high, int((causes == of).sum()))
 
 
 def _counts(survival: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -54,6 +54,14 @@ _COLUMNS: tuple[tuple[str, type, object, str], ...] = (
         "Column with a ready class, 1 or 'long' = long PFS; or time, to learn from times and events.",
     ),
     ("target_code", str, "", "Value of --target that means long PFS, where it is not 1 or long."),
+    ("competing", str, "", "Column with 1 = died without progression, for the cumulative incidence of both."),
+    ("competing_code", str, "", "Values of --competing that mean it, where they are not 1 or yes."),
+    (
+        "competing_as",
+        str,
+        "event",
+        "Deaths without progression for models of time: 'event' ends PFS; 'censored' learns progression alone.",
+    ),
     ("time_unit", str, "auto", "Unit of --time: days, weeks, months or years."),
     ("horizon", float, 12.0, "Months beyond which PFS is long."),
     ("censored", str, "drop", "Patients censored before the horizon: 'drop', or 'weight' the others instead."),
@@ -136,10 +144,10 @@ def _load_options(given: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Callable[[str], Any]] = dict.fromkeys(_NONE_MEANS_NONE, _column)
     read |= {"lab": _lab_columns, "allow_after_therapy": lambda text: tuple(split_names(text))}
     read |= {"group": lambda text: text or None, "blocks": _blocks}
-    read |= {"centre": lambda text: text or None}
+    read |= {"centre": lambda text: text or None, "competing": lambda text: text or None}
     read |= {"root": lambda text: text or None, "sheet": lambda text: int(text) if text.isdigit() else text}
     given = dict(given)
-    for name in ("event", "target"):
+    for name in ("event", "target", "competing"):
         codes = split_names(given.pop(f"{name}_code", ""))
         if codes:
             read[name] = functools.partial(_coded, codes)

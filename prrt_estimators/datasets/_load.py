@@ -13,7 +13,7 @@ from sklearn.utils import Bunch
 
 from prrt_estimators._arguments import keyword
 from prrt_estimators._dataset import Dataset
-from prrt_estimators._survival import as_survival
+from prrt_estimators._survival import as_survival, with_cause
 from prrt_estimators._values import read_numbers
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets._cells import LabTable, error_problems, read_block, read_labs
@@ -26,6 +26,7 @@ from prrt_estimators.datasets._checks import (
     read_ids,
     resolve_paths,
 )
+from prrt_estimators.datasets._competing import columns_apart
 from prrt_estimators.datasets._load_messages import show_roles, warn_about
 from prrt_estimators.datasets._options import AUTO, TIMES, Options, as_names
 from prrt_estimators.datasets._outcome_copies import copies_of_outcome
@@ -74,6 +75,8 @@ def load_cohort(
     group: str | None = None,
     centre: str | None = None,
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
+    competing: str | tuple[str, Any] | None = None,
+    competing_as: str = "event",
     return_X_y: bool = False,
     verbose: bool = False,
 ) -> Any:
@@ -132,6 +135,13 @@ def load_cohort(
     blocks : "auto", None or mapping of str to sequence of str, default="auto"
         Columns that are tables of numbers of their own in ``X.blocks``, apart from laboratory values: radiomics, from which
         `BlockFusionPFSClassifier` learns. "auto" finds the names of MIRP, pyradiomics and nuclear medicine (SUVmax, MTV).
+    competing : str, pair (str, code) or None, default=None
+        Column with whether a patient died without progression, or a column and the value that says so, e.g. of a status with
+        three values: ``event=("status", 1), competing=("status", 2)``. Death ends PFS as progression does, whatever `event`
+        holds of it; ``followup`` then has ``cause``, and a report shows the cumulative incidence of both.
+    competing_as : {"event", "censored"}, default="event"
+        What models of time learn of a patient who died without progression: that PFS ended, or, for cause-specific models of
+        progression alone, that the patient was censored at death.
     return_X_y : bool, default=False
         Return ``(X, y)`` in place of the Bunch.
     verbose : bool, default=False
@@ -144,7 +154,8 @@ def load_cohort(
         ``target="survival"`` a structured array with ``event`` and ``time``), ``time``
         (months) and ``event`` (None without a time), ``group`` and ``centre`` (None, or
         those of each patient), ``followup`` (event and time of everybody in the table whose time is
-        known, those censored early too; for Kaplan-Meier), ``sample_weight`` (None, or the weights), ``roles``
+        known, those censored early too; for Kaplan-Meier; with `competing` also ``cause``: 0 censored, 1 progression, 2 death
+        without it), ``sample_weight`` (None, or the weights), ``roles``
         (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
         columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon``, ``sheet``
         (which one was read, of an Excel file with several) and ``layout`` (what rows around the patients were taken as).
@@ -180,14 +191,14 @@ def load_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group, centre, blocks=blocks,
+            allow_after_therapy, sheet, root, group, centre, blocks=blocks, competing=competing, competing_as=competing_as,
         ),
     )  # fmt: skip
     if reading.roles.leaks:
         raise LeakageError(reading.roles.leaks + reading.problems)
     if reading.problems:
         raise CohortError(reading.problems)
-    bunch = _bunch(reading, float(horizon), target in TIMES)
+    bunch = _bunch(reading, float(horizon), target in TIMES, competing_as)
     if verbose:
         show_roles(bunch)
     if reading.outcome is not None:
@@ -214,6 +225,8 @@ def check_cohort(
     group: str | None = None,
     centre: str | None = None,
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO,
+    competing: str | tuple[str, Any] | None = None,
+    competing_as: str = "event",
 ) -> list[Problem]:
     """Return everything that is wrong with a cohort table and the existence of its files, without raising.
 
@@ -242,7 +255,7 @@ def check_cohort(
         source,
         Options(
             scans, lab, mask, patient_id, time, event, target, time_unit, horizon, censored,
-            allow_after_therapy, sheet, root, group, centre, blocks=blocks,
+            allow_after_therapy, sheet, root, group, centre, blocks=blocks, competing=competing, competing_as=competing_as,
         ),
         everyone=True,
     )  # fmt: skip
@@ -257,9 +270,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
-    roles = reading.roles = assign_roles(
-        table.frame.drop(columns=[options.group, options.centre], errors="ignore"), options
-    )
+    roles = reading.roles = assign_roles(table.frame.drop(columns=columns_apart(options), errors="ignore"), options)
     roles.notices += table.notices
     roles.sheet, roles.layout = table.sheet, table.layout
     notes, note_problems = note_rows(table.frame, roles)
@@ -328,7 +339,7 @@ def _read_labels(reading: _Reading, argument: str, name: str | None, reason: str
     return reading.frame[name]
 
 
-def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
+def _bunch(reading: _Reading, horizon: float, as_times: bool, competing_as: str) -> Bunch:
     roles, outcome, kept = reading.roles, reading.outcome, reading.kept
     if outcome is None:
         raise RuntimeError("a table without problems has an outcome record")
@@ -339,11 +350,15 @@ def _bunch(reading: _Reading, horizon: float, as_times: bool) -> Bunch:
     time = None if outcome.time is None else outcome.time[kept]
     event = None if outcome.event is None else outcome.event[kept]
     survival = followup = None
+    if competing_as == "censored" and outcome.cause is not None:  # PFS itself stays in `followup`
+        event = outcome.cause[kept] == 1
     if time is not None and event is not None and np.isfinite(time).all():
         survival = as_survival({"event": event, "time": time})
     if outcome.time is not None and outcome.event is not None:
         timed = np.isfinite(outcome.time)
         followup = as_survival({"event": outcome.event[timed], "time": outcome.time[timed]})
+        if outcome.cause is not None:
+            followup = with_cause(followup, outcome.cause[timed])
     ids = reading.ids[kept]
     masks = {name: reading.files[column] for name, column in roles.masks.items()}
     blocks = {name: block.frame for name, block in reading.blocks.items() if block.frame.shape[1]}

@@ -18,7 +18,7 @@ from prrt_estimators.datasets._targets import Outcome
 from prrt_estimators.exceptions import CensoredPatientsWarning, CohortWarning
 
 #: Roles of columns that something is made of.
-USED = (*MODALITIES, "mask", "time", "event", "target", "patient_id", "group", "centre")
+USED = (*MODALITIES, "mask", "time", "event", "competing", "target", "patient_id", "group", "centre")
 
 
 def show_roles(bunch: Bunch) -> None:

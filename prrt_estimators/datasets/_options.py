@@ -72,10 +72,13 @@ class Options:
     blocks: str | Mapping[str, Sequence[str]] | None = AUTO
     event_codes: frozenset[str] | None = None
     target_codes: frozenset[str] | None = None
+    competing: str | tuple[str, Any] | None = None
+    competing_as: str = "event"
+    competing_codes: frozenset[str] | None = None
 
     def _take_codes(self) -> None:
         """Split the pairs of a column and the values that mean progression or long PFS."""
-        for name in ("event", "target"):
+        for name in ("event", "target", "competing"):
             pair = getattr(self, name)
             if isinstance(pair, (tuple, list)):
                 column, codes = _coded(name, pair)
@@ -98,7 +101,7 @@ class Options:
                 raise TypeError(
                     f"{parameter('scans')} must map to column names, 'auto' or None; got {column!r} for {name!r}."
                 )
-        for name in ("patient_id", "time", "event", "target", "group", "centre"):
+        for name in ("patient_id", "time", "event", "target", "group", "centre", "competing"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"{parameter(name)} must be a column name, 'auto' or None; got {value!r}.")
@@ -125,6 +128,8 @@ class Options:
             raise ValueError(
                 f"{parameter('time_unit')} must be 'auto' or one of {', '.join(MONTHS)}; got {self.time_unit!r}."
             )
+        if self.competing_as not in ("event", "censored"):
+            raise ValueError(f"{parameter('competing_as')} must be 'event' or 'censored'; got {self.competing_as!r}.")
         if self.censored not in ("drop", "weight"):
             raise ValueError(f"{parameter('censored')} must be 'drop' or 'weight'; got {self.censored!r}.")
 

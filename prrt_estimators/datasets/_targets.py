@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +14,7 @@ from prrt_estimators._text import plain_text
 from prrt_estimators._values import read_numbers
 from prrt_estimators.datasets._cells import number_problems, quote
 from prrt_estimators.datasets._column_vocabulary import class_of_one
+from prrt_estimators.datasets._competing import cause_problems, join_causes, read_competing
 from prrt_estimators.datasets._options import Options, code_of, to_months
 from prrt_estimators.datasets._roles import Roles
 from prrt_estimators.datasets._tables import empty_cells
@@ -45,6 +47,7 @@ class Outcome:
     weight: np.ndarray | None
     reasons: np.ndarray
     n_censored: int = 0
+    cause: np.ndarray | None = None  # 0 censored, 1 progression, 2 death without progression
     written: np.ndarray | None = None  # the times in the unit of the table
     problems: list[Problem] = field(default_factory=list)
 
@@ -53,7 +56,8 @@ def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.nd
     """Return the class of each patient, from a ready class column or from time, event and horizon."""
     outcome = Outcome(None, None, None, None, np.full(len(frame), None, dtype=object))
     if roles.time is not None:
-        _read_times(frame, roles, ids, outcome, options.event_codes)
+        _read_times(frame, roles, ids, outcome, options)
+    outcome.problems += cause_problems(options, roles.time is not None)
     if options.as_times:
         _take_times(frame, roles, options, outcome)
         return outcome
@@ -160,9 +164,7 @@ def _classify(outcome: Outcome, time: np.ndarray, event: np.ndarray, options: Op
         outcome.weight[~untimed] = censoring_weights(time[~untimed], event[~untimed], options.horizon)
 
 
-def _read_times(
-    frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome, codes: frozenset[str] | None
-) -> None:
+def _read_times(frame: pd.DataFrame, roles: Roles, ids: np.ndarray, outcome: Outcome, options: Options) -> None:
     column = roles.time or ""
     cells = frame[column]
     read = read_numbers(cells, roles.commas)
@@ -188,7 +190,32 @@ def _read_times(
             )
         )
     outcome.time, outcome.written = time, read.values
-    outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty, codes)
+    problems = outcome.problems
+    died = read_competing(frame, roles, options, problems, functools.partial(_deaths, roles, options, ids, problems))
+    same = died if options.competing == roles.event else None
+    outcome.event = _read_event(frame, roles, ids, outcome, ~read.empty, options.event_codes, same)
+    if died is not None:
+        outcome.cause = join_causes(outcome.event, died, roles, options, ids, problems)
+        outcome.event = outcome.cause > 0
+
+
+def _deaths(
+    roles: Roles,
+    options: Options,
+    ids: np.ndarray,
+    problems: list[Problem],
+    cells: pd.Series,
+    yes: frozenset[str],
+    no: frozenset[str],
+) -> np.ndarray:
+    column, codes = str(options.competing), options.competing_codes
+    known = _binary(cells, yes, no) if codes is None else _by_code(cells, codes, column, "competing", problems)
+    if column != roles.event:  # else the reader of events reports what cannot be read
+        bad = np.isnan(known) & (~empty_cells(cells) | _asks(cells))
+        remedy = "write 1 for death without progression and 0 for every other patient, or name its code, e.g. "
+        remedy += str(keyword("competing", (column, 2)))
+        problems += _unread(cells, bad, ids, column, "expected 0 or 1", remedy)
+    return known
 
 
 def _read_event(
@@ -198,13 +225,18 @@ def _read_event(
     outcome: Outcome,
     timed: np.ndarray,
     codes: frozenset[str] | None,
+    died: np.ndarray | None,
 ) -> np.ndarray:
     if roles.event is None:
         return np.ones(len(frame), dtype=bool)
     cells = frame[roles.event]
     known = _binary(cells, YES, NO) if codes is None else _by_code(cells, codes, roles.event, "event", outcome.problems)
+    if died is not None:  # its code of death says that there was no progression
+        known = np.where(np.isnan(known) & died, 0.0, known)
     empty = empty_cells(cells) & np.isnan(known) & ~_asks(cells)
     remedy = "write 1 for progression seen and 0 for censored at the time given"
+    if died is None:
+        remedy += f"; name a code of death without progression, e.g. {keyword('competing', (roles.event, 2))}"
     outcome.problems += _unread(cells, np.isnan(known) & ~empty, ids, roles.event, "expected 0 or 1", remedy)
     outcome.problems += [
         Problem("is empty, expected 0 or 1", remedy, patient=ids[k], column=roles.event)

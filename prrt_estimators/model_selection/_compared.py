@@ -75,6 +75,10 @@ class ClassComparison(TargetComparison):
         """Return the table of the cohort by class."""
         return cohort_table(X, y, followup=followup)
 
+    def with_causes(self, patients: pd.DataFrame, followup: np.ndarray) -> list[str]:
+        """Return what models learn of patients who died without progression."""
+        return ["Death ends progression-free survival as progression does: who died by the horizon has short PFS."]
+
     def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
         """Return the figures with their captions."""
         from prrt_estimators.model_selection._figures import panels_of_classes  # it draws, and takes matplotlib
@@ -192,6 +196,23 @@ class TimeComparison(TargetComparison):
     def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
         """Return None: the table is one by class."""
         return None
+
+    def without_causes(self) -> list[str]:
+        """Return what is to be said where the table does not code deaths without progression apart."""
+        return [
+            "Death without progression is not coded apart in the table: it counts as the event column has it, and competing "
+            "risks are not shown."
+        ]
+
+    def with_causes(self, patients: pd.DataFrame, followup: np.ndarray) -> list[str]:
+        """Return what models learn of patients who died without progression."""
+        if int(patients["event"].sum()) == int(followup["event"].sum()):
+            return ["The models learn progression-free survival, which progression and death both end."]
+        return [
+            "The models are cause-specific: they learn the hazard of progression, and a patient who died without it is "
+            "censored at death. P(PFS > t) of such a model, its scores and its calibration describe what would be seen if "
+            "nobody died without progression; it is not 1 minus the cumulative incidence."
+        ]
 
     def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
         """Return the figures with their captions."""

@@ -15,7 +15,7 @@ from prrt_estimators._offscreen import offscreen
 from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection._risk_groups import risk_groups
 from prrt_estimators.model_selection._run_store import folder_name
-from prrt_estimators.model_selection._time_figures import time_panels
+from prrt_estimators.model_selection._time_figures import incidence_panels, time_panels
 from prrt_estimators.plotting import (
     KaplanMeierDisplay,
     ModelComparisonDisplay,
@@ -86,7 +86,8 @@ def panels_of_times(
 ) -> dict[str, Panel]:
     """Draw the figures of survival models."""
     moment = comparison.kind.described()["horizon"] if horizon is None else horizon
-    return panels_of_scores(comparison) | time_panels(comparison, moment, followup, Panel)
+    panels = panels_of_scores(comparison) | time_panels(comparison, moment, followup, Panel)
+    return panels | incidence_panels(followup, moment, Panel)
 
 
 def panels_of_classes(
@@ -120,7 +121,7 @@ def panels_of_classes(
         )
         if best is not None and of_classes:
             panels[f"kaplan_meier_{folder_name(best)}"] = _by_class(comparison, best, horizon)
-    return panels
+    return panels | incidence_panels(followup, horizon, Panel)
 
 
 def save_all(panels: Mapping[str, Panel], folder: str | os.PathLike[str]) -> dict[str, list[Path]]:

@@ -167,6 +167,14 @@ class TargetComparison:
         """Return None: the table is one by class."""
         return None
 
+    def without_causes(self) -> list[str]:
+        """Return what is to be said of deaths without progression where the table does not code them apart."""
+        return []
+
+    def with_causes(self, patients: pd.DataFrame, followup: np.ndarray) -> list[str]:
+        """Return what models learn of patients who died without progression."""
+        return []
+
     def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
         """Return the figures with their captions."""
         from prrt_estimators.model_selection._figures import panels_of_scores  # it draws, and takes matplotlib

@@ -9,10 +9,16 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import UndefinedMetricWarning
 
-from prrt_estimators._survival import as_survival, kaplan_meier
+from prrt_estimators._survival import as_survival, has_causes, kaplan_meier
 from prrt_estimators.metrics import cumulative_dynamic_auc
 from prrt_estimators.model_selection._run_store import folder_name
-from prrt_estimators.plotting import KaplanMeierDisplay, SurvivalCalibrationDisplay, TimeAUCDisplay, model_label
+from prrt_estimators.plotting import (
+    CumulativeIncidenceDisplay,
+    KaplanMeierDisplay,
+    SurvivalCalibrationDisplay,
+    TimeAUCDisplay,
+    model_label,
+)
 
 if TYPE_CHECKING:
     from prrt_estimators.model_selection._result import ModelComparison
@@ -73,6 +79,19 @@ def time_panels(comparison: ModelComparison, horizon: float, followup: np.ndarra
             f"{len(calibration.groups)} groups, against Kaplan-Meier with 95 % interval.{left_out} {chosen}",
         )
     return panels
+
+
+def incidence_panels(followup: np.ndarray | None, horizon: float | None, panel: Any) -> dict[str, Any]:
+    """Draw the cumulative incidence of progression and of death without it, where a table codes them apart."""
+    if followup is None or not has_causes(followup):
+        return {}
+    display = CumulativeIncidenceDisplay.from_causes(followup["time"], followup["cause"], horizon=horizon)
+    caption = (
+        f"Cumulative incidence (Aalen-Johansen) of progression and of death without progression in all {len(followup)} patients "
+        "whose time is known, with 95 % bands and numbers of patients. At each time the two and the share free of progression "
+        "sum to 1."
+    )
+    return {"cumulative_incidence": panel(display.figure_, caption)}
 
 
 def _months(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from prrt_estimators.plotting._calibration import CalibrationDisplay
 from prrt_estimators.plotting._coefficients import CoefficientDisplay
+from prrt_estimators.plotting._cumulative_incidence import CumulativeIncidenceDisplay
 from prrt_estimators.plotting._curves import PrecisionRecallDisplay, RocDisplay
 from prrt_estimators.plotting._decision_curve import DecisionCurveDisplay
 from prrt_estimators.plotting._embedding import EmbeddingDisplay
@@ -24,6 +25,7 @@ __all__ = [
     "OKABE_ITO",
     "CalibrationDisplay",
     "CoefficientDisplay",
+    "CumulativeIncidenceDisplay",
     "DecisionCurveDisplay",
     "EmbeddingDisplay",
     "ForestPlotDisplay",

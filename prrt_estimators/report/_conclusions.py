@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._chance_verdict import chance_verdict, main_of_row
+from prrt_estimators._survival import CAUSES, aalen_johansen, has_causes
 from prrt_estimators.metrics._score import direction, factor, main_score, score_title
 from prrt_estimators.plotting import model_label
 
@@ -139,6 +140,23 @@ def follow_up_in_words(found: Any) -> str:
         f"Median follow-up by reverse Kaplan-Meier is {found.median:.1f} months (95 % interval {ends}); {found.n_events} of {found.n} "
         "patients progressed."
     )
+
+
+def causes_in_words(comparison: Any, followup: Any, horizon: float) -> list[str]:
+    """Say how often patients died without progression, and what models learn of them."""
+    if followup is None or not has_causes(followup):
+        return comparison.kind.without_causes()
+    shares = []
+    for code, name in enumerate(CAUSES[1:], start=1):
+        at = aalen_johansen(followup["time"], followup["cause"], code).at(horizon)
+        value, low, high = (100 * share for share in at)
+        shares.append(f"{name} {value:.0f} % ({low:.0f} to {high:.0f})")
+    died = int((followup["cause"] == 2).sum())
+    return [
+        f"{died} of {len(followup)} patients died without progression. Cumulative incidence at {horizon:g} months by "
+        f"Aalen-Johansen, with 95 % interval: {', '.join(shares)}.",
+        *comparison.kind.with_causes(comparison.survival, followup),
+    ]
 
 
 def flow(

@@ -23,7 +23,7 @@ from prrt_estimators.model_selection._digest import WITHOUT_EFFECT
 from prrt_estimators.model_selection._run_store import folder_name
 from prrt_estimators.plotting import model_label, save_figure
 from prrt_estimators.report._checklists import CLAIM, TRIPOD_AI, rows
-from prrt_estimators.report._conclusions import answer, flow, follow_up_in_words, limits, reading
+from prrt_estimators.report._conclusions import answer, causes_in_words, flow, follow_up_in_words, limits, reading
 from prrt_estimators.report._flow_picture import flow_picture
 from prrt_estimators.report._methods import methods
 from prrt_estimators.report._parts import TABLES, page_tables, shown_models, size_text
@@ -37,6 +37,7 @@ _TITLES = {
     "roc": "ROC curves of one fold",
     "precision_recall": "Precision-recall curves of one fold",
     "kaplan_meier_cohort": "Progression-free survival of the cohort",
+    "cumulative_incidence": "Cumulative incidence of progression and of death without progression",
     "forest": "Scores with their intervals",
     "forest_difference": "Differences with their intervals",
     "mean_roc": "ROC curves over all folds",
@@ -204,7 +205,9 @@ def write_report(
         "decision": drawn.get("decision"),
         "calibration": [one for name, one in drawn.items() if name.startswith("calibration_")],
         "curves": [drawn[name] for name in ("mean_roc", "mean_precision_recall") if name in drawn],
-        "survival": [one for name, one in drawn.items() if name.startswith("kaplan_meier_")],
+        "survival": [
+            one for name, one in drawn.items() if name.startswith("kaplan_meier_") or name == "cumulative_incidence"
+        ],
         "study": [
             drawn[name]
             for name in ("auroc_auprc", "scores", "auc_over_time", "roc", "precision_recall")
@@ -239,7 +242,7 @@ def write_report(
         roles=_rows(None if roles is None else roles.map(lambda cell: without_dates(str(cell), spoken=False))),
         cohort=_rows(cohort),
         n_everybody=0 if followup is None else len(followup),
-        followup=follow_up_in_words(reverse),
+        followup=" ".join([follow_up_in_words(reverse), *causes_in_words(comparison, followup, horizon)]).strip(),
         summary=_rows(table),
         readings=readings,
         panels=grouped,

@@ -50,6 +50,19 @@ def test_a_model_of_time_predicts_risk_curve_and_median(table, tmp_path):
     assert "p_long" not in answer.stdout
 
 
+def test_deaths_without_progression_are_read_by_every_command(table, tmp_path):
+    died = pd.read_csv(table).assign(vital="alive")
+    died.loc[[3, 7], ["progressed", "vital"]] = [0, "died"]
+    died.to_csv(tmp_path / "died.csv", index=False)
+    words = [tmp_path / "died.csv", "--competing", "vital", "--competing-code", "died", "-q"]
+    assert prrt("check", *words[:-1]).exit_code == 0
+    answer = prrt("fit", *words, "--model", "time_lab", "--competing-as", "censored", "--out", tmp_path / "m.prrt")
+    assert answer.exit_code == 0, answer.output
+    answer = prrt("fit", *words, "--competing-as", "nothing", "--model", "time_lab", "--out", tmp_path / "n.prrt")
+    assert answer.exit_code != 0
+    assert "--competing-as must be" in answer.output
+
+
 def test_a_model_that_holds_models_predicts_for_new_patients(table, tmp_path):
     data = load_cohort(table, target="survival", verbose=False)
     inside = {"lab": LabPFSSurvival(), "markers": LabBaselineSurvival()}
