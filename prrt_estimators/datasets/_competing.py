@@ -25,17 +25,17 @@ ReadCells = Callable[[pd.Series, frozenset[str], frozenset[str]], np.ndarray]
 
 def columns_apart(options: Options) -> list[str | None]:
     """Return columns that no other role may take: persons, centres, and deaths in a column of their own."""
-    own = options.competing is not None and options.competing != options.event
-    return [options.group, options.centre, *([options.competing] if own else [])]
+    own = [str(options.competing)] if options.competing is not None and options.competing != options.event else []
+    return [options.group, options.centre, *own]
 
 
 def read_competing(
     frame: pd.DataFrame, roles: Roles, options: Options, problems: list[Problem], read: ReadCells
 ) -> np.ndarray | None:
     """Return which patients died without progression, False where the cell is empty; None without such a column."""
-    name = options.competing
-    if name is None:
+    if options.competing is None:
         return None
+    name = str(options.competing)
     if name not in frame.columns:
         remedy = f"correct {keyword('competing')}; the table has {', '.join(map(str, frame.columns))}"
         problems.append(Problem(f"there is no column {name!r} of deaths without progression", remedy))
