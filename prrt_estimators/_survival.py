@@ -81,6 +81,20 @@ def as_survival(y: Any, *, name: str = "y", n: int | None = None) -> np.ndarray:
     return result
 
 
+def is_survival(y: Any) -> bool:
+    """Return whether y holds times by name: a structured array, a DataFrame or a mapping.
+
+    Examples
+    --------
+    >>> is_survival({"event": [1], "time": [3.0]}), is_survival([0, 1])
+    (True, False)
+    """
+    names = getattr(getattr(y, "dtype", None), "names", None)
+    if names is None and isinstance(y, (pd.DataFrame, Mapping)):
+        names = list(y)
+    return len(names or ()) > 1
+
+
 def _parts(y: Any, name: str) -> tuple[Any, Any]:
     """Return events and times of whatever holds both by name, or in an order that its kinds make certain."""
     if y is None:

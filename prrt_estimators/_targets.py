@@ -96,6 +96,31 @@ class Target(Protocol):
         """Title of that table."""
         return f"Predicted {self.title or self.name}"
 
+    #: Name of scikit-learn's scorer by which importance is measured; the model's own `score` if None.
+    scoring: str | None = None
+
+    def for_folds(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return y as an array from which rows can be taken, and the strata that folds keep in balance."""
+        values = np.asarray(y)
+        return values, values
+
+    def probability_beyond(self, model: Any, X: Any, horizon: float) -> np.ndarray:
+        """Return the probability of PFS beyond the horizon, which explanations of a model explain.
+
+        Raises
+        ------
+        TypeError
+            If models of this target have none.
+        """
+        raise TypeError(
+            f"{type(model).__name__} learns the {self.title or self.name}; explanations are of a probability of long PFS, which it "
+            "does not have. grouped_permutation_importance accepts it."
+        )
+
+    def beyond(self, horizon: float) -> str:
+        """Return what that probability is of."""
+        return "long PFS"
+
     def counted(self, y: np.ndarray) -> dict[str, int] | None:
         """Return how many patients have each outcome, for a model card; None where counts say nothing."""
         return None
@@ -250,6 +275,12 @@ class ClassTarget(Target):
     def answers_title(self) -> str:
         """Title of that table."""
         return "Probability of long PFS"
+
+    scoring = "roc_auc"
+
+    def probability_beyond(self, model: Any, X: Any, horizon: float) -> np.ndarray:
+        """Return the probability of long PFS; the horizon is the one that y was made with."""
+        return probability_of_long(model, X)
 
     def counted(self, y: np.ndarray) -> dict[str, int]:
         """Return how many patients have short and how many long PFS; nothing unless there are two labels."""

@@ -150,6 +150,23 @@ class TimeTarget(Target):
             raise ValueError("predict gave no finite risk of each patient.")
         return found, RISK
 
+    scoring = "uno_c"
+
+    def for_folds(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Return y as a structured array, and its strata."""
+        survival = as_survival(y)
+        return survival, self.strata(survival)
+
+    def probability_beyond(self, model: Any, X: Any, horizon: float) -> np.ndarray:
+        """Return P(PFS > horizon)."""
+        from prrt_estimators.metrics import survival_curves
+
+        return np.asarray(survival_curves(model, X, [horizon])[:, 0], dtype=np.float64)
+
+    def beyond(self, horizon: float) -> str:
+        """Return what that probability is of."""
+        return f"PFS beyond {horizon:g} months"
+
     def answers(self, model: Any, X: Any, months: Sequence[float]) -> dict[str, Any]:
         """Return risk, P(PFS > t) at some months, and median of each patient; no text where there is no median."""
         curves = model.predict_survival_function(X, list(months))

@@ -336,6 +336,7 @@ def _explain(
     if explained is not None and explained not in ran:
         say(f"Warning: {explained} has no result and is not explained.")
         return
+    strata = comparison.kind.strata(data.y)
     kind: Any = StratifiedKFold if data.group is None else StratifiedGroupKFold
     models = make_models(named_specs(names), **(model_options | {"random_state": seed}))
     try:
@@ -344,9 +345,10 @@ def _explain(
             data.X,
             data.y,
             out / "explain",
-            cv=list(kind(folds, shuffle=True, random_state=seed).split(data.y, data.y, data.group)),
+            cv=list(kind(folds, shuffle=True, random_state=seed).split(strata, strata, data.group)),
             summary=comparison.summary(),
             scans=explained,
+            horizon=data.horizon,
             random_state=seed,
             progress=say if verbose else None,
         )

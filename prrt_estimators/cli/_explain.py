@@ -11,7 +11,7 @@ import typer
 from prrt_estimators.cli import _options as o
 from prrt_estimators.cli._console import reported, say
 from prrt_estimators.cli._model_options import take_options, takes_models
-from prrt_estimators.cli._predict import check_columns, lab_columns
+from prrt_estimators.cli._predict import check_columns, lab_columns, outcome_of
 
 
 class MapMethod(StrEnum):
@@ -38,10 +38,11 @@ def explain(
     table: dict[str, object],
     model_options: dict[str, Any],
 ) -> int | None:
-    """Explain a saved model: SHAP values, modalities, and maps on the patients' own scans.
+    """Explain a saved model: coefficients, SHAP values, modalities, and maps on the patients' own scans.
 
-    Use patients that the model was not fitted on. If the table has an outcome, the AUROC is measured, and maps of a
-    model that is not shown to be better than chance carry a warning.
+    Of a survival model the probability of PFS beyond the horizon is explained. Use patients that the model was not fitted
+    on. If the table has an outcome, the AUROC (Uno's C of a survival model) is measured, and maps of a model that is not shown to
+    be better than chance carry a warning.
     """
     from prrt_estimators.datasets import load_cohort
     from prrt_estimators.persistence import load_model
@@ -51,10 +52,11 @@ def explain(
     take_options(estimator, model_options)
     columns = lab_columns(estimator)
     check_columns(columns, cohort, table["sheet"])  # type: ignore[arg-type]
-    options = table | {"lab": columns} | _without_outcome(cohort, table)
+    absent = _without_outcome(cohort, table)
+    options = table | {"lab": columns} | (absent or outcome_of(estimator, table))
     data = load_cohort(cohort, verbose=not quiet, **options)  # type: ignore[arg-type]
     if data.y is None:
-        say("No outcome is in the table: the AUROC is not measured.")
+        say("No outcome is in the table: it is not measured how good the model is.")
     page = explain_model(
         estimator,
         data.X,
@@ -62,6 +64,7 @@ def explain(
         y=data.y,
         n_patients=patients,
         method=method.value,
+        horizon=data.horizon,
         random_state=seed,
         progress=None if quiet else say,
     )

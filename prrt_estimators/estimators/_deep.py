@@ -366,10 +366,8 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         encoded = self._target.strata(values)
         held = max(2, round(self._held_back * len(encoded)))
         if np.bincount(encoded).min() < 2 or len(encoded) - held < 2:
-            raise ValueError(
-                f"early_stopping needs at least 2 patients of each class to split; got {np.bincount(encoded).tolist()}. "
-                "Pass early_stopping=False."
-            )
+            counts = np.bincount(encoded).tolist()
+            raise ValueError(f"early_stopping needs 2 patients of each class; got {counts}. Pass early_stopping=False.")
         splitter = StratifiedShuffleSplit(n_splits=1, test_size=held, random_state=rng.randint(2**31 - 1))
         return next(splitter.split(encoded, encoded))[1]
 
@@ -391,6 +389,9 @@ class DeepPFSClassifier(DeepPFSEstimator, BasePFSClassifier):
             Columns in the order of `classes_`: the second is long PFS where y was 0 and 1.
         """
         return self._ordered(self._calibrated(self._target.output(self._run(X, "forward"))))
+
+    def _explained(self, logits: torch.Tensor, output: str, horizon: float) -> torch.Tensor:
+        return logits  # of long PFS, before what class weights add is undone
 
     def _patient_weights(self, values: np.ndarray) -> np.ndarray:
         weights = class_weights(self.class_weight, values, self._inside_classes())

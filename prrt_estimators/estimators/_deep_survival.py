@@ -91,6 +91,36 @@ class DeepPFSSurvival(DeepPFSEstimator, ProportionalHazards):
         share = np.where(width > 0, (times - edges[right]) / np.where(width > 0, width, 1.0), 1.0)
         return ends[:, right] + np.clip(share, 0, 1) * (ends[:, right + 1] - ends[:, right])
 
+    def _explained(self, logits: torch.Tensor, output: str, horizon: float) -> torch.Tensor:
+        """Return the risk, or the logit of P(PFS > horizon), of a network's output, so that gradients pass.
+
+        Raises
+        ------
+        ValueError
+            If no training patient had progressed by the horizon.
+        """
+        if self.head == "cox":
+            log_risk = logits.reshape(len(logits))
+            steps = np.concatenate([[0.0], self.baseline_hazard_])
+            baseline = float(steps[np.searchsorted(self.baseline_times_, horizon, "right")])
+            risk, hazard, known = log_risk, baseline * log_risk.exp(), baseline > 0
+        else:
+            each = torch.nn.functional.softplus(logits.reshape(len(logits), -1))
+            edges = np.concatenate([[0.0], self.breaks_])
+            width = np.diff(edges)
+            share = np.where(width > 0, np.clip((horizon - edges[:-1]) / np.where(width > 0, width, 1.0), 0, 1), 1.0)
+            known = bool(share.any())
+            hazard = (each * torch.as_tensor(share, dtype=each.dtype, device=each.device)).sum(dim=1)
+            risk = each.cumsum(dim=1).sum(dim=1)
+        if output == "risk":
+            return risk
+        if not known:
+            raise ValueError(
+                f"`horizon` must be later than the first progression of the training patients; at {horizon:g} months everybody's "
+                "P(PFS > horizon) is 1, which no input changes."
+            )
+        return -hazard - torch.log(-torch.expm1(-hazard))
+
     def _joining(self) -> dict[str, Any]:
         return {"outputs": len(self.breaks_) if self.head == "hazard" else 1}
 

@@ -92,6 +92,7 @@ class LabPFSSurvival(RidgeCoxSurvival):
     ((3,), 0.7)
     """
 
+    _explains_columns: ClassVar[bool] = True
     _parameter_constraints: ClassVar[dict] = {
         "model": [StrOptions({"cox", "forest"})],
         "prior": [str, pd.DataFrame, dict, None],

@@ -8,16 +8,26 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier
+from prrt_estimators._targets import target_of
+from prrt_estimators.estimators import (
+    BlockFusionPFSClassifier,
+    BlockFusionPFSSurvival,
+    CoxPFSClassifier,
+    CoxPFSSurvival,
+    LabBaselineSurvival,
+    LabPFSSurvival,
+)
 from prrt_estimators.inspection._explained_models import innermost
 
 
 def has_coefficients(estimator: Any) -> bool:
     """Return whether `coefficient_table` can describe a model, fitted or not."""
     model = innermost(estimator)
-    return isinstance(model, CoxPFSClassifier) or (
-        isinstance(model, BlockFusionPFSClassifier) and model.fusion == "joint"
-    )
+    if isinstance(model, LabPFSSurvival):
+        return model.model == "cox"
+    if isinstance(model, BlockFusionPFSClassifier):
+        return model.fusion == "joint"
+    return isinstance(model, (CoxPFSClassifier, BlockFusionPFSSurvival, CoxPFSSurvival, LabBaselineSurvival))
 
 
 def coefficient_table(estimator: Any) -> pd.DataFrame:
@@ -25,14 +35,16 @@ def coefficient_table(estimator: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    estimator : CoxPFSClassifier or BlockFusionPFSClassifier, fitted
-        Or a search or pipeline that ends in one. A model of blocks needs ``fusion="joint"``.
+    estimator : CoxPFSClassifier, BlockFusionPFSClassifier or survival model, fitted
+        `CoxPFSSurvival`, `BlockFusionPFSSurvival`, `LabPFSSurvival` with ``model="cox"`` or `LabBaselineSurvival`; or a search or
+        pipeline that ends in one. A classifier of blocks needs ``fusion="joint"``.
 
     Returns
     -------
     DataFrame, a row per column in the order of ``feature_names_in_``
         ``column``; ``block`` ("" without blocks); ``coef``: effect on the log hazard (on the log odds where the class was
-        learnt from) of one standard deviation of the column, positive goes with long PFS; ``prior``: the part of it that
+        learnt from) of one standard deviation of the column, positive goes with long PFS (the negative of a survival model's
+        own ``coef_``); ``prior``: the part of it that
         directions gave; ``without_prior``: the effect in the model that uses none; ``direction``: 1, -1, or 0 where none is
         known; ``contradicted``: whether the data alone point the other way; ``source`` of the direction.
 
@@ -61,10 +73,11 @@ def coefficient_table(estimator: Any) -> pd.DataFrame:
         raise TypeError(
             f"{type(model).__name__} has no coefficients"
             + (" with fusion='late'; its `weights_` are the shares of the blocks." if late else ".")
-            + " Pass a CoxPFSClassifier, or a BlockFusionPFSClassifier with fusion='joint'."
+            + " Pass a CoxPFSClassifier, a BlockFusionPFSClassifier with fusion='joint', a CoxPFSSurvival, a "
+            "BlockFusionPFSSurvival, a LabPFSSurvival with model='cox' or a LabBaselineSurvival."
         )
     check_is_fitted(model)
-    if isinstance(model, CoxPFSClassifier):
+    if not hasattr(model, "joint_"):
         return _of_one(model, "", 1.0)
     joint = _of_one(model.joint_, "", model.share_[0])
     own = pd.concat([_of_one(one, name, model.share_[1]) for name, one in model.own_.items()], ignore_index=True)
@@ -78,7 +91,7 @@ def block_contributions(estimator: Any, X: Any) -> pd.DataFrame:
 
     Parameters
     ----------
-    estimator : BlockFusionPFSClassifier, fitted
+    estimator : BlockFusionPFSClassifier or BlockFusionPFSSurvival, fitted
         Or a search or pipeline that ends in one.
     X : Cohort, mapping, DataFrame or array
         Patients.
@@ -105,8 +118,10 @@ def block_contributions(estimator: Any, X: Any) -> pd.DataFrame:
     {'block': ['labs'], 'patients': [80], 'share': [1.0]}
     """
     model = innermost(estimator)
-    if not isinstance(model, BlockFusionPFSClassifier):
-        raise TypeError(f"{type(model).__name__} has no blocks; pass a BlockFusionPFSClassifier.")
+    if not isinstance(model, (BlockFusionPFSClassifier, BlockFusionPFSSurvival)):
+        raise TypeError(
+            f"{type(model).__name__} has no blocks; pass a BlockFusionPFSClassifier or a BlockFusionPFSSurvival."
+        )
     scores = model.block_scores(X)
     parts = (scores - scores.mean()).fillna(0.0)  # an absent block adds nothing
     total = parts.sum(axis=1)
@@ -123,18 +138,30 @@ def block_contributions(estimator: Any, X: Any) -> pd.DataFrame:
     )
 
 
-def _of_one(model: CoxPFSClassifier, block: str, share: float) -> pd.DataFrame:
-    names = getattr(model, "feature_names_in_", [f"x{k}" for k in range(model.n_features_in_)])
+def learnt_from(model: Any) -> str:
+    """Return "time" or "class", from which coefficients were learnt."""
+    return str(getattr(model, "learnt_from_", target_of(model).name))
+
+
+def _of_one(model: Any, block: str, share: float) -> pd.DataFrame:
+    if hasattr(model, "preprocessor_"):  # it learns from prepared columns
+        names = model.preprocessor_.get_feature_names_out()
+    else:
+        names = getattr(model, "feature_names_in_", [f"x{k}" for k in range(model.n_features_in_)])
+    # The coefficients of a survival model are effects on the risk.
+    share *= 1.0 if isinstance(model, CoxPFSClassifier) else -1.0
+    coef = np.asarray(model.coef_, dtype=np.float64)
     table = pd.DataFrame(
         {
             "column": [str(name) for name in names],
             "block": block,
-            "coef": share * model.coef_,
-            "prior": share * model.prior_coef_,
-            "without_prior": share * model.coef_without_prior_,
+            "coef": share * coef,
+            "prior": share * getattr(model, "prior_coef_", np.zeros(len(coef))),
+            "without_prior": share * getattr(model, "coef_without_prior_", coef),
         }
     )
-    known = {str(row["column"]): row for row in model.directions_.to_dict("records")}
+    directions = getattr(model, "directions_", pd.DataFrame({"column": []}))
+    known = {str(row["column"]): row for row in directions.to_dict("records")}
     rows = [known.get(name, {}) for name in table["column"]]
     return table.assign(
         direction=[int(row.get("direction", 0)) for row in rows],

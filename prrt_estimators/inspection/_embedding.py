@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from prrt_estimators._classes import long_rows, probability_of_long
 from prrt_estimators._extras import require
+from prrt_estimators._targets import target_of
 from prrt_estimators.inspection._explained_models import as_data, check_count, fold_models, ids_of, innermost, take_rows
 
 
@@ -66,7 +67,7 @@ def out_of_fold_features(estimator: Any, X: Any, *, y: Any, cv: Any) -> OutOfFol
     Raises
     ------
     TypeError
-        If the estimator has no ``transform``.
+        If the estimator has no ``transform``, or learns no classes.
     ValueError
         If a patient is not tested exactly once, or folds give different numbers of features.
 
@@ -91,6 +92,11 @@ def out_of_fold_features(estimator: Any, X: Any, *, y: Any, cv: Any) -> OutOfFol
         raise TypeError(
             f"{type(innermost(estimator)).__name__} has no transform and so no feature space; pass e.g. a "
             "FusionPFSClassifier."
+        )
+    if target_of(estimator).response != "predict_proba":
+        raise TypeError(
+            f"{type(innermost(estimator)).__name__} learns no classes, by which a feature space is coloured and measured. Its "
+            "features are `transform(X)`, and `umap_embedding` lays them out."
         )
     parts, p_long = {}, np.full(len(X), np.nan)
     fold = np.full(len(X), -1)

@@ -12,7 +12,8 @@ from torch import nn
 
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.estimators._deep import DeepPFSEstimator
+from prrt_estimators.inspection._explained_output import ExplainedOutput
 
 
 class _Known(nn.Module):
@@ -26,8 +27,8 @@ class _Known(nn.Module):
         return self.features.expand(len(volumes), -1)
 
 
-def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | None:
-    """Return a function from tables to probabilities of long PFS, for the scans of one patient.
+def with_scans_held(estimator: Any, one: Any, output: ExplainedOutput) -> Callable[[Any], np.ndarray] | None:
+    """Return a function from tables to what is explained, for the scans of one patient.
 
     Scans pass their encoders once instead of with every row of a table: only what follows them is computed again.
 
@@ -36,17 +37,14 @@ def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | N
     estimator : fitted estimator
     one : Cohort
         A single patient.
+    output : ExplainedOutput
 
     Returns
     -------
     callable or None
         None where the estimator does not look at scans and a table with a network of this library.
     """
-    if (
-        not isinstance(estimator, DeepPFSClassifier)
-        or not isinstance(one, Cohort)
-        or "lab" not in estimator.modalities_
-    ):
+    if not isinstance(estimator, DeepPFSEstimator) or not isinstance(one, Cohort) or "lab" not in estimator.modalities_:
         return None
     scans = [name for name in estimator.modalities_ if name in IMAGING]
     if not scans:
@@ -60,7 +58,6 @@ def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | N
             module.encoders[name] = _Known(module.encoders[name](volume))
     module.volumes = ()
     lab = list(estimator.modalities_).index("lab")
-    offset = getattr(estimator, "offset_", 0.0)  # undoes what class weights add, as in predict_proba
 
     def predict(table: Any) -> np.ndarray:
         rows = Cohort({"lab": table})
@@ -70,6 +67,6 @@ def with_scans_held(estimator: Any, one: Any) -> Callable[[Any], np.ndarray] | N
         dummies = {name: torch.zeros(len(rows), 1) for name in scans}
         with torch.inference_mode():
             logits = module(present=present, lab=torch.from_numpy(np.asarray(values, dtype=np.float32)), **dummies)
-        return 1 / (1 + np.exp(-(logits.double().numpy() + offset)))
+            return output.of_logits(estimator, logits)
 
     return predict

@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_consistent_length
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._modalities import IMAGING
+from prrt_estimators._targets import target_of
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.exceptions import FieldOfViewWarning
@@ -210,7 +211,7 @@ class FittedFolds:
         self.folds = list(fold_models(estimator, X, y, cv))
 
 
-def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool) -> list[tuple[np.ndarray, np.ndarray]]:
+def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool, target: Any = None) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return (training rows, test rows) of every split.
 
     Raises
@@ -219,10 +220,11 @@ def splits_of(X: Any, y: Any, cv: Any, *, each_once: bool) -> list[tuple[np.ndar
         If lengths differ, or `each_once` and some patient is not tested exactly once.
     """
     if y is None:
-        raise ValueError("`y` is None; with `cv` a model is fitted for each fold, which needs the classes.")
-    check_consistent_length(X, y)
+        raise ValueError("`y` is None; with `cv` a model is fitted for each fold, which needs the classes, or times.")
     check_same_order(X, y, ("X", "y"))
-    splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    strata = y if target is None else target.for_folds(y)[1]
+    check_consistent_length(X, strata)
+    splits = list(check_cv(cv, strata, classifier=True).split(X, strata))
     tested = np.bincount(np.concatenate([test for _, test in splits]), minlength=len(X))
     if each_once and (tested != 1).any():
         raise ValueError(
@@ -237,8 +239,9 @@ def fold_models(estimator: Any, X: Any, y: Any, cv: Any) -> Iterator[FoldModel]:
     if isinstance(cv, FittedFolds):
         yield from cv.folds
         return
-    splits = splits_of(X, y, cv, each_once=True)
-    y = np.asarray(y)
+    target = target_of(estimator)
+    splits = splits_of(X, y, cv, each_once=True, target=target)
+    y = target.for_folds(y)[0]
     for number, (train, test) in enumerate(splits):
         model = clone(estimator).fit(take_rows(X, train), y[train])
         yield FoldModel(number, train, test, model)

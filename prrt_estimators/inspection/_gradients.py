@@ -48,7 +48,7 @@ def patient_maps(inputs: MapInputs, row: int, settings: Settings) -> tuple[dict[
         return {}, float("nan")
     given = inputs.patient(row)
     volumes = tuple(given.pop(name).detach().clone().requires_grad_() for name in names)
-    case = _Case(_forward(inputs.module, names, given, settings.target), volumes, names, inputs, row, settings)
+    case = _Case(_forward(inputs, names, given, settings.target), volumes, names, inputs, row, settings)
     # The same noise for everyone: a patient's map does not depend on who else is looked at.
     with training(settings.seed, inputs.device):
         maps, error = _METHODS[settings.method](case)
@@ -71,12 +71,12 @@ class _Case:
 
 
 def _forward(
-    module: nn.Module, names: list[str], given: Mapping[str, torch.Tensor], target: str
+    inputs: MapInputs, names: list[str], given: Mapping[str, torch.Tensor], target: str
 ) -> Callable[..., torch.Tensor]:
     def call(*volumes: torch.Tensor) -> torch.Tensor:
         n = len(volumes[0])
         others = {name: value.expand(n, *value.shape[1:]) for name, value in given.items()}
-        logits = module(**others, **dict(zip(names, volumes, strict=True)))
+        logits = inputs.logit(inputs.module(**others, **dict(zip(names, volumes, strict=True))))
         return logits.sigmoid() if target == "probability" else logits
 
     return call

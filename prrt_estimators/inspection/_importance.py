@@ -16,6 +16,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from prrt_estimators._classes import check_same_order, in_ascending_order
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._explained_models import (
     as_data,
@@ -139,7 +140,7 @@ def grouped_permutation_importance(
     groups: Any = "correlated",
     modalities: bool = False,
     n_repeats: int = 10,
-    scoring: Any = "roc_auc",
+    scoring: Any = "auto",
     random_state: Any = None,
     n_jobs: int | None = None,
 ) -> PermutationImportance:
@@ -154,12 +155,12 @@ def grouped_permutation_importance(
 
     Parameters
     ----------
-    estimator : classifier
-        `LabPFSClassifier`, `FusionPFSClassifier`, any scikit-learn classifier or Pipeline; it is cloned and need not
-        be fitted.
+    estimator : classifier or survival model
+        `LabPFSClassifier`, `FusionPFSClassifier`, `LabPFSSurvival`, any scikit-learn classifier or Pipeline; it is cloned and
+        need not be fitted.
     X : Cohort, mapping, DataFrame or array of shape (n, k)
     y : array of shape (n,)
-        1 for long PFS, 0 for short.
+        1 for long PFS, 0 for short; or ``event`` and ``time`` for survival models.
     cv : int, splitter or iterable of (train, test)
         Test folds need both classes; an int means stratified folds without shuffling.
     groups : "correlated", None or mapping of str to column names, default="correlated"
@@ -170,8 +171,9 @@ def grouped_permutation_importance(
         Whether to ask for each modality of a Cohort as a whole, too: which patient a scan belongs to.
     n_repeats : int, default=10
         Shuffles of each test fold; the same for every group.
-    scoring : str or callable, default="roc_auc"
-        A scikit-learn scorer; greater is better.
+    scoring : str or callable, default="auto"
+        A scikit-learn scorer; greater is better. "auto" is the AUROC for classes (``"roc_auc"``) and Uno's C for times
+        (``"uno_c"``).
     random_state : int, RandomState or None, default=None
         Of the shuffles. The estimator's own is its parameter.
     n_jobs : int, default=None
@@ -209,12 +211,15 @@ def grouped_permutation_importance(
     """
     X = as_data(X)
     check_same_order(X, y, ("X", "y"))
-    y = np.asarray(y)
+    target = target_of(estimator)
     check_count("n_repeats", n_repeats)
     if not (scoring is None or isinstance(scoring, str) or callable(scoring)):
         raise TypeError(f"`scoring` must be the name of one score or a scorer; got {type(scoring).__name__}.")
     chosen = _resolve_groups(X, groups, modalities)
-    splits = splits_of(X, y, cv, each_once=False)
+    if isinstance(scoring, str) and scoring == "auto":
+        scoring = target.scoring
+    splits = splits_of(X, y, cv, each_once=False, target=target)
+    y, strata = target.for_folds(y)
     seeds = check_random_state(random_state).randint(2**31 - 1, size=len(splits))
     found = Parallel(n_jobs=n_jobs)(
         delayed(_drops_of_split)(estimator, X, y, train, test, list(chosen.values()), n_repeats, scoring, int(seed))
@@ -225,7 +230,7 @@ def grouped_permutation_importance(
         split = int(np.flatnonzero(~np.isfinite(scores))[0])
         raise ValueError(
             f"test fold {split} has no score {scoring!r}; it holds {len(splits[split][1])} patients of the classes "
-            f"{np.unique(y[splits[split][1]]).tolist()}. Pass fewer, stratified folds."
+            f"{np.unique(strata[splits[split][1]]).tolist()}. Pass fewer, stratified folds."
         )
     return PermutationImportance(
         drops=np.stack([drops for _, drops in found], axis=1),

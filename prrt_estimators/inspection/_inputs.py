@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,11 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from prrt_estimators import _batches, _device
-from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import check_one_is_long
-from prrt_estimators.estimators._deep import DeepPFSClassifier
+from prrt_estimators.estimators._deep import DeepPFSClassifier, DeepPFSEstimator
 from prrt_estimators.exceptions import MissingModalityError, PretrainedWeightsError
 from prrt_estimators.networks import Encoder, Features, LastStage
 from prrt_estimators.preprocessing._volumes import BoxReader
@@ -49,8 +49,10 @@ class MapInputs:
     windows : mapping of str to (low, high) or None
         Intensities beyond which the network sees no difference.
     probability : ndarray of shape (n,)
-        Of long PFS.
+        Of PFS beyond the horizon.
     device : torch.device
+    logit : callable
+        From the network's output to the logit of PFS beyond the horizon.
     """
 
     module: nn.Module
@@ -64,6 +66,7 @@ class MapInputs:
     windows: dict[str, tuple[float, float] | None]
     probability: np.ndarray
     device: torch.device
+    logit: Callable[[torch.Tensor], torch.Tensor]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,7 +91,7 @@ class MapInputs:
         return values.permute(0, 1, *(2 + int(k) for k in np.argsort(axes)))
 
 
-def open_inputs(estimator: Any, X: Any) -> MapInputs:
+def open_inputs(estimator: Any, X: Any, horizon: float = 12.0) -> MapInputs:
     """Return a copy of a fitted estimator's network with the inputs of the patients X, all scans checked.
 
     Raises
@@ -98,14 +101,15 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
     MissingModalityError
         If it looks at no volumes, or X has none of them.
     """
-    if not isinstance(estimator, DeepPFSClassifier):
+    if not isinstance(estimator, DeepPFSEstimator) or not hasattr(estimator, "_explained"):
         raise TypeError(
-            "maps need a fitted PETPFSClassifier, CTPFSClassifier or FusionPFSClassifier; got "
+            "maps need a fitted PETPFSClassifier, CTPFSClassifier, FusionPFSClassifier or a survival model of theirs; got "
             f"{type(estimator).__name__}. A search or pipeline holds it as best_estimator_ or as its last step."
         )
     check_is_fitted(estimator)
-    probability = probability_of_long(estimator, X)
-    check_one_is_long(estimator)
+    probability = estimator._target.probability_beyond(estimator, X, horizon)
+    if isinstance(estimator, DeepPFSClassifier):
+        check_one_is_long(estimator)
     cohort = estimator._cohort(X)
     imaging = [name for name in estimator.modalities_ if name in IMAGING and cohort is not None and name in cohort]
     if cohort is None or not imaging:
@@ -145,6 +149,7 @@ def open_inputs(estimator: Any, X: Any) -> MapInputs:
         windows={name: module.windows.get(name) for name in volumes},
         probability=probability,
         device=device,
+        logit=lambda logits: estimator._explained(logits, "logit", horizon),
     )
 
 

@@ -11,12 +11,14 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from prrt_estimators._arguments import parameter
-from prrt_estimators._chance_verdict import chance_verdict
+from prrt_estimators._chance_verdict import chance_verdict, main_of_row
 from prrt_estimators._modalities import MODALITIES
+from prrt_estimators._targets import target_of
 from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
 from prrt_estimators.inspection._native_grids import onto
+from prrt_estimators.metrics._score import score_title
 
 _BASELINES = ("blurred", "blank")
 
@@ -165,6 +167,7 @@ def saliency(
     n_steps: int = 64,
     baseline: Any = "blurred",
     target: str = "logit",
+    horizon: float = 12.0,
     auroc_interval: Any = None,
     random_state: Any = None,
 ) -> SaliencyMaps:
@@ -181,7 +184,7 @@ def saliency(
     Parameters
     ----------
     est : fitted estimator, or sequence of them
-        PETPFSClassifier, CTPFSClassifier or FusionPFSClassifier. The maps of several, such as those of the folds of
+        PETPFSClassifier, CTPFSClassifier, FusionPFSClassifier, or a survival model of theirs. The maps of several, such as those of the folds of
         a cross-validation, are averaged; a model that was trained on a patient shows what it learnt by heart, too.
     X : Cohort, mapping or array
         n patients. Those who were not trained on are the ones to look at.
@@ -197,10 +200,13 @@ def saliency(
         the mean scan of other patients, best those of training. Networks with normalisation inside change their
         answer in one jump just above "blank", which no number of steps resolves.
     target : {"logit", "probability"}, default="logit"
-        Of long PFS. The probability has almost no gradient where it is near 0 or 1.
+        Of long PFS; of a survival model, of PFS beyond the horizon: what speaks for it lowers the risk. The probability has almost
+        no gradient where it is near 0 or 1.
+    horizon : float, default=12.0
+        Months, for survival models.
     auroc_interval : pair of floats, or row of a comparison's summary, default=None
-        Confidence interval of the model's AUROC, or the row with ``auroc_low`` and ``auroc_high``. The maps of a
-        model that was not shown to be better than chance carry a caution.
+        Confidence interval of the model's AUROC (of a survival model, its concordance), or the row with ``auroc_low`` and
+        ``auroc_high`` (``uno_c_low``, ``uno_c_high``). The maps of a model that was not shown to be better than chance carry a caution.
     random_state : int, RandomState or None, default=None
         Seed of SmoothGrad's noise.
 
@@ -222,7 +228,7 @@ def saliency(
     Warns
     -----
     ExplanationWarning
-        If the AUROC interval includes 0.5, integrated gradients are inexact, or a pretrained network whose features
+        If the interval includes 0.5, integrated gradients are inexact, or a pretrained network whose features
         were computed before cannot be run here (its file is gone, or memory is short): that modality has no map.
 
     Notes
@@ -251,17 +257,17 @@ def saliency(
     models = list(est) if isinstance(est, (list, tuple)) else [est]
     if not models:
         raise ValueError("`est` is an empty sequence; pass at least one fitted estimator.")
-    caution = caution_of(auroc_interval)
+    caution = caution_of(auroc_interval, score_title(target_of(models[0]).scores[0]))
     _check(method, n_samples, noise, n_steps, target, baseline)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     if caution:
         warnings.warn(caution, ExplanationWarning, stacklevel=2)
     found = []
     for k, model in enumerate(models):
-        inputs = open_inputs(model, X)
+        inputs = open_inputs(model, X, horizon)
         if not k:
             tell_without_place(inputs)
-        start = baseline if isinstance(baseline, str) else mean_scan(open_inputs(model, baseline))
+        start = baseline if isinstance(baseline, str) else mean_scan(open_inputs(model, baseline, horizon))
         settings = Settings(method, n_samples, float(noise), n_steps, seed, target, start, inputs.at_once)
         found.append(maps_of(inputs, settings, caution=caution))
     return found[0] if len(found) == 1 else _averaged(found)
@@ -333,14 +339,15 @@ def tell_without_place(inputs: MapInputs) -> None:
         )
 
 
-def caution_of(auroc_interval: Any) -> str:
-    """Return what an AUROC interval says against reading the maps, "" for nothing."""
+def caution_of(auroc_interval: Any, title: str = "AUROC") -> str:
+    """Return what the interval of a score of chance 0.5 says against reading the maps, "" for nothing."""
     if auroc_interval is None:
         return ""
     verdict = chance_verdict(auroc_interval) if "p_chance_holm" in getattr(auroc_interval, "keys", list)() else None
     try:
         if hasattr(auroc_interval, "keys"):
-            auroc_interval = (auroc_interval["auroc_low"], auroc_interval["auroc_high"])
+            main = main_of_row(auroc_interval) or "auroc"
+            title, auroc_interval = score_title(main), (auroc_interval[f"{main}_low"], auroc_interval[f"{main}_high"])
         low, high = (float(value) for value in auroc_interval)
     except (KeyError, TypeError, ValueError):
         raise TypeError(
@@ -348,19 +355,19 @@ def caution_of(auroc_interval: Any) -> str:
             f"{auroc_interval!r}."
         ) from None
     if np.isnan(low) or np.isnan(high):
-        return "The AUROC interval of this model is not known: nothing shows that its maps mean anything."
+        return f"The {title} interval of this model is not known: nothing shows that its maps mean anything."
     if not 0 <= low <= high <= 1:
         raise ValueError(f"`auroc_interval` must lie within 0 and 1, the lower limit first; got ({low}, {high}).")
     if verdict == "better" or (verdict is None and low > 0.5):
         return ""
     if low > 0.5:
         return (
-            f"The AUROC interval of this model ({low:.2f} to {high:.2f}) lies above 0.5, but with as many models as were "
+            f"The {title} interval of this model ({low:.2f} to {high:.2f}) lies above 0.5, but with as many models as were "
             "compared that is not enough: it is not shown to be better than chance, and its maps mean nothing."
         )
     where = "includes 0.5" if high >= 0.5 else "lies below 0.5"
     return (
-        f"The AUROC interval of this model ({low:.2f} to {high:.2f}) {where}: it is not shown to be better than chance, "
+        f"The {title} interval of this model ({low:.2f} to {high:.2f}) {where}: it is not shown to be better than chance, "
         "and its maps mean nothing."
     )
 

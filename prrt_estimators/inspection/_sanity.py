@@ -176,7 +176,7 @@ def label_randomisation(
     X : Cohort, mapping or array
         Training patients.
     y : array of shape (n,)
-        Their classes. They are shuffled so that each true class gets the same mixture.
+        Their classes, or ``event`` and ``time`` for survival models, which are permuted. Classes are shuffled so that each true class gets the same mixture.
     X_test : Cohort, mapping or array
         Patients whose maps are compared.
     n_runs : int, default=1
@@ -209,10 +209,10 @@ def label_randomisation(
     seed = int(rng.randint(2**31 - 1))
     reference = saliency(_checked(est), X_test, method=method, random_state=seed)
     check_same_order(X, y, ("X", "y"))
-    y = np.asarray(y)
+    y, strata = est._target.for_folds(y)
     tables = []
     for run in range(int(n_runs)):
-        for labels, goal in (("true", y), ("shuffled", shuffled_labels(y, rng))):
+        for labels, goal in (("true", y), ("shuffled", shuffled_labels(y, rng, strata))):
             other = clone(est).set_params(random_state=int(rng.randint(2**31 - 1))).fit(X, goal)
             found = map_similarity(reference, _quietly(other, X_test, method, seed))
             tables.append(_means(found).assign(labels=labels, run=run))
@@ -220,12 +220,14 @@ def label_randomisation(
     return table[["labels", "run", "modality", "spearman", "ssim", "n_patients"]]
 
 
-def shuffled_labels(y: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+def shuffled_labels(y: np.ndarray, rng: np.random.RandomState, strata: np.ndarray | None = None) -> np.ndarray:
     """Return labels that tell nothing of the true ones: the same mixture within each true class.
 
     A plain permutation of a hundred labels keeps a correlation of about 0.1 by luck, of either sign, and a network
-    finds it.
+    finds it. Times are permuted, as they cannot be mixed so.
     """
+    if strata is not None and strata is not y:
+        return rng.permutation(y)
     classes, counts = np.unique(y, return_counts=True)
     result = np.empty_like(y)
     for one in classes:

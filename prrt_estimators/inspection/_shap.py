@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from prrt_estimators._classes import long_column, probability_of_long
+from prrt_estimators._classes import long_column
 from prrt_estimators._extras import require
 from prrt_estimators._values import parse_column
 from prrt_estimators.cohort import Cohort
@@ -25,13 +25,13 @@ from prrt_estimators.inspection._explained_models import (
     has_values,
     ids_of,
     modalities_used,
-    on_scale,
     stacked,
     table_of,
     take_cells,
     take_rows,
     with_table,
 )
+from prrt_estimators.inspection._explained_output import ExplainedOutput
 from prrt_estimators.inspection._forest import forest_inside, has_forest
 
 #: Patients that are predicted at once; with scans, a batch of them is held in memory.
@@ -47,6 +47,7 @@ def shap_values(
     cv: Any = None,
     method: str = "auto",
     output: str = "probability",
+    horizon: float = 12.0,
     n_background: int = 25,
     n_permutations: int = 4,
     random_state: Any = None,
@@ -58,29 +59,33 @@ def shap_values(
     contribution over all orders in which columns become known; over columns they sum to
     :math:`f(x) - v(\emptyset)`. For a forest shap's ``TreeExplainer`` gives them exactly, ``v`` following the training
     patients along the trees; :math:`f` is then the forest's own probability, before `LabPFSClassifier` corrects it for class
-    weights (``offset_``), which changes the order of no two patients. For any other classifier shap's model-agnostic
+    weights (``offset_``), which changes the order of no two patients. For any other model shap's model-agnostic
     explainers are used: what is not known is taken from background patients, **the patient's own scans staying as they
     are**, so the values tell what the labs add to the scans.
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier or survival model
         Fitted; with `cv` it is cloned and need not be. `LabPFSClassifier`, `FusionPFSClassifier`, Pipelines, any
-        classifier with ``predict_proba``.
+        classifier with ``predict_proba``, any model with ``predict_survival_function``.
     X : Cohort, mapping, DataFrame or array of shape (n, k)
         Patients to explain, better not those that the model was trained on.
     background : as X, default=None
         Training patients that unknown values are taken from. Needed for all but forests. For a forest it asks for
         the interventional values instead of those along the trees.
     y : array of shape (n,), default=None
-        Classes, with `cv`.
+        Classes, or ``event`` and ``time`` for survival models, with `cv`.
     cv : int, splitter or iterable of (train, test), default=None
         Explain each patient by a model that was trained without them, with background from that model's training
         rows. Every patient must be tested once.
     method : {"auto", "tree", "permutation"}, default="auto"
         "auto" is "tree" where there is a forest.
-    output : {"probability", "logit"}, default="probability"
-        Scale; "tree" knows the probability only. Probabilities of 0 and 1 count as one in a million from there.
+    output : {"probability", "logit", "risk"}, default="probability"
+        Scale; "tree" knows the probability only. Probabilities of 0 and 1 count as one in a million from there. Of a survival
+        model the probability is P(PFS > horizon), and "risk" is what it predicts: positive values then speak for early
+        progression.
+    horizon : float, default=12.0
+        Months, for survival models.
     n_background : int, default=25
         Background patients drawn from `background`; all of them if there are fewer.
     n_permutations : int, default=4
@@ -130,7 +135,7 @@ def shap_values(
     True
     """
     check_choice("method", method, ("auto", "tree", "permutation"))
-    check_choice("output", output, ("probability", "logit"))
+    check_choice("output", output, ("probability", "logit", "risk"))
     check_count("n_background", n_background)
     check_count("n_permutations", n_permutations)
     X = as_data(X)
@@ -140,9 +145,11 @@ def shap_values(
         )
     tree = has_forest(estimator) and output == "probability" if method == "auto" else method == "tree"
     if tree and output != "probability":
-        raise ValueError("method='tree' gives probabilities; pass method='permutation' for the logit.")
+        raise ValueError(f"method='tree' gives probabilities; pass method='permutation' for the {output}.")
     shap = require("shap", "shap_values", "explain")
     rng = check_random_state(random_state)
+    explained = ExplainedOutput(output, horizon)
+    title = explained.title(estimator)
 
     def explain(model: Any, rows: Any, known: Any, tick: Callable[[int], None]) -> _Part:
         sample = None if known is None else _sample(as_data(known), n_background, rng)
@@ -154,13 +161,13 @@ def shap_values(
                 "`y` and `cv` to have each patient explained by a model trained without them."
             )
         seed = int(rng.randint(2**31 - 1))
-        return _by_permutation(shap, model, rows, sample, output, n_permutations, seed, tick)
+        return _by_permutation(shap, model, rows, sample, explained, n_permutations, seed, tick)
 
     if cv is None:
         if y is not None:
             raise ValueError("`y` is given without `cv`; a fitted estimator needs neither.")
         part = explain(estimator, X, background, lambda done: progress(done, len(X)) if progress else None)
-        return part.explanation(shap, output)
+        return part.explanation(shap, title)
     if background is not None:
         raise ValueError("`background` and `cv` exclude each other: with `cv` it is the training rows of each fold.")
     found, tested, before = [], [], 0
@@ -176,7 +183,7 @@ def shap_values(
         found.append(part)
         tested.append(fold.test)
         before += len(fold.test)
-    return _joined(found, tested).explanation(shap, output)
+    return _joined(found, tested).explanation(shap, title)
 
 
 def shap_importance(explanation: Any) -> pd.DataFrame:
@@ -211,7 +218,7 @@ class _Part(NamedTuple):
     base: np.ndarray
     data: pd.DataFrame
 
-    def explanation(self, shap: Any, output: str) -> Any:
+    def explanation(self, shap: Any, title: str) -> Any:
         """Return what ``shap.plots`` draws."""
         names = [str(name) for name in self.values.columns]
         return shap.Explanation(
@@ -221,7 +228,7 @@ class _Part(NamedTuple):
             display_data=self.data.to_numpy(dtype=object),
             instance_names=list(self.values.index),
             feature_names=names,
-            output_names=f"{output} of long PFS",
+            output_names=title,
         )
 
 
@@ -280,7 +287,7 @@ def _by_permutation(
     model: Any,
     X: Any,
     background: Any,
-    output: str,
+    output: ExplainedOutput,
     n_permutations: int,
     seed: int,
     tick: Callable[[int], None],
@@ -300,18 +307,18 @@ def _by_permutation(
     values = np.full((len(X), k), np.nan)
     base = np.full(len(X), np.nan)
     for i in range(len(X)):
-        held = with_scans_held(model, take_rows(X, np.array([i]))) if several and told[i] else None
+        held = with_scans_held(model, take_rows(X, np.array([i])), output) if several and told[i] else None
 
         def predict(codes: np.ndarray, i: int = i, held: Any = held) -> np.ndarray:
             rows = np.where(codes == 0, i, len(X) + codes.astype(int) - 1)
             if held is not None:
-                return on_scale(held(take_cells(cells, rows)), output)
+                return held(take_cells(cells, rows))
             parts = []
             for start in range(0, len(rows), _ROWS_AT_ONCE):
                 chunk = rows[start : start + _ROWS_AT_ONCE]
                 same = take_rows(X, np.full(len(chunk), i)) if isinstance(X, Cohort) else X
-                parts.append(probability_of_long(model, with_table(same, take_cells(cells, chunk))))
-            return on_scale(np.concatenate(parts), output)
+                parts.append(output(model, with_table(same, take_cells(cells, chunk))))
+            return np.concatenate(parts)
 
         if told[i]:
             masker = shap.maskers.Independent(known, max_samples=n_known)

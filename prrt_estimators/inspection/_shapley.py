@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from prrt_estimators._classes import probability_of_long
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import ExplanationWarning, MissingModalityError, NothingKnownWarning
@@ -24,9 +23,9 @@ from prrt_estimators.inspection._explained_models import (
     in_boxes,
     innermost,
     modalities_used,
-    on_scale,
     take_rows,
 )
+from prrt_estimators.inspection._explained_output import ExplainedOutput
 
 #: Patients that are predicted at once; with scans, a batch of them is held in memory.
 _ROWS_AT_ONCE = 64
@@ -39,6 +38,7 @@ def modality_shapley(
     X: Any,
     *,
     output: str = "probability",
+    horizon: float = 12.0,
     absent: str = "missing",
     background: Any = None,
     y: Any = None,
@@ -58,12 +58,15 @@ def modality_shapley(
 
     Parameters
     ----------
-    estimator : classifier
+    estimator : classifier or survival model
         Fitted, such as `FusionPFSClassifier`; with `cv` it is cloned and need not be.
     X : Cohort, mapping, or array of the laboratory table
         Patients to explain, better not those that the model was trained on.
     output : {"probability", "logit"}, default="probability"
-        Scale of the values. Probabilities of 0 and 1 count as one in a million from there.
+        Scale of the values. Probabilities of 0 and 1 count as one in a million from there. Of a survival model the
+        probability is P(PFS > horizon).
+    horizon : float, default=12.0
+        Months, for survival models.
     absent : {"missing", "background"}, default="missing"
         What stands for a modality outside the coalition. "missing" takes it from the patient, so that the model puts
         its own token there; :math:`v(\emptyset)` is the prediction for a patient of whom nothing is known.
@@ -72,7 +75,7 @@ def modality_shapley(
     background : Cohort or mapping, default=None
         Those patients, from the training rows; for ``absent="background"`` without `cv`.
     y : array of shape (n,), default=None
-        Classes, with `cv`.
+        Classes, or ``event`` and ``time`` for survival models, with `cv`.
     cv : int, splitter or iterable of (train, test), default=None
         Explain each patient by a model that was trained without them, with background from that model's training
         rows. Every patient must be tested once; the base then differs between folds.
@@ -141,7 +144,7 @@ def modality_shapley(
             order = np.arange(len(known))
             drawn = order if len(order) <= n_background else np.sort(rng.choice(order, n_background, replace=False))
             sample = take_rows(known, drawn)
-        return _explain(model, rows, sample, output, tick)
+        return _explain(model, rows, sample, ExplainedOutput(output, horizon), tick)
 
     if cv is None:
         table = explain(estimator, X, background, lambda done: progress(done, len(X)) if progress else None)
@@ -179,7 +182,7 @@ def _check_background(absent: str, background: Any, y: Any, cv: Any) -> None:
 
 
 def _explain(
-    model: Any, X: Cohort, background: Cohort | None, output: str, tick: Callable[[int], None]
+    model: Any, X: Cohort, background: Cohort | None, predict: ExplainedOutput, tick: Callable[[int], None]
 ) -> pd.DataFrame:
     players = modalities_used(model, X)
     if background is None:
@@ -206,9 +209,9 @@ def _explain(
         warnings.simplefilter("ignore", NothingKnownWarning)
         for number, coalition in enumerate(coalitions, 1):
             worth[coalition] = (
-                on_scale(probability_of_long(model, _without(X, set(players) - coalition)), output)
+                predict(model, _without(X, set(players) - coalition))
                 if background is None
-                else _mean_over_background(model, X, background, coalition, players, output)
+                else _mean_over_background(model, X, background, coalition, players, predict)
             )
             tick(len(X) * number // len(coalitions))
     values = shapley_values(worth, players)
@@ -271,18 +274,15 @@ def _without(X: Cohort, absent: set[str]) -> Cohort:
 
 
 def _mean_over_background(
-    model: Any, X: Cohort, background: Cohort, coalition: Coalition, players: Sequence[str], output: str
+    model: Any, X: Cohort, background: Cohort, coalition: Coalition, players: Sequence[str], predict: ExplainedOutput
 ) -> np.ndarray:
     n, m = len(X), len(background)
     if len(coalition) == len(players):
-        return on_scale(probability_of_long(model, X), output)
+        return predict(model, X)
     if not coalition:
-        return np.full(n, on_scale(probability_of_long(model, background), output).mean())
+        return np.full(n, predict(model, background).mean())
     found = np.concatenate(
-        [
-            on_scale(probability_of_long(model, _composed(X, own, background, other, coalition, players)), output)
-            for own, other in _pairs(n, m)
-        ]
+        [predict(model, _composed(X, own, background, other, coalition, players)) for own, other in _pairs(n, m)]
     )
     return found.reshape(n, m).mean(axis=1)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._registry import Registry
+from prrt_estimators._survival import is_survival
 from prrt_estimators._targets import ClassTarget, target_of
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.metrics import prrt_scorers, survival_curves
@@ -238,16 +239,9 @@ def kind_of_run(run: Mapping[str, Any]) -> Any:
     return TargetComparison.of_run(described) if known is None else known.at(described.get("horizon", 12.0))
 
 
-def _holds_times(y: Any) -> bool:
-    names = getattr(getattr(y, "dtype", None), "names", None)
-    if names is None and isinstance(y, (pd.DataFrame, Mapping)):
-        names = list(y)
-    return len(names or ()) > 1
-
-
 def with_times(models: Mapping[str, Any], y: Any, horizon: float) -> dict[str, Any]:
     """Return models as they are, but classifiers as models of the class at the horizon where y holds times."""
-    if not _holds_times(y):
+    if not is_survival(y):
         return dict(models)
     return {
         name: HorizonClassifierSurvival(model, horizon=horizon)

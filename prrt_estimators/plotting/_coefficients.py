@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from prrt_estimators.inspection import block_contributions, coefficient_table
+from prrt_estimators.inspection._coefficients import learnt_from
 from prrt_estimators.inspection._explained_models import innermost
 from prrt_estimators.plotting._display import AxesDisplay
 from prrt_estimators.plotting._style import OKABE_ITO
@@ -76,8 +77,8 @@ class CoefficientDisplay(AxesDisplay):
 
         Parameters
         ----------
-        estimator : CoxPFSClassifier or BlockFusionPFSClassifier, fitted
-            Or a search or pipeline that ends in one.
+        estimator : CoxPFSClassifier, BlockFusionPFSClassifier or survival model, fitted
+            As of `coefficient_table`; or a search or pipeline that ends in one.
         X : Cohort, mapping, DataFrame or array, default=None
             Patients for whom the shares of the blocks are measured; used by a model of blocks.
         max_display : int, default=20
@@ -101,7 +102,7 @@ class CoefficientDisplay(AxesDisplay):
         table = coefficient_table(estimator)
         model = innermost(estimator)
         blocks = None if X is None or not hasattr(model, "block_scores") else block_contributions(model, X)
-        return cls(table, blocks=blocks, unit=_UNITS[model.learnt_from_], max_display=int(max_display)).plot(ax)
+        return cls(table, blocks=blocks, unit=_UNITS[learnt_from(model)], max_display=int(max_display)).plot(ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers drawn, largest effect first: those of the table, and ``label``."""

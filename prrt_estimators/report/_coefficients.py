@@ -9,7 +9,7 @@ from sklearn.base import clone
 
 from prrt_estimators._fit_times import fit_times
 from prrt_estimators.inspection import block_contributions
-from prrt_estimators.inspection._coefficients import has_coefficients
+from prrt_estimators.inspection._coefficients import has_coefficients, learnt_from
 from prrt_estimators.inspection._explained_models import innermost
 from prrt_estimators.plotting import CoefficientDisplay, model_label
 from prrt_estimators.report._explained import ExplanationFolder, Section
@@ -40,7 +40,7 @@ def add_coefficients(out: ExplanationFolder, model: Any, X: Any, title: str, who
     display = CoefficientDisplay.from_estimator(model, X)
     inside = innermost(model)
     section = Section(f"Coefficients ({title})")
-    learnt = "times to progression" if inside.learnt_from_ == "time" else "the class alone"
+    learnt = "times to progression" if learnt_from(inside) == "time" else "the class alone"
     used = display.table[display.table["direction"] != 0]
     wrong = int(used["contradicted"].sum())
     known = (

@@ -12,9 +12,12 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from prrt_estimators._classes import as_target, check_same_order, probability_of_long
+from prrt_estimators._classes import as_target, check_same_order
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._offscreen import offscreen
+from prrt_estimators._survival import as_survival, is_survival
+from prrt_estimators._targets import target_of
+from prrt_estimators._time_target import TimeTarget
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
@@ -27,7 +30,8 @@ from prrt_estimators.inspection import (
 )
 from prrt_estimators.inspection._coefficients import has_coefficients
 from prrt_estimators.inspection._explained_models import FittedFolds
-from prrt_estimators.model_selection import bootstrap_interval
+from prrt_estimators.inspection._forest import has_forest
+from prrt_estimators.metrics._score import main_score, score_title
 from prrt_estimators.model_selection._descriptions import counted
 from prrt_estimators.plotting import (
     EmbeddingDisplay,
@@ -39,6 +43,7 @@ from prrt_estimators.report._coefficients import add_coefficients, coefficients_
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
 from prrt_estimators.report._shap_figures import draw_beeswarm, draw_scatter
+from prrt_estimators.report._shown_patients import class_at, measured, most_telling, out_of_fold_probability
 
 Progress = Callable[[str], None]
 
@@ -59,6 +64,7 @@ def explain_models(
     scans: str | None = None,
     n_patients: int = 4,
     method: str = "gradient",
+    horizon: float = 12.0,
     random_state: int = 0,
     progress: Progress | None = None,
 ) -> Path:
@@ -74,7 +80,7 @@ def explain_models(
         As for :func:`~prrt_estimators.model_selection.compare_models`; fitted anew in each fold.
     X : Cohort or mapping
     y : array of shape (n,)
-        1 for long PFS, 0 for short.
+        1 for long PFS, 0 for short; or ``event`` and ``time`` (months), by which the survival models among `models` are explained.
     folder : path
         Made if it is not there.
     cv : int, splitter or iterable of (train, test), default=3
@@ -83,12 +89,14 @@ def explain_models(
         Of the comparison, indexed by model; its tests against chance decide which maps carry a warning.
     scans : str, default=None
         Name of the model that explains modalities, feature space and maps. If None, of those that take the most
-        modalities the one with the highest AUROC in `summary`, or the last without one: what all modalities do
+        modalities the one with the highest main score in `summary`, or the last without one: what all modalities do
         together is the question, and a model picked for its score alone would flatter the explanation.
     n_patients : int, default=4
         Patients with a figure and files of maps: the most confident right predictions of both classes.
     method : {"gradient", "smoothgrad", "integrated_gradients", "gradcam"}, default="gradient"
         Of the maps.
+    horizon : float, default=12.0
+        Months: of a survival model P(PFS > horizon) is explained.
     random_state : int, default=0
     progress : callable, default=None
         Called with a sentence at each step.
@@ -108,8 +116,12 @@ def explain_models(
     tell = progress or (lambda _: None)
     X = as_cohort(X)
     check_same_order(X, y, ("X", "y"))
-    y = as_target(y)
-    splits = list(check_cv(cv, y, classifier=True).split(X, y))
+    of_times, given = is_survival(y), models
+    models = {name: model for name, model in models.items() if hasattr(model, "predict_survival_function") == of_times}
+    y = as_survival(y) if of_times else as_target(y)
+    classes = class_at(y, horizon) if of_times else y
+    strata = TimeTarget(horizon=horizon).strata(y) if of_times else y
+    splits = list(check_cv(cv, strata, classifier=True).split(X, strata))
     forest, scans, linear = _forest(models), _with_scans(models, X, summary, scans), linear_model(models)
     if forest is None and scans is None and linear is None:
         names = ", ".join(models)
@@ -122,25 +134,36 @@ def explain_models(
         f"{counted(len(X), 'patient')}. Every patient is explained by a model that was trained without them, "
         f"{counted(len(splits), 'fold')}."
     )
+    if of_times:
+        out.open(_LONG.format(TimeTarget().beyond(horizon)))
+    left_out = [model_label(name) for name in given if name not in models]
+    if left_out and of_times:
+        out.open(f"Not explained here, because they learn classes: {'; '.join(left_out)}.")
     if linear is not None:
         tell(f"{linear}: coefficients")
         coefficients_of_all(out, models[linear], X, y, linear)
     if forest is not None and "lab" in X:
         tell(f"{forest}: importance and SHAP values of {counted(X['lab'].shape[1], 'column')}")
-        _labs(out, models[forest], X, y, splits, forest, random_state)
+        _labs(out, models[forest], X, y, splits, forest, horizon, random_state)
     if scans is not None:
         model, interval = models[scans], _interval(summary, scans)
         tell(f"{scans}: fitting {counted(len(splits), 'fold')}")
         folds = FittedFolds(model, X, y, splits)
         if len(folds.folds[0].model.modalities_) > 1:
             tell(f"{scans}: what each modality adds")
-            _modalities(out, modality_shapley(model, X, y=y, cv=folds), y, scans)
-        tell(f"{scans}: feature space")
-        features = out_of_fold_features(model, X, y=y, cv=folds)
-        _space(out, features, scans, random_state)
+            table = modality_shapley(model, X, y=y, cv=folds, horizon=horizon)
+            _modalities(out, table, None if of_times else y, scans)
+        if of_times:
+            p_long = out_of_fold_probability(folds, X, horizon)
+            out.open("A feature space is not shown, because it is coloured by class.")
+        else:
+            tell(f"{scans}: feature space")
+            features = out_of_fold_features(model, X, y=y, cv=folds)
+            _space(out, features, scans, random_state)
+            p_long = features.p_long
         tell(f"{scans}: maps")
-        chosen = most_telling(features.p_long, y, n_patients)
-        options = {"method": method, "auroc_interval": interval, "random_state": random_state}
+        chosen = most_telling(p_long, classes, n_patients)
+        options = {"method": method, "auroc_interval": interval, "horizon": horizon, "random_state": random_state}
         found = maps_of_folds(folds, X, chosen, **options)
         explain_maps(out, found, X, chosen, model=folds.folds[-1].model, name=scans, seed=random_state)
     return out.close()
@@ -155,6 +178,7 @@ def explain_model(
     y: Any = None,
     n_patients: int = 4,
     method: str = "gradient",
+    horizon: float = 12.0,
     random_state: int = 0,
     progress: Progress | None = None,
 ) -> Path:
@@ -162,16 +186,19 @@ def explain_model(
 
     Parameters
     ----------
-    estimator : fitted classifier of this library
+    estimator : fitted classifier or survival model of this library
     X : Cohort or mapping
     folder : path
         Made if it is not there.
     y : array of shape (n,), default=None
-        1 for long PFS, 0 for short; with it the AUROC decides whether maps carry a warning.
+        1 for long PFS, 0 for short; or ``event`` and ``time`` (months) for a survival model. With it the AUROC, or Uno's C,
+        decides whether maps carry a warning.
     n_patients : int, default=4
         Patients with a figure and files of maps: the most confident predictions of both classes.
     method : {"gradient", "smoothgrad", "integrated_gradients", "gradcam"}, default="gradient"
         Of the maps.
+    horizon : float, default=12.0
+        Months: of a survival model P(PFS > horizon) is explained.
     random_state : int, default=0
     progress : callable, default=None
         Called with a sentence at each step.
@@ -180,39 +207,52 @@ def explain_model(
     -------
     Path
         ``explain.html``.
+
+    Raises
+    ------
+    TypeError
+        If the model has neither a probability of long PFS nor curves.
     """
     tell = progress or (lambda _: None)
     X = as_cohort(X)
     name = type(estimator).__name__
+    target = target_of(estimator)
+    p_long = target.probability_beyond(
+        estimator, X, horizon
+    )  # what cannot be explained is refused before the folder is made
     out = ExplanationFolder(folder, f"What {name} goes by")
     out.open(f"{counted(len(X), 'patient')}, explained by one fitted model.")
-    p_long = probability_of_long(estimator, X)
-    interval = None
-    if y is not None and len(np.unique(y)) == 2:
-        found = bootstrap_interval(y, p_long, random_state=random_state)
+    if target.beyond(horizon) != "long PFS":
+        out.open(_LONG.format(target.beyond(horizon)))
+    found, interval = None if y is None else measured(estimator, X, y, p_long, random_state), None
+    if found is not None:
         interval = (found.low, found.high)
-        out.open(f"On these patients its AUROC is {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}).")
+        title = score_title(target.scores[0])
+        out.open(f"On these patients its {title} is {found.estimate:.2f} ({found.low:.2f} to {found.high:.2f}).")
     used = getattr(estimator, "modalities_", ("lab",))
     if has_coefficients(estimator):
         tell("coefficients")
         add_coefficients(out, estimator, X, name)
     if "lab" in used and "lab" in X:
         tell("SHAP values of the laboratory columns")
-        explanation = shap_values(estimator, X, background=X, random_state=random_state)
+        explanation = shap_values(estimator, X, background=X, horizon=horizon, random_state=random_state)
         section = Section("Laboratory values")
         section.add("shap", draw_beeswarm(explanation), _BEESWARM)
         out.add(section, shap=shap_importance(explanation))
     if len(used) > 1:
         tell("what each modality adds")
-        _modalities(out, modality_shapley(estimator, X), y, name)
+        _modalities(out, modality_shapley(estimator, X, horizon=horizon), None if is_survival(y) else y, name)
     if hasattr(estimator, "net_") and any(modality in IMAGING and modality in X for modality in used):
         tell("maps")
         chosen = most_telling(p_long, (p_long >= 0.5).astype(int), n_patients)
         traced = FoundMaps()
-        options = {"method": method, "auroc_interval": interval, "random_state": random_state}
+        options = {"method": method, "auroc_interval": interval, "horizon": horizon, "random_state": random_state}
         traced.look(estimator, X, range(len(X)), chosen, **options)
         explain_maps(out, traced, X, chosen, model=estimator, name=name, seed=random_state)
     return out.close()
+
+
+_LONG = "The probability explained is that of {}, below called long PFS."
 
 
 _BEESWARM = (
@@ -222,25 +262,34 @@ _BEESWARM = (
 
 
 def _labs(
-    out: ExplanationFolder, model: Any, X: Cohort, y: np.ndarray, splits: Sequence[Any], name: str, seed: int
+    out: ExplanationFolder,
+    model: Any,
+    X: Cohort,
+    y: np.ndarray,
+    splits: Sequence[Any],
+    name: str,
+    horizon: float,
+    seed: int,
 ) -> None:
     labs = X.select("lab")
     section = Section(f"Laboratory values ({model_label(name)})")
-    importance = forest_importance(clone(model).fit(labs, y))
-    section.add(
-        "forest_importance",
-        ImportanceDisplay.from_result(importance),
-        "Impurity importance of the forest fitted on all patients, as in the study. It favours columns with many values "
-        "and says nothing of new patients.",
-    )
+    tables: dict[str, pd.DataFrame] = {}
+    if has_forest(model):
+        tables["forest_importance"] = forest_importance(clone(model).fit(labs, y))
+        section.add(
+            "forest_importance",
+            ImportanceDisplay.from_result(tables["forest_importance"]),
+            "Impurity importance of the forest fitted on all patients, as in the study. It favours columns with many values "
+            "and says nothing of new patients.",
+        )
     dropped = grouped_permutation_importance(model, labs, y, cv=splits, random_state=seed)
     section.add(
         "permutation_importance",
         ImportanceDisplay.from_result(dropped),
-        "Loss of AUROC on test patients when the values of a column are permuted among them; columns that go "
-        "together are permuted together. Around zero: the forest does as well without.",
+        f"Loss of {score_title(target_of(model).scores[0])} on test patients when the values of a column are permuted among them; columns that go "
+        "together are permuted together. Around zero: the model does as well without.",
     )
-    explanation = shap_values(model, labs, y=y, cv=splits, random_state=seed)
+    explanation = shap_values(model, labs, y=y, cv=splits, horizon=horizon, random_state=seed)
     section.add("shap", draw_beeswarm(explanation), _BEESWARM)
     first = str(shap_importance(explanation)["column"].iloc[0])
     section.add(
@@ -248,9 +297,7 @@ def _labs(
         draw_scatter(explanation, first),
         f"SHAP values of {first} against its value.",
     )
-    out.add(
-        section, forest_importance=importance, permutation_importance=dropped.frame(), shap=shap_importance(explanation)
-    )
+    out.add(section, **tables, permutation_importance=dropped.frame(), shap=shap_importance(explanation))
 
 
 def _modalities(out: ExplanationFolder, table: pd.DataFrame, y: Any, name: str) -> None:
@@ -283,7 +330,12 @@ def _forest(models: Mapping[str, Any]) -> str | None:
 
 
 def _with_scans(models: Mapping[str, Any], X: Cohort, summary: pd.DataFrame | None, wanted: str | None) -> str | None:
-    able = [name for name, model in models.items() if hasattr(model, "max_epochs") and hasattr(model, "predict_proba")]
+    answers = ("predict_proba", "predict_survival_function")
+    able = [
+        name
+        for name, model in models.items()
+        if hasattr(model, "max_epochs") and any(hasattr(model, answer) for answer in answers)
+    ]
     if wanted is not None:
         if wanted not in able:
             raise ValueError(
@@ -296,7 +348,8 @@ def _with_scans(models: Mapping[str, Any], X: Cohort, summary: pd.DataFrame | No
     full = [name for name in able if _n_modalities(models[name], X) == most]
     if summary is None:
         return full[-1]
-    scored = summary.loc[[name for name in full if name in summary.index], "auroc_mean"].dropna()
+    main = f"{main_score([name.removesuffix('_mean') for name in map(str, summary) if name.endswith('_mean')])}_mean"
+    scored = summary.loc[[name for name in full if name in summary.index], main].dropna()
     return str(scored.idxmax()) if len(scored) else full[-1]
 
 
@@ -311,15 +364,3 @@ def _interval(summary: pd.DataFrame | None, name: str) -> Any:
     if summary is None or name not in summary.index:
         return None
     return summary.loc[name]
-
-
-def most_telling(p_long: np.ndarray, y: np.ndarray, n: int) -> list[int]:
-    """Return the rows whose prediction fits their class best, half of them of short PFS where there are as many."""
-    y = np.asarray(y)
-    chosen: list[int] = []
-    for label, count in ((0, n - n // 2), (1, n // 2)):
-        rows = np.flatnonzero(y == label)
-        order = np.argsort(p_long[rows] if label == 0 else -p_long[rows], kind="stable")
-        chosen += rows[order][:count].tolist()
-    others = np.argsort(-np.where(y == 1, p_long, 1 - p_long), kind="stable").tolist()
-    return chosen + [row for row in others if row not in chosen][: n - len(chosen)]

@@ -209,6 +209,7 @@ def test_scans_are_encoded_once_a_patient_and_nothing_else_changes(data, tiny, m
 
 def test_held_scans_predict_what_the_estimator_does(data, tiny):
     from prrt_estimators.inspection._encoded_scans import with_scans_held
+    from prrt_estimators.inspection._explained_output import ExplainedOutput
 
     table, y = data
     pet = np.random.default_rng(0).random((60, 1, 8, 8, 8))
@@ -216,11 +217,12 @@ def test_held_scans_predict_what_the_estimator_does(data, tiny):
     clf = FusionPFSClassifier(**tiny).fit(X[:30], y[:30])
     rows = table[30:36].copy()
     rows.iloc[2] = np.nan  # whoever has no values at all is told apart by the network
-    predict = with_scans_held(clf, X[40:41])
+    output = ExplainedOutput("probability", 12.0)
+    predict = with_scans_held(clf, X[40:41], output)
     same = Cohort({"pet": np.repeat(pet[40:41], 6, axis=0), "lab": rows})
     np.testing.assert_allclose(predict(rows), clf.predict_proba(same)[:, 1], atol=1e-6)
-    assert with_scans_held(LabPFSClassifier().fit(X, y), X[:1]) is None
-    assert with_scans_held(FusionPFSClassifier(**tiny, modalities=["lab"]).fit(X[:30], y[:30]), X[:1]) is None
+    assert with_scans_held(LabPFSClassifier().fit(X, y), X[:1], output) is None
+    assert with_scans_held(FusionPFSClassifier(**tiny, modalities=["lab"]).fit(X[:30], y[:30]), X[:1], output) is None
 
 
 # What goes wrong --------------------------------------------------------------------------------------------------
