@@ -11,6 +11,7 @@ from lifelines import KaplanMeierFitter
 from lifelines.utils import median_survival_times
 from sklearn.exceptions import UndefinedMetricWarning
 
+from prrt_estimators._survival import as_survival, censoring_curve
 from prrt_estimators.evaluation._decisions import interval_of_folds
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import factor
@@ -70,6 +71,10 @@ def reverse_kaplan_meier(survival: np.ndarray) -> FollowUp:
 def censoring_weights(time: Any, horizon: float, everybody: np.ndarray) -> np.ndarray:
     """Return inverse probabilities of being uncensored, by a Kaplan-Meier curve of the censoring of everybody.
 
+    At one time, progressions come before censorings: who progressed then was not at risk of being censored. A patient counts by
+    the probability of not being censored before the earlier of own time and horizon, so that the weights of all patients of known
+    class sum to the number of everybody, before they are divided by their mean.
+
     Parameters
     ----------
     time : array-like of shape (n,)
@@ -91,13 +96,9 @@ def censoring_weights(time: Any, horizon: float, everybody: np.ndarray) -> np.nd
     >>> censoring_weights([5, 20, 30], 12, survival).round(2).tolist()
     [0.75, 1.12, 1.12]
     """
-    fitter = KaplanMeierFitter().fit(everybody["time"], ~np.asarray(everybody["event"], dtype=bool))
-    at = np.minimum(np.asarray(time, dtype=float), horizon)
-    curve = fitter.survival_function_.iloc[:, 0]
-    # The probability of being uncensored just before one's own time.
-    steps = np.searchsorted(curve.index.to_numpy(), at - 1e-9, side="right") - 1
-    uncensored = np.maximum(curve.to_numpy()[np.maximum(steps, 0)], 1e-3)
-    weight = 1 / uncensored
+    # lifelines' fit to inverted events takes progressions tied with a censoring as still at risk of it.
+    curve = censoring_curve(as_survival({"event": everybody["event"], "time": everybody["time"]}))
+    weight = 1 / np.maximum(curve.before(np.minimum(np.asarray(time, dtype=float), horizon)), 1e-3)
     return np.asarray(weight / weight.mean())
 
 

@@ -257,6 +257,27 @@ def test_weights_agree_with_scikit_survival():
     np.testing.assert_allclose(ours, theirs / theirs.mean(), rtol=1e-9)
 
 
+def test_weights_where_progressions_and_censorings_tie_by_hand():
+    # At 3 months one of 5 progresses first, and one of the 4 others is censored: 3/4 stay. At 6 one of 3 is: 3/4 * 2/3 = 1/2.
+    everybody = np.array([(1, 3), (0, 3), (0, 6), (1, 9), (0, 20)], dtype=[("event", bool), ("time", float)])
+    found = ev.censoring_weights([3, 9, 20], 12, everybody)
+    # 1, 2 and 2 sum to the 5 patients; their mean is 5/3.
+    np.testing.assert_allclose(found, [0.6, 1.2, 1.2])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_weights_with_many_ties_agree_with_scikit_survival(seed):
+    everybody, horizon = survival(60, seed), 12.0
+    everybody["time"] = np.ceil(everybody["time"] / 3)  # 20 patients share a time
+    horizon /= 3
+    known = everybody["event"] | (everybody["time"] >= horizon)
+    at = np.minimum(everybody["time"][known], horizon)
+    theirs = 1 / CensoringDistributionEstimator().fit(everybody).predict_proba(at - 1e-7)
+    np.testing.assert_allclose(theirs.sum(), 60)
+    ours = ev.censoring_weights(everybody["time"][known], horizon, everybody)
+    np.testing.assert_allclose(ours, theirs / theirs.mean(), rtol=1e-12)
+
+
 def test_sensitivity_to_early_censoring():
     everybody, horizon = survival(150), 12.0
     known = everybody["event"] | (everybody["time"] > horizon)
