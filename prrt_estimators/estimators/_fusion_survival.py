@@ -28,6 +28,7 @@ class FusionPFSSurvival(FusionMixin, DeepPFSSurvival):
     %(branches)s
     %(network)s
     %(training)s
+    %(callbacks)s
     %(running)s
 
     Attributes
@@ -95,6 +96,7 @@ class FusionPFSSurvival(FusionMixin, DeepPFSSurvival):
         device: str = "auto",
         precision: str = "auto",
         cache_dir: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -125,5 +127,6 @@ class FusionPFSSurvival(FusionMixin, DeepPFSSurvival):
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state

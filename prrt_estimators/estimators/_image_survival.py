@@ -40,6 +40,7 @@ class _ImagePFSSurvival(OneImageMixin, DeepPFSSurvival):
         device: str = "auto",
         precision: str = "auto",
         cache_dir: Any = None,
+        callbacks: Any = None,
         verbose: int = 0,
         random_state: Any = None,
     ):
@@ -66,6 +67,7 @@ class _ImagePFSSurvival(OneImageMixin, DeepPFSSurvival):
         self.device = device
         self.precision = precision
         self.cache_dir = cache_dir
+        self.callbacks = callbacks
         self.verbose = verbose
         self.random_state = random_state
 
@@ -85,6 +87,7 @@ class PETPFSSurvival(_ImagePFSSurvival):
     %(weights)s
     %(network)s
     %(training)s
+    %(callbacks)s
     %(running)s
 
     Attributes
@@ -130,6 +133,7 @@ class CTPFSSurvival(_ImagePFSSurvival):
     %(weights)s
     %(network)s
     %(training)s
+    %(callbacks)s
     %(running)s
 
     Attributes

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, EpochScoring
 
 from prrt_estimators import FusionPFSClassifier, PETPFSClassifier
+from prrt_estimators.estimators import CTPFSSurvival, FusionPFSSurvival, PETPFSSurvival
 from prrt_estimators.model_selection._digest import stable_text
 from prrt_estimators.persistence import load_model, save_model
 
@@ -45,6 +46,24 @@ def test_callbacks_see_every_epoch_and_change_nothing():
     assert seen.epochs_ == [f"epoch {k}" for k in (1, 2, 3, 4)]
     assert [one.epochs_[-1] for _, one in watched.net_.callbacks_] == ["epoch 4", "4"]
     np.testing.assert_array_equal(watched.predict_proba(X), plain.predict_proba(X))
+
+
+@pytest.mark.parametrize("model", [FusionPFSSurvival, PETPFSSurvival, CTPFSSurvival])
+def test_survival_models_call_them_too(model, tmp_path):
+    times = {"event": Y, "time": np.arange(1.0, 9.0)}
+    scans = X if model is not CTPFSSurvival else {"ct": 40 * X["pet"]}
+    seen = Seen("epoch ")
+    plain = model(**TINY).fit(scans, times)
+    watched = model(**TINY, callbacks=[seen]).fit(scans, times)
+    assert seen.epochs_[-1] == "epoch 4"
+    np.testing.assert_array_equal(watched.predict(scans), plain.predict(scans))
+    (other,) = clone(watched).callbacks
+    assert other is not seen
+    save_model(watched, tmp_path / "m.prrt")
+    assert load_model(tmp_path / "m.prrt").callbacks is None
+    assert stable_text(watched) == stable_text(plain)
+    with pytest.raises(TypeError, match="callbacks of skorch"):
+        model(**TINY, callbacks=[print]).fit(scans, times)
 
 
 def test_clones_have_callbacks_of_their_own():
