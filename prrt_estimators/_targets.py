@@ -117,6 +117,19 @@ class Target(Protocol):
             "does not have. grouped_permutation_importance accepts it."
         )
 
+    def risk(self, model: Any, X: Any) -> np.ndarray:
+        """Return the risk that a survival model predicts.
+
+        Raises
+        ------
+        ValueError
+            If models of this target predict none.
+        """
+        raise ValueError(
+            f"a risk is predicted by survival models; {type(model).__name__} learns the {self.title or self.name}. Pass "
+            "output='probability' or output='logit'."
+        )
+
     def beyond(self, horizon: float) -> str:
         """Return what that probability is of."""
         return "long PFS"

@@ -163,6 +163,10 @@ class TimeTarget(Target):
 
         return np.asarray(survival_curves(model, X, [horizon])[:, 0], dtype=np.float64)
 
+    def risk(self, model: Any, X: Any) -> np.ndarray:
+        """Return the risk that a model predicts."""
+        return self.predicted(model, X)[0]
+
     def beyond(self, horizon: float) -> str:
         """Return what that probability is of."""
         return f"PFS beyond {horizon:g} months"

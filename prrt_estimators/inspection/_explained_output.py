@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from prrt_estimators._targets import target_of
-from prrt_estimators.inspection._explained_models import innermost, on_scale
-from prrt_estimators.metrics._predictions import RISK
+from prrt_estimators.inspection._explained_models import on_scale
 
 
 @dataclass(frozen=True)
@@ -38,13 +37,7 @@ class ExplainedOutput:
         target = target_of(model)
         if self.kind != "risk":
             return on_scale(target.probability_beyond(model, X, self.horizon), self.kind)
-        risk, kind = target.predicted(model, X)
-        if kind != RISK:
-            raise ValueError(
-                f"output='risk' is for survival models; {type(innermost(model)).__name__} predicts the {target.title}. Pass "
-                "output='probability' or output='logit'."
-            )
-        return risk
+        return target.risk(model, X)
 
     def of_logits(self, network: Any, logits: Any) -> np.ndarray:
         """Return the same from the output of a model's network."""

@@ -18,7 +18,7 @@ from prrt_estimators.exceptions import ExplanationWarning
 from prrt_estimators.inspection._gradients import METHODS, Settings, mean_scan, patient_maps
 from prrt_estimators.inspection._inputs import MapInputs, open_inputs
 from prrt_estimators.inspection._native_grids import onto
-from prrt_estimators.metrics._score import score_title
+from prrt_estimators.metrics import find_score
 
 _BASELINES = ("blurred", "blank")
 
@@ -257,7 +257,7 @@ def saliency(
     models = list(est) if isinstance(est, (list, tuple)) else [est]
     if not models:
         raise ValueError("`est` is an empty sequence; pass at least one fitted estimator.")
-    caution = caution_of(auroc_interval, score_title(target_of(models[0]).scores[0]))
+    caution = caution_of(auroc_interval, _title(target_of(models[0]).scores[0]))
     _check(method, n_samples, noise, n_steps, target, baseline)
     seed = int(check_random_state(random_state).randint(2**31 - 1))
     if caution:
@@ -339,6 +339,11 @@ def tell_without_place(inputs: MapInputs) -> None:
         )
 
 
+def _title(score: str) -> str:
+    found = find_score(score)
+    return score if found is None else found.title
+
+
 def caution_of(auroc_interval: Any, title: str = "AUROC") -> str:
     """Return what the interval of a score of chance 0.5 says against reading the maps, "" for nothing."""
     if auroc_interval is None:
@@ -347,7 +352,7 @@ def caution_of(auroc_interval: Any, title: str = "AUROC") -> str:
     try:
         if hasattr(auroc_interval, "keys"):
             main = main_of_row(auroc_interval) or "auroc"
-            title, auroc_interval = score_title(main), (auroc_interval[f"{main}_low"], auroc_interval[f"{main}_high"])
+            title, auroc_interval = _title(main), (auroc_interval[f"{main}_low"], auroc_interval[f"{main}_high"])
         low, high = (float(value) for value in auroc_interval)
     except (KeyError, TypeError, ValueError):
         raise TypeError(

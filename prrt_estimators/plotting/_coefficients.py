@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from prrt_estimators.inspection import block_contributions, coefficient_table
-from prrt_estimators.inspection._coefficients import learnt_from
 from prrt_estimators.inspection._explained_models import innermost
 from prrt_estimators.plotting._display import AxesDisplay
 from prrt_estimators.plotting._style import OKABE_ITO
@@ -102,7 +101,9 @@ class CoefficientDisplay(AxesDisplay):
         table = coefficient_table(estimator)
         model = innermost(estimator)
         blocks = None if X is None or not hasattr(model, "block_scores") else block_contributions(model, X)
-        return cls(table, blocks=blocks, unit=_UNITS[learnt_from(model)], max_display=int(max_display)).plot(ax)
+        return cls(
+            table, blocks=blocks, unit=_UNITS[getattr(model, "learnt_from_", "time")], max_display=int(max_display)
+        ).plot(ax)
 
     def frame(self) -> pd.DataFrame:
         """Return the numbers drawn, largest effect first: those of the table, and ``label``."""

@@ -30,7 +30,6 @@ from prrt_estimators.inspection import (
 )
 from prrt_estimators.inspection._coefficients import has_coefficients
 from prrt_estimators.inspection._explained_models import FittedFolds
-from prrt_estimators.inspection._forest import has_forest
 from prrt_estimators.metrics._score import main_score, score_title
 from prrt_estimators.model_selection._descriptions import counted
 from prrt_estimators.plotting import (
@@ -274,7 +273,7 @@ def _labs(
     labs = X.select("lab")
     section = Section(f"Laboratory values ({model_label(name)})")
     tables: dict[str, pd.DataFrame] = {}
-    if has_forest(model):
+    if getattr(model, "model", "") == "random_forest":
         tables["forest_importance"] = forest_importance(clone(model).fit(labs, y))
         section.add(
             "forest_importance",

@@ -8,28 +8,28 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
-from prrt_estimators._survival import as_survival, is_survival
+from prrt_estimators._survival import StepCurve, as_survival, censoring_curve, is_survival
 from prrt_estimators._targets import target_of
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._explained_models import FittedFolds
-from prrt_estimators.metrics._survival_entries import censoring_of, uno_c_in_reach
+from prrt_estimators.metrics import SCORES
 from prrt_estimators.model_selection import bootstrap_interval
-from prrt_estimators.model_selection._bootstrap import BootstrapInterval
 
 
-def measured(model: Any, X: Any, y: Any, p_long: np.ndarray, seed: int) -> BootstrapInterval | None:
+def measured(model: Any, X: Any, y: Any, p_long: np.ndarray, seed: int) -> Any:
     """Return the AUROC, or of times Uno's C, with an interval; None where too few patients have either outcome."""
     if not is_survival(y):
         return bootstrap_interval(y, p_long, random_state=seed) if len(np.unique(y)) == 2 else None
-    survival, train = as_survival(y), censoring_of(model)
+    survival, kept = as_survival(y), getattr(model, "censoring_", None)
+    train = censoring_curve(survival) if kept is None else StepCurve(kept["time"], kept["survival"])
     strata, risk = TimeTarget().strata(survival), np.asarray(model.predict(X), dtype=np.float64)
     if np.bincount(strata, minlength=2).min() < 2:
         return None
 
     def of_rows(_: np.ndarray, drawn: np.ndarray) -> float:
         rows = drawn.astype(int)
-        return uno_c_in_reach(survival[rows], risk[rows], train=train)
+        return SCORES["uno_c"].function(survival[rows], risk[rows], train=train)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)

@@ -66,7 +66,7 @@ def test_shap_values_sum_to_the_probability_or_the_risk(table):
     linear = model.coef_ * (model.scaler_.transform(X[60:].to_numpy()) - known.mean(axis=0))
     np.testing.assert_allclose(risk.values, linear, atol=1e-9)
     classifier = LabPFSClassifier(model="logistic").fit(X, y["time"] > 9)
-    with pytest.raises(ValueError, match="is for survival models; LabPFSClassifier"):
+    with pytest.raises(ValueError, match="is predicted by survival models; LabPFSClassifier"):
         shap_values(classifier, X[:2], output="risk", **options)
 
 
