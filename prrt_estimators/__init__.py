@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-# Libraries that bring tqdm warn in every notebook without ipywidgets that its bars will be plain; ours are rich's.
-warnings.filterwarnings("ignore", message="IProgress not found")
+# Libraries that import tqdm.auto make it warn in every notebook without ipywidgets that its bars will be plain; ours are
+# rich's. Nothing else is warned of from there: the warning falls to the module that imports the one for notebooks.
+warnings.filterwarnings("ignore", category=Warning, module=r"tqdm\.auto$")
 
 if TYPE_CHECKING:
     from prrt_estimators.cohort import Cohort, Volumes

@@ -49,7 +49,7 @@ _FORMS = (
     rf"(?<![^\W_]){_D}\s?[./]\s?(?:I{{1,3}}|IV|VI{{0,3}}|IX|XI{{0,2}})\s?[./]\s?(?:(?:1[89]|20)\d{{2}}|\d{{2}})(?!\d)",
     rf"(?<![^\W_])(?:am|vom|seit|bis|zum|ab|on|since|until)\s+{_D}\.\s?{_M}\.(?!\d)",
     # The day of the year.
-    r"(?<![\d.,/-])(?:19|20)\d{2}-(?:00[1-9]|0[1-9]\d|[12]\d{2}|3[0-5]\d|36[0-6])(?![\d-])",
+    r"(?<![\d.,/-])(?:19|20)\d{2}[-/](?:00[1-9]|0[1-9]\d|[12]\d{2}|3[0-5]\d|36[0-6])(?![\d-])",
     r"\d{4}\s?年\s?\d{1,2}\s?月(?:\s?\d{1,2}\s?日)?",
     # Month and year, week and year, quarter and year.
     rf"(?<![\d.,/-]){_M}\s?[/-]\s?(?:19|20)\d{{2}}(?![\d/-])",
@@ -67,9 +67,14 @@ _MONTH_YEAR = re.compile(
     rf"|(?<![^\W_])\d{{1,2}}(?:\. ?| de | of ){_MONTH.replace('?P<month>', '?:')}(?:(?: de)? (?:19|20)\d{{2}})?(?![^\W_])",
     re.I,
 )
+#: "Mär 21": a month in capitals and two digits that no unit follows.
+_SHORT_MONTH_YEAR = re.compile(
+    rf"(?<![^\W_])(?=(?-i:[A-ZÄŞ])){_MONTH.replace('?P<month>', '?:')}\s\d{{2}}(?![\w.,%])(?!\s?[^\W\d_]+/|\s?[mkµu]?[glm]\b)",
+    re.I,
+)
 #: In texts of people, also a month and year with a point, which would be a number in a table.
 _SPOKEN = re.compile(r"(?<![\d.,])(?:0[1-9]|1[0-2])\.(?:19|20)\d{2}(?!\d)")
-_PATTERNS = (*_NAMED, _ANY, _MONTH_YEAR)
+_PATTERNS = (*_NAMED, _ANY, _MONTH_YEAR, _SHORT_MONTH_YEAR)
 _ALIKE = dict.fromkeys(map(ord, "‐‑‒–—−"), "-") | dict.fromkeys(map(ord, "·•∙․"), ".")
 #: Spreadsheets count days from here.
 _DAY_ZERO = datetime.date(1899, 12, 30)

@@ -67,7 +67,7 @@ def write_together(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
     try:
         for path in paths:
             folder = path.parent
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             if str(folder) not in _swept:
                 _swept.add(str(folder))
                 sweep(folder)
@@ -90,6 +90,31 @@ def write_together(*targets: str | os.PathLike[str]) -> Iterator[list[Path]]:
             spare.unlink(missing_ok=True)
     for parent in dict.fromkeys(path.parent for path in paths):
         _folder_onto_disk(parent)
+
+
+def make_folder(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and those above it, unless they are there.
+
+    Raises
+    ------
+    FileExistsError
+        If it, or one above it, is a link to nothing.
+    NotADirectoryError
+        If it, or one above it, is a file.
+
+    Examples
+    --------
+    >>> make_folder(".")
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        there = next((one for one in (folder, *folder.parents) if os.path.lexists(one)), folder)
+        if there.is_symlink() and not there.exists():
+            what = f"the folder is a link to {os.readlink(there)}, which does not exist; make that folder, or name another one"
+            raise FileExistsError(error.errno, what, str(there)) from None
+        raise NotADirectoryError(error.errno, "is a file and not a folder; name another one", str(there)) from None
 
 
 def _stage(target: Path) -> tuple[Path, int]:
@@ -115,7 +140,7 @@ def _hold(handle: int) -> None:
 def temporary_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a new folder beside `target`, which is gone afterwards; one that a killed process left is swept."""
     target = Path(absolute(target))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     sweep(target.parent)
     folder = _unfinished_name(target)
     folder.mkdir()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -106,3 +108,26 @@ def test_models_are_tried_one_at_a_time(saved, monkeypatch):
     monkeypatch.setattr("prrt_estimators.persistence._load.probe_difference", meet)
     in_threads(2, lambda: load_model(saved))
     assert not met
+
+
+_NOTEBOOK = """
+import sys, types, warnings
+warnings.simplefilter("always")
+{first}
+for name in ("ipywidgets", "IPython.html", "IPython.html.widgets"):
+    sys.modules[name] = None
+sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: types.SimpleNamespace(config={{"IPKernelApp": 1}}))
+sys.modules["ipykernel.zmqshell"] = types.SimpleNamespace()  # what newer versions of tqdm look for
+import tqdm.auto
+"""
+
+
+def test_a_notebook_without_widgets_hears_nothing_of_bars():
+    said = {}
+    for first in ("", "import prrt_estimators"):
+        done = subprocess.run(
+            [sys.executable, "-c", _NOTEBOOK.format(first=first)], capture_output=True, text=True, check=True
+        )
+        said[first] = done.stderr
+    assert "TqdmWarning" in said[""]
+    assert said["import prrt_estimators"] == ""

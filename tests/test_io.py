@@ -14,8 +14,17 @@ import filelock
 import pytest
 
 from prrt_estimators import _io
-from prrt_estimators._io import atomic_write, folder_lock, keep_by_digest, sweep, temporary_folder, write_together
+from prrt_estimators._io import (
+    atomic_write,
+    folder_lock,
+    keep_by_digest,
+    make_folder,
+    sweep,
+    temporary_folder,
+    write_together,
+)
 from prrt_estimators.exceptions import StorageWarning
+from prrt_estimators.phantoms._studies import whole_folder
 
 
 @pytest.fixture(autouse=True)
@@ -248,3 +257,33 @@ def test_content_that_was_damaged_under_its_digest_is_written_again(tmp_path):
         file.write_bytes(harm)
         assert keep_by_digest(b"weights", tmp_path, "saved", ".safetensors") == file
         assert file.read_bytes() == b"weights"
+
+
+@pytest.mark.parametrize("place", ["link", "link/results", "link/a/b"])
+def test_a_link_to_nothing_is_named_with_its_remedy(place, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    for write in (make_folder, write_into, whole_cohort):
+        with pytest.raises(
+            FileExistsError, match=r"a link to .*gone, which does not exist; make that folder, or name another"
+        ):
+            write(tmp_path / place)
+    assert not (tmp_path / "gone").exists()
+    (tmp_path / "gone").mkdir()
+    write_into(tmp_path / place)
+    assert (tmp_path / "gone" / place.removeprefix("link").lstrip("/") / "x.csv").read_text() == "1"
+
+
+def test_a_file_in_place_of_a_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NotADirectoryError, match="is a file and not a folder; name another one"):
+        make_folder(tmp_path / "file" / "results")
+
+
+def write_into(folder):
+    with atomic_write(folder / "x.csv") as temporary:
+        temporary.write_text("1")
+
+
+def whole_cohort(folder):
+    with whole_folder(folder):
+        pass

@@ -302,6 +302,27 @@ def test_implausible_values_of_arrays_are_told_with_the_patient(kind):
         prepare_volumes(X)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-160, 240), (-200, 300), (-512, 512)])
+def test_a_windowed_ct_is_told_with_the_patient(low, high, tmp_path):
+    body = np.random.default_rng(0).normal(40, 30, CT.shape).astype(np.float32)
+    body[:4] = np.random.default_rng(1).normal(-990, 15, body[:4].shape)
+    files = [write(tmp_path / f"{k}.nii", one) for k, one in enumerate((body, body.clip(low, high)))]
+    with pytest.warns(CohortWarning, match=f"^patient B: CT holds {low} HU in .*it looks windowed") as caught:
+        prepare_volumes(Cohort({"ct": files}, ids=["A", "B"]), cache_dir=tmp_path / "cache")
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize(("scale", "said"), [(np.log1p, 1), (lambda suv: suv / 20, 1), (lambda suv: suv, 0)])
+def test_pets_of_the_body_without_high_uptake_are_told_once(scale, said, tmp_path):
+    suv = np.random.default_rng(0).gamma(1.0, 1.0, (8, 8, 40)).astype(np.float32)
+    suv[4, 4, 10] = 80.0
+    paths = [write(tmp_path / f"{k}.nii", scale(suv).astype(np.float32), np.diag([16.0, 16, 16, 1])) for k in range(5)]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        prepare_volumes(Cohort({"pet": paths}), cache_dir=tmp_path / "cache", tell_padding=False)
+    assert ["greatest SUV is below 6 in 5 of 5" in str(one.message) for one in caught] == [True] * said
+
+
 @pytest.mark.parametrize(("by", "said"), [((0, 0, 24.0), True), ((60, 0, 0), True), ((0, 0, 0), False)])
 def test_pet_and_ct_that_lie_apart_are_told(by, said, tmp_path):
     # 32 x 36 x 40 mm: 24 mm along the body leave 40 %; the others are so wide that 60 mm leave most.

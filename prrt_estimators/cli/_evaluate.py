@@ -76,12 +76,12 @@ def evaluate(
 
 
 def _write(found: Any, data: Any, out: Path) -> None:
-    from prrt_estimators._io import atomic_write
+    from prrt_estimators._io import atomic_write, make_folder
     from prrt_estimators._offscreen import offscreen
     from prrt_estimators._pandas_tables import for_spreadsheets
     from prrt_estimators.plotting import save_figure
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name, part in (found.files() | {"excluded": data.excluded}).items():
         with atomic_write(out / f"{name}.csv") as temporary:
             for_spreadsheets(part).to_csv(temporary, index=False, lineterminator="\n")

@@ -113,10 +113,12 @@ def lacking_inputs(estimator: Any, X: Any) -> list[str]:
 
 def lab_columns(estimator: Any) -> Any:
     """Columns of laboratory values that a model was fitted on; what is recognised where it does not say."""
+    from prrt_estimators.datasets._options import ModelColumns
+
     if "lab" not in estimator._reads:
         return None
     names = estimator._table_columns
-    return "auto" if names is None else names
+    return "auto" if names is None else ModelColumns(names)
 
 
 def outcome_of(estimator: Any, table: dict[str, Any]) -> dict[str, str]:

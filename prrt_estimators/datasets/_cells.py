@@ -11,6 +11,7 @@ from prrt_estimators._analytes import find_analyte, name_tokens
 from prrt_estimators._arguments import keyword
 from prrt_estimators._values import Numbers, is_error_cell, read_numbers
 from prrt_estimators.datasets._column_vocabulary import NUMERIC
+from prrt_estimators.datasets._identities import IDENTITY, Identities, first_identity
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
 
@@ -72,7 +73,13 @@ def quote(cell: object) -> str:
 
 
 def read_labs(
-    frame: pd.DataFrame, columns: list[str], named: set[str], ids: np.ndarray, training: bool, commas: bool = False
+    frame: pd.DataFrame,
+    columns: list[str],
+    named: set[str],
+    ids: np.ndarray,
+    training: bool,
+    commas: bool = False,
+    who: Identities | None = None,
 ) -> LabTable:
     """Return the predictor columns as float64 where they hold numbers, as str (NaN for empty) where they hold words.
 
@@ -89,6 +96,8 @@ def read_labs(
         that predicts for them expects it.
     commas : bool, default=False
         Whether the table has decimal commas.
+    who : Identities, default=None
+        Persons, institutions and identifiers of the whole table, which no category may hold.
     """
     table = LabTable(pd.DataFrame(index=range(len(frame))))
     typed: dict[str, np.ndarray] = {}
@@ -108,6 +117,9 @@ def read_labs(
             problem = _word_problem(name, cells, values, read, empty, ids, training, name in named, table)
             if problem is not None:
                 table.problems.append(problem)
+            elif name not in table.log and (problem := _identity_problem(name, values, ids, who)) is not None:
+                table.problems.append(problem)
+                continue
         else:
             values = read.values
             table.problems += number_problems(read, cells, ids, name)
@@ -142,6 +154,19 @@ def read_block(
         )
     table.frame = table.frame.drop(columns=words)
     return table
+
+
+def _identity_problem(name: str, values: np.ndarray, ids: np.ndarray, who: Identities | None) -> Problem | None:
+    """Return that a category says who somebody is; categories stand in models, results and reports."""
+    found = first_identity(values, who or Identities())
+    if found is None:
+        return None
+    k, kind = found
+    of = "" if kind == "a date" else " that another column of the table holds"
+    remedy = f"write it without, or leave the column out of {keyword('lab')}"
+    if of:
+        remedy += "; a table of pseudonyms needs no columns of persons"
+    return Problem(f"holds {kind}{of}", remedy, patient=ids[k], column=name, code=IDENTITY)
 
 
 def _word_problem(

@@ -54,6 +54,8 @@ _MASK = re.compile(
     r"\b(mask|masks|maske|seg|segmentation|segmentierung|label|labels|labelmap|roi|voi|gtv|contours?|kontur)\b"
 )
 
+_SPECT = re.compile(r"\b(spect|spectct|szint\w*)\b")
+
 _TIMES = (
     words_of("pfs pfstime timepfs pfszeit pfsduration pfsdauer progressionfreesurvival progressionfreesurvivaltime "
           "progressionsfreiesueberleben progressionsfreieueberlebenszeit timepfsevent pfst"),
@@ -182,6 +184,8 @@ def file_kind(name: str) -> str | None:
     text = " ".join(name_tokens(name))
     if _MASK.search(text):
         return "mask"
+    if _SPECT.search(text):
+        return None  # of "SPECT/CT" the file may be either part
     kinds = [name for name in IMAGING if MODALITIES[name].named_in(text)]
     return kinds[0] if len(kinds) == 1 else None  # "PET/CT" says neither
 

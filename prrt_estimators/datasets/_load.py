@@ -156,7 +156,8 @@ def load_cohort(
         those of each patient), ``followup`` (event and time of everybody in the table whose time is
         known, those censored early too; for Kaplan-Meier; with `competing` also ``cause``: 0 censored, 1 progression, 2 death
         without it), ``sample_weight`` (None, or the weights), ``roles``
-        (DataFrame: column, role, reason), ``excluded`` (DataFrame: patient_id, reason), ``frame`` (the carried
+        (DataFrame: column, role, reason, and ``shown``, the name without persons and dates), ``excluded`` (DataFrame: patient_id,
+        reason), ``frame`` (the carried
         columns of the patients in `X`; no identifiers, files or unrecognised columns), ``horizon``, ``sheet``
         (which one was read, of an Excel file with several) and ``layout`` (what rows around the patients were taken as).
 
@@ -270,9 +271,11 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     reading = _Reading(options.problems() + table.problems, frame=table.frame, torn=bool(table.problems))
     if not len(table.frame):
         return reading
-    roles = reading.roles = assign_roles(table.frame.drop(columns=columns_apart(options), errors="ignore"), options)
-    roles.notices += table.notices
-    roles.sheet, roles.layout = table.sheet, table.layout
+    roles = reading.roles = assign_roles(
+        table.frame.drop(columns=columns_apart(options), errors="ignore"), options, table.frame
+    )
+    roles.notices += map(roles.identities.masked, table.notices)
+    roles.sheet, roles.layout = table.sheet, list(map(roles.identities.masked, table.layout))
     notes, note_problems = note_rows(table.frame, roles)
     frame = reading.frame = table.frame[~notes].reset_index(drop=True)
     reading.group = _read_labels(reading, "group", options.group, "rows of one value stay together; never a predictor")
@@ -288,7 +291,7 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
     ids, rows = reading.ids[kept], frame.iloc[kept].reset_index(drop=True)
 
     named = set(as_names(options.lab)) - {AUTO}
-    reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome, roles.commas)
+    reading.lab = read_labs(rows, roles.lab, named, ids, roles.has_outcome, roles.commas, roles.identities)
     reading.problems += reading.lab.problems
     for block, columns in roles.blocks.items():
         reading.blocks[block] = read_block(rows, columns, ids, roles.has_outcome, roles.commas)
@@ -376,7 +379,7 @@ def _bunch(reading: _Reading, horizon: float, as_times: bool, competing_as: str)
         excluded=pd.DataFrame({"patient_id": reading.ids[out], "reason": outcome.reasons[out]}),
         frame=_carried(reading, ids),
         horizon=horizon,
-        sheet=roles.sheet,
+        sheet=None if roles.sheet is None else roles.identities.masked(roles.sheet),
         layout=roles.layout,
     )
 

@@ -27,11 +27,11 @@ def show_roles(bunch: Bunch) -> None:
     if console.is_terminal:
         console.print(_roles_table(bunch))
     else:
-        taken = bunch.roles.groupby("role", sort=False)["column"].agg(", ".join)
+        taken = bunch.roles.groupby("role", sort=False)["shown"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
         console.out(shown_text(f"Interpreted as {'; '.join(parts)}."), highlight=False)
     if bunch.sheet is not None:
-        console.out(f"Read from sheet {bunch.sheet}.", highlight=False)
+        console.out(shown_text(f"Read from sheet {bunch.sheet}."), highlight=False)
     for sentence in bunch.layout:
         console.out(shown_text(sentence[0].upper() + sentence[1:]), highlight=False)
     if not (bunch.roles["role"] == "patient_id").any():
@@ -53,7 +53,7 @@ def _roles_table(bunch: Bunch) -> Table:
     table = Table(title="How each column was interpreted", title_justify="left")
     for heading in ("column", "interpreted as", "reason"):
         table.add_column(heading, overflow="fold")
-    for name, role, reason in bunch.roles.itertuples(index=False):
+    for _, role, reason, name in bunch.roles.itertuples(index=False):
         style = "bold" if role in MODALITIES else None if role in USED else "dim"
         table.add_row(escape(shown_text(name)), role, escape(shown_text(reason)), style=style)
     return table
@@ -63,7 +63,7 @@ def warn_about(roles: Roles, outcome: Outcome, lab: LabTable, horizon: float) ->
     """Warn about patients and columns that were left out; the caller of our caller is named as the place."""
 
     def tell(message: str, kind: type[Warning] = CohortWarning) -> None:
-        warnings.warn(message, kind, stacklevel=4)
+        warnings.warn(roles.hide(message), kind, stacklevel=4)
 
     n = len(outcome.reasons)
     for notice in roles.notices:

@@ -164,6 +164,10 @@ class Options:
         return found
 
 
+class ModelColumns(list):
+    """Names of the columns that a model was fitted on, which are taken as they are."""
+
+
 def code_of(cell: Any) -> str:
     """Return a cell as codes are compared: 1, 1.0 and "1" are one.
 

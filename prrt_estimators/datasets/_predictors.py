@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from prrt_estimators.datasets._cells import MIN_LEVELS
+from prrt_estimators.datasets._identities import Identities, first_identity, identity_problems
 from prrt_estimators.datasets._image_numbers import RADIOMICS
 from prrt_estimators.datasets._roles import guess_role
 from prrt_estimators.exceptions import CohortError, LeakageError, Problem
@@ -73,6 +74,12 @@ def check_predictors(table: Any) -> None:
             problems.append(Problem(*_REFUSED["path"], column=name))
         elif _identifies(cells):
             problems.append(Problem(*_REFUSED["identifier"], column=name))
+        elif named := identity_problems([name], Identities()):
+            problems += named
+        elif (found := first_identity(cells.to_numpy(dtype=object), Identities())) is not None:
+            problems.append(
+                Problem(f"a cell holds {found[1]}", "write it without, or leave the column out", column=name)
+            )
     if leaks:
         raise LeakageError(leaks + problems)
     if problems:

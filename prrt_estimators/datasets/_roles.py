@@ -13,7 +13,6 @@ import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._arguments import keyword, parameter
-from prrt_estimators._date_forms import has_date
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators._values import decimal_commas, parse_column
 from prrt_estimators.datasets._blocks import choose_blocks
@@ -28,8 +27,9 @@ from prrt_estimators.datasets._column_vocabulary import (
     says_uncertain_event,
     time_unit_in,
 )
+from prrt_estimators.datasets._identities import Identities, identities_of, identity_problems
 from prrt_estimators.datasets._image_numbers import RADIOMICS
-from prrt_estimators.datasets._options import AUTO, Options, as_names
+from prrt_estimators.datasets._options import AUTO, ModelColumns, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
 
@@ -40,6 +40,7 @@ _PERSON = re.compile(r"^[^\W\d_]{2,}(?:[,\s]+[^\W\d_][\w.'-]*)+$")
 _FILE_COLUMN = frozenset(["path", "paths", "file", "files", "filename", "datei", "pfad", "image", "img", "nifti"])
 _CLASS_WORDS = frozenset(["short", "long", "kurz", "lang"])
 
+_PERSONS = "persons"
 _NEAR = 0.6  # likeness of names from which one is proposed
 _SINGLE = ("patient_id", "time", "event", "target")
 
@@ -67,6 +68,7 @@ class Roles:
     leaks: list[Problem] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     layout: list[str] = field(default_factory=list)
+    identities: Identities = field(default_factory=Identities)
 
     @property
     def has_outcome(self) -> bool:
@@ -74,14 +76,29 @@ class Roles:
         return self.time is not None or self.target is not None
 
     def table(self) -> pd.DataFrame:
-        """Return the roles as a table with the columns column, role and reason."""
-        return pd.DataFrame([(name, *said) for name, said in self.log.items()], columns=["column", "role", "reason"])
+        """Return the roles as a table with the columns column, role, reason and shown, the name without identities."""
+        rows = [
+            (name, role, self.hide(reason), self.identities.masked(str(name)))
+            for name, (role, reason) in self.log.items()
+        ]
+        return pd.DataFrame(rows, columns=["column", "role", "reason", "shown"])
+
+    def hide(self, text: str) -> str:
+        """Return a text in which names of columns stand without persons, identifiers and dates."""
+        for name in self.log:
+            if (shown := self.identities.masked(str(name))) != name:
+                text = text.replace(str(name), shown)
+        return text
 
 
-def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
-    """Return the role of each column of `frame`."""
+def assign_roles(frame: pd.DataFrame, options: Options, whole: pd.DataFrame | None = None) -> Roles:
+    """Return the role of each column of `frame`, a part of the `whole` table, of which all persons are known."""
     roles = Roles(commas=decimal_commas(frame[name] for name in frame.columns))
-    guesses = {name: _guess(name, frame[name]) for name in frame.columns}
+    guesses = {name: _undated_guess(name, frame[name]) for name in frame.columns}
+    who = roles.identities = identities_of(
+        frame if whole is None else whole, [name for name in frame.columns if guesses[name].topic == _PERSONS]
+    )
+    guesses = {name: _without_identity(name, guess, who) for name, guess in guesses.items()}
     for name, guess in guesses.items():
         roles.log[name] = (guess.role, guess.reason)
     asked = {"patient_id": options.patient_id} | {name: options.scan(name) for name in IMAGING}
@@ -99,20 +116,21 @@ def assign_roles(frame: pd.DataFrame, options: Options) -> Roles:
     _refuse_double_use(roles)
     _choose_labs(options, guesses, roles)
     choose_blocks(options, guesses, roles, _existing)
+    if roles.has_outcome and not isinstance(options.lab, ModelColumns):
+        learnt = dict.fromkeys([*roles.lab, *(one for block in roles.blocks.values() for one in block)])
+        roles.problems += identity_problems(learnt, who)
     return roles
 
 
 def guess_role(name: str, values: pd.Series) -> str:
     """Return the role that a column looks like by its cells and its name."""
-    return _guess(name, values).role
+    return _without_identity(name, _undated_guess(name, values), Identities()).role
 
 
-def _guess(name: str, values: pd.Series) -> Guess:
-    guess = _undated_guess(name, values)
-    if guess.role in ("lab", RADIOMICS) and has_date(name, spoken=False):
-        # The names of columns that are learnt stand in models, results and reports.
-        return Guess("unrecognised", f"the name holds a date; rename it, or name it in {keyword('lab')} to use it")
-    return guess
+def _without_identity(name: str, guess: Guess, who: Identities) -> Guess:
+    kind = who.kind_in(name) if guess.role in ("lab", RADIOMICS) else ""
+    # The names of columns that are learnt stand in models, results and reports.
+    return Guess("unrecognised", f"the name holds {kind}; rename it to use it") if kind else guess
 
 
 def _undated_guess(name: str, values: pd.Series) -> Guess:
@@ -143,7 +161,7 @@ def _undated_guess(name: str, values: pd.Series) -> Guess:
             return Guess("unrecognised", f"named like a scan but holds no files; name it in {keyword('lab')} to use it")
         return Guess("unrecognised", f"meaning not recognised; name it in {keyword('lab')} to use it")
     if said.role == "patient_id" and _share([_PERSON.match(text) for text in texts]) > 0.5:
-        return Guess("identifier", "holds names of persons: not carried")
+        return Guess("identifier", "holds names of persons: not carried", topic=_PERSONS)
     if said.role == "time" and {text.lower() for text in texts} <= _CLASS_WORDS:
         return Guess("target", "holds short and long", said.rank)
     return said

@@ -46,6 +46,8 @@ RADIOPHARMACEUTICALS = (
     Radiopharmaceutical("FAPI", "FAP", r"fapi|fap-2286"),
     Radiopharmaceutical("Exendin", "GLP-1", r"exend[ia]n"),
     Radiopharmaceutical("Pentixafor", "CXCR4", r"pentixa"),
+    Radiopharmaceutical("HYNIC-TOC", SSTR, r"tektrotyd|hynic-?\s*\[?(?:tyr3\]?-?)?(?:toc|octreotid)"),
+    Radiopharmaceutical("Pentetreotide", SSTR, r"octreoscan|pentetreotid"),
     Radiopharmaceutical("DOTATATE", SSTR, r"tate\b|octreotate|netspot|detectnet|oxodotreotide", ("724025002",)),
     Radiopharmaceutical("DOTATOC", SSTR, r"toc\b|edotreotide|somakit|octreotid", ("C2713594",)),
     Radiopharmaceutical("DOTANOC", SSTR, r"noc\b"),
@@ -58,8 +60,8 @@ RADIOPHARMACEUTICALS = (
     Radiopharmaceutical("Choline", "membranes", r"cholin", ("126703", "C-E0273", "456992002")),
     Radiopharmaceutical("NaF", "bone", r"sodium ?fluorid|\bnaf\b|natriumfluorid", ("C-B1032", "129501009"), "F-18"),
     Radiopharmaceutical("FLT", "proliferation", r"\bf?flt\b|fluorothymidin"),
-    Radiopharmaceutical("FES", "oestrogen receptor", r"\bfes\b|fluoroestradiol"),
-    Radiopharmaceutical("MIBG", "noradrenaline", r"mibg|iobenguan"),
+    Radiopharmaceutical("FES", "oestrogen receptor", r"\bfes\b|fluor[\w ./-]{0,12}?o?estradiol|cerianna"),
+    Radiopharmaceutical("MIBG", "noradrenaline", r"m[if]bg|iobenguan|fluorobenzylguanidin"),
     Radiopharmaceutical(
         "FDG", "glucose", r"fdg|desoxy ?glu[ck]ose|deoxy ?glu[ck]ose|\bglu[ck]ose", ("C-B1031", "35321007"), "F-18"
     ),

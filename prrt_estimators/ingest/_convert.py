@@ -14,7 +14,7 @@ from typing import Any
 import nibabel as nib
 
 from prrt_estimators._arguments import OR_PASS, spelt
-from prrt_estimators._io import atomic_write, is_fault
+from prrt_estimators._io import atomic_write, is_fault, make_folder
 from prrt_estimators._modalities import CT, INGESTED, PET
 from prrt_estimators.dicom._opening import read_dataset
 from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
@@ -199,7 +199,7 @@ def _convert(task: Task, identity: Identity) -> Converted:
         result.notes += [identity.clean(note) for note in drawn.notes]
     suv_max = float(images[PET.name].dataobj.max()) if PET.name in images else None
     folder = Path(task.folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     # Without its record a patient counts as unfinished, so the old one goes first and the new one comes last.
     (folder / RECORD).unlink(missing_ok=True)
     for kind, name in SCANS.items():

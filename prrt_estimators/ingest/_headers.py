@@ -12,10 +12,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+from prrt_estimators._spellings import decodings
 from prrt_estimators.dicom._elements import number
 from prrt_estimators.dicom._opening import MAX_DECODED, MAX_DECODED_TIMES, count_of_frames, is_file, open_inflated
 from prrt_estimators.dicom._tracers import tracer_of
-from prrt_estimators.ingest._spellings import decodings
 
 #: What may begin a DICOM file that lacks the preamble: group 0002 or 0008, in either byte order.
 _BARE_STARTS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")

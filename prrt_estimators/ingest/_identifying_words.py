@@ -9,7 +9,7 @@ from typing import Any
 
 from pydicom.valuerep import PersonName
 
-from prrt_estimators.ingest._spellings import decodings, fold
+from prrt_estimators._spellings import decodings, fold
 
 _TEXTS = frozenset(["AE", "LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"])
 #: Elements about the examination, not about who or where: their words may stand elsewhere.

@@ -14,7 +14,7 @@ from filelock import Timeout
 
 from prrt_estimators._analytes import Analyte
 from prrt_estimators._date_forms import has_date, without_dates
-from prrt_estimators._io import atomic_write, folder_lock
+from prrt_estimators._io import atomic_write, folder_lock, make_folder
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.contours._corrected_lesions import corrected_file
@@ -46,7 +46,7 @@ def held(folder: Path) -> Iterator[None]:
     """Hold a folder for this process."""
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"the cohort folder {folder} is a file; name another one.")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(folder_lock(folder))

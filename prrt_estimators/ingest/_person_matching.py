@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 
+from prrt_estimators._spellings import fold, skeleton
 from prrt_estimators.ingest._export_index import Inventory, Person
 from prrt_estimators.ingest._privacy import Identity
 from prrt_estimators.ingest._pseudonyms import canonical_id
-from prrt_estimators.ingest._spellings import fold, skeleton
 
 _NAMES = (
     "patient_name",

@@ -14,11 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from prrt_estimators._date_forms import has_date
+from prrt_estimators._spellings import (
+    fold,
+    joined_names,
+    names_in,
+    places_in,
+    signs_of,
+    skeleton,
+    without_apostrophes,
+)
+from prrt_estimators._transliterations import in_latin_letters
 from prrt_estimators.ingest._software import software
-from prrt_estimators.ingest._spellings import fold, signs_of, skeleton, spellings, without_apostrophes, words_of
-from prrt_estimators.ingest._transliterations import in_latin_letters
 
-_SHORTEST_NAME = 3
 _SHORTEST_IDENTIFIER = 4
 #: Shorter numbers occur among laboratory values by chance.
 _SHORTEST_NUMBER = 6
@@ -32,67 +39,6 @@ _PARTED = re.compile(r"[^\W\d_]+(?:['’‘`´ʼ′][^\W\d_]+)+")
 #: Sources whose words are compared with and never written, such as the names of months.
 _NOT_WRITTEN = frozenset(["_privacy.py", "_spellings.py", "_identifying_words.py"])
 _PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
-#: Titles and what anonymisers write in place of a name.
-_NO_NAMES = frozenset(
-    [
-        "von",
-        "van",
-        "der",
-        "den",
-        "des",
-        "del",
-        "the",
-        "and",
-        "fur",
-        "prof",
-        "med",
-        "und",
-        "anonymous",
-        "anonymized",
-        "anonymised",
-        "anon",
-        "unknown",
-        "unbekannt",
-        "none",
-    ]
-)
-#: Words of institutions that stand in any text of a hospital.
-_NO_PLACES = frozenset(
-    [
-        "university",
-        "universitat",
-        "universitatsklinikum",
-        "uniklinik",
-        "klinikum",
-        "klinik",
-        "clinic",
-        "clinical",
-        "hospital",
-        "krankenhaus",
-        "centre",
-        "center",
-        "zentrum",
-        "department",
-        "abteilung",
-        "institut",
-        "institute",
-        "nuclear",
-        "nuklearmedizin",
-        "medicine",
-        "medizin",
-        "radiology",
-        "radiologie",
-        "imaging",
-        "pet",
-        "scanner",
-        "siemens",
-        "philips",
-        "canon",
-        "toshiba",
-        "united",
-        "general",
-    ]
-)
 #: Words that columns of a cohort table hold; a patient may be called so too.
 _ANSWERS = frozenset(
     ["long", "short", "lang", "kurz", "yes", "ja", "nein", "male", "female", "high", "low", "gross", "klein"]
@@ -137,18 +83,14 @@ class Identity:
         """Add names of persons, places and the like."""
         for text in texts:
             self.signs |= signs_of(text)
-            for word in words_of(text):
-                if len(word) >= _SHORTEST_NAME and fold(word) not in _NO_NAMES:
-                    self.names |= spellings(word)
+            self.names |= names_in(text)
 
     def add_places(self, texts: Iterable[str]) -> None:
         """Add names of institutions and wards: the whole, and each word that is not any hospital's."""
         for text in texts:
             self.add_identifiers([text])
             self.signs |= {one for one in signs_of(text) if len(one) >= 4}
-            for word in words_of(text):
-                if len(word) > _SHORTEST_NAME and fold(word) not in _NO_PLACES | _NO_NAMES:
-                    self.names |= spellings(word)
+            self.names |= places_in(text)
 
     def add_identifiers(self, texts: Iterable[str]) -> None:
         """Add identifiers of any kind."""
@@ -213,7 +155,7 @@ class Identity:
         """
         folded = fold(text)
         found = set()
-        words = {*_WORDS.findall(folded), *_WORDS.findall(fold(without_apostrophes(text)))}
+        words = {*_WORDS.findall(folded), *_WORDS.findall(fold(without_apostrophes(text))), *joined_names(text)}
         if any(map(self._names_somebody, words)) or any(one in folded for one in self.signs):
             found.add("name")
         if any(_stands_alone(one, folded) for one in self.identifiers):
@@ -248,7 +190,8 @@ class Identity:
             lambda one: "***" if self._names_somebody(fold(without_apostrophes(one[0]))) else one[0], text
         )
         text = _WORDS.sub(lambda word: "***" if self._names_somebody(fold(word[0])) else word[0], text)
-        return "***" if any(one in fold(text) for one in self.signs) else text
+        hidden = any(one in fold(text) for one in self.signs) or any(map(self._names_somebody, joined_names(text)))
+        return "***" if hidden else text
 
 
 def _stands_alone(needle: str, text: str) -> bool:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from prrt_estimators._io import make_folder
 from prrt_estimators.exceptions import CohortError, Problem
 
 _SHORTEST_KEY = 16
@@ -69,7 +70,7 @@ def load_key(path: str | os.PathLike[str] | None, out: str | os.PathLike[str]) -
 
 
 def _new_key(file: Path) -> bytes:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     key = secrets.token_hex(32).encode()
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prrt_estimators._extras import require
+from prrt_estimators._io import make_folder
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.model_selection._environment import versions
 from prrt_estimators.model_selection._fold import Task, read_record, run_fold, write_record
@@ -258,7 +259,7 @@ def _token(folder: Path | None) -> Iterator[str | None]:
     if folder is None:
         yield None
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     token = folder / f".seen-{secrets.token_hex(8)}"
     token.touch()
     try:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from filelock import Timeout
 
-from prrt_estimators._io import absolute, atomic_write, folder_lock, sweep
+from prrt_estimators._io import absolute, atomic_write, folder_lock, make_folder, sweep
 from prrt_estimators._model_specs import first_name
 from prrt_estimators.exceptions import RunMismatchError
 from prrt_estimators.model_selection._environment import FORMAT, READABLE
@@ -70,7 +70,7 @@ class RunStore:
         """
         if self.folder.exists() and not self.folder.is_dir():
             raise NotADirectoryError(f"the results folder {self.folder} is a file; name another one.")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         name = ".lock" if part is None else f".lock-part-{part[0]}-of-{part[1]}"
         with contextlib.ExitStack() as stack:
             try:

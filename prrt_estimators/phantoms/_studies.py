@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import Bunch
 
-from prrt_estimators._io import temporary_folder
+from prrt_estimators._io import make_folder, temporary_folder
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators.phantoms._factors import CENTRES, Patient
 from prrt_estimators.phantoms._phantom import patient_grid, render
@@ -107,6 +107,9 @@ def write_truth(bunch: Bunch, folder: Path) -> None:
 def whole_folder(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder that becomes `target` on success and vanishes on failure."""
     target = Path(target)
+    if target.is_symlink():
+        make_folder(target)  # says so of a link to nothing
+        target = target.resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(f"{target} exists and is not empty; name a new folder, or remove it first.")
     with temporary_folder(target) as temporary:

@@ -28,6 +28,11 @@ MAX_CT_MINIMUM = -50.0
 HU_RANGE = (-32768.0, 32767.0)
 #: Stored CT values begin at 0 and reach this; what was windowed does not.
 STORED_VALUES = 500.0
+#: Air and lungs of a CT are noise below this; where so many voxels are exactly the least value above it, a window cut them.
+AIR_CEILING, CUT_SHARE = -900.0, 0.1
+#: Kidneys, bladder, heart or brain reach this SUV in a PET of so many mm of the body. Where nine in ten of some patients
+#: stay below, values were scaled, or are logarithms: log(1 + 150) is 5.
+LOW_SUV, BODY_LENGTH, MIN_SCANS, LOW_SHARE = 6.0, 500.0, 5, 0.9
 #: A PET has thousands of different values. An organ map has at most so many (whole numbers), scaled ones fewer; of
 #: whole numbers stored as floats so few are a phantom, unless they are 0 and 1.
 FEW, FEW_SCALED, FEW_FLOATS = 128, 8, 8
@@ -166,12 +171,43 @@ def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
             return [f"{least:g} to {most:g} HU; what is beyond {HU_RANGE[0]:g} to {HU_RANGE[1]:g} is cut off there"]
         if least > MAX_CT_MINIMUM and most > STORED_VALUES:
             return [f"{least:g} to {most:g} and no voxel below {MAX_CT_MINIMUM:g} HU; {LOOKS_LIKE_PET}"]
+        if least > AIR_CEILING and np.count_nonzero(data == data.min()) > CUT_SHARE * data.size:
+            return [
+                f"{least:g} HU in {np.mean(data == data.min()):.0%} of its voxels and nothing below; it looks windowed"
+            ]
         return []
     if most > SUV_CEILING:
         return [f"SUV up to {most:g}; it looks like Bq/mL"]
     if least < SUV_FLOOR and _too_negative(data, least, most):
         return [f"SUV down to {least:g}; {LOOKS_LIKE_CT}" if least < -200 else f"SUV down to {least:g}"]
     return []
+
+
+def remark_on_uptake(maxima: Sequence[float], lengths: Sequence[float]) -> str:
+    """Return what is not believable in the greatest SUVs of a cohort's PETs, empty for nothing.
+
+    Parameters
+    ----------
+    maxima : sequence of float
+        The greatest SUV of each PET.
+    lengths : sequence of float
+        How many mm of the body each shows; short ones are not counted.
+
+    Examples
+    --------
+    >>> remark_on_uptake([4.1, 4.9, 3.8, 4.4, 4.0], [1000] * 5)
+    'the greatest SUV is below 6 in 5 of 5 PETs of the body (median 4.1), which kidneys, bladder and brain exceed; ...
+    >>> remark_on_uptake([4.1, 40, 30, 90, 25], [1000] * 5), remark_on_uptake([4.1] * 5, [200] * 5)
+    ('', '')
+    """
+    of_body = [one for one, length in zip(maxima, lengths, strict=True) if length >= BODY_LENGTH]
+    low = sum(one < LOW_SUV for one in of_body)
+    if len(of_body) < MIN_SCANS or low < LOW_SHARE * len(of_body):
+        return ""
+    return (
+        f"the greatest SUV is below {LOW_SUV:g} in {low} of {len(of_body)} PETs of the body (median {np.median(of_body):.2g}), "
+        "which kidneys, bladder and brain exceed; give the PET in SUVbw, neither scaled nor as a logarithm"
+    )
 
 
 def _too_negative(data: np.ndarray, least: float, most: float) -> bool:

@@ -20,7 +20,7 @@ from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import CohortError, CohortWarning, FieldOfViewWarning, Problem
 from prrt_estimators.preprocessing._boxes import Box, centre_of, field_of_view, into_box, overlap
 from prrt_estimators.preprocessing._cache import ScanRecord, VolumeCache
-from prrt_estimators.preprocessing._scans import read_scan, remarks_on_values, tell_swapped
+from prrt_estimators.preprocessing._scans import read_scan, remark_on_uptake, remarks_on_values, tell_swapped
 
 #: PET and CT whose fields of view share less than this are not of one examination; below the second it is remarked on.
 MIN_OVERLAP, SMALL_OVERLAP = 0.1, 0.5
@@ -262,16 +262,21 @@ def prepare_volumes(
     if problems:
         files = {name: int(X[name].present.sum()) if name in names else 0 for name in IMAGING}
         raise CohortError(tell_swapped(problems, files[PET.name], files[CT.name]))
-    _warn_of_remarks(reader)
+    _warn_of_remarks(reader, names)
     if tell_padding:
         _warn_of_padding(reader)
 
 
-def _warn_of_remarks(reader: BoxReader) -> None:
+def _warn_of_remarks(reader: BoxReader, names: Sequence[str]) -> None:
     for remark, rows in sorted(reader.remarks.items(), key=lambda found: (min(found[1]), found[0])):
         ids = [str(reader.X.ids[row]) for row in sorted(rows)]
         more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
         warnings.warn(f"patient {', '.join(ids[:3])}{more}: {remark}.", CohortWarning, stacklevel=3)
+    rows = [row for row in range(len(reader.X)) if PET.name in names and reader._in_file(row, PET.name)]
+    read = [reader.record(row, PET.name) for row in rows]
+    lengths = [float(np.subtract(*field_of_view(one.shape, one.matrix)[::-1])[2]) for one in read]
+    if low := remark_on_uptake([one.summary["max"] for one in read], lengths):
+        warnings.warn(f"{low}.", CohortWarning, stacklevel=3)
 
 
 def _warn_of_padding(reader: BoxReader) -> None:

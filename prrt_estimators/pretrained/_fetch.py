@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from prrt_estimators._io import atomic_write, default_cache_dir, file_digest, temporary_folder
+from prrt_estimators._io import atomic_write, default_cache_dir, file_digest, make_folder, temporary_folder
 from prrt_estimators._published_weights import PretrainedWeights, weights_by_name
 from prrt_estimators.exceptions import MissingDependencyError, PretrainedWeightsError
 
@@ -135,7 +135,7 @@ def _from_package(spec: PretrainedWeights, cache_dir: str | os.PathLike[str] | N
     target = _place(spec.digest, spec, cache_dir)
     try:
         package = importlib.import_module(str(spec.package).replace("-", "_"))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         # The package joins its parts under one fixed name: two processes must not do so in one folder.
         with temporary_folder(target) as folder:
             joined = Path(package.path(spec.name, target_dir=str(folder)))

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from prrt_estimators._io import atomic_write
+from prrt_estimators._io import atomic_write, make_folder
 from prrt_estimators._pandas_tables import for_spreadsheets
 from prrt_estimators.plotting import save_figure
 from prrt_estimators.report._report import data_uri
@@ -56,7 +56,7 @@ class ExplanationFolder:
 
     def __init__(self, folder: str | os.PathLike[str], title: str):
         self.folder = Path(folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         self.title = title
         self.opening: list[str] = []
         self.cautions: list[str] = []

@@ -13,9 +13,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from prrt_estimators._date_forms import without_dates
 from prrt_estimators._io import atomic_write
 from prrt_estimators._survival import as_survival
+from prrt_estimators.datasets._identities import Identities
 from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
@@ -239,7 +239,7 @@ def write_report(
         contents=[name for name in SECTIONS if name in sections and name not in ("question", "answer")],
         links=_links(Path(folder)),
         excluded=_rows(excluded),
-        roles=_rows(None if roles is None else roles.map(lambda cell: without_dates(str(cell), spoken=False))),
+        roles=_rows(None if roles is None else _shown_roles(roles)),
         cohort=_rows(cohort),
         n_everybody=0 if followup is None else len(followup),
         followup=" ".join([follow_up_in_words(reverse), *causes_in_words(comparison, followup, horizon)]).strip(),
@@ -321,6 +321,12 @@ def _followup(comparison: ModelComparison) -> Any:
     """Return times and events of the patients compared, None where they are not known."""
     patients = comparison.survival
     return as_survival(patients[["event", "time"]]) if {"event", "time"} <= set(patients.columns) else None
+
+
+def _shown_roles(roles: pd.DataFrame) -> pd.DataFrame:
+    """Return how each column was interpreted, under names without persons, identifiers and dates."""
+    shown = roles["shown"] if "shown" in roles else roles["column"].map(lambda name: Identities().masked(str(name)))
+    return roles.assign(column=shown)[["column", "role", "reason"]]
 
 
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ BOX = ("--size", 8, "--spacing", 16)
 def prrt(*words):
     answer = CliRunner().invoke(app, [str(word) for word in words])
     assert answer.exit_code == 0, (words[0], answer.output, answer.exception)
+    return answer.output
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,21 @@ def test_nothing_planted_is_in_any_output(outputs):
         "index.json",
     } <= names
     assert found_in(outputs) == []
+
+
+def test_nothing_planted_in_headers_and_cells_is_on_the_screen(tmp_path):
+    csv, excel = planted_cohort(tmp_path / "in", 12)
+    model = tmp_path / "lab.prrt"
+    said = [
+        prrt("check", csv, *BOX),
+        prrt("fit", csv, "--model", "baseline_lab", "--out", model),
+        prrt("predict", model, csv),
+        prrt("evaluate", model, excel),
+    ]
+    for text in said:
+        for typed in (str(csv), csv.name):
+            text = text.replace(typed, "")
+        assert [one for one in SECRETS if one.lower() in text.lower()] == []
 
 
 def test_the_search_finds_what_is_packed(tmp_path):

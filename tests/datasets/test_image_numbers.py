@@ -180,7 +180,16 @@ def test_names_of_columns_mean_what_they_are():
 
 def test_files_under_other_names_are_no_scans(tmp_path):
     frame = table([])
-    for name in ("spect", "subject", "product", "defect"):
+    for name in (
+        "spect",
+        "subject",
+        "product",
+        "defect",
+        "SPECT/CT",
+        "spectct_path",
+        "Szintigraphie CT",
+        "CT der SPECT",
+    ):
         assert file_kind(name) is None
     frame["product"] = [f"{k}.nii.gz" for k in range(40)]
     bunch = load_cohort(frame, verbose=False, root=tmp_path)

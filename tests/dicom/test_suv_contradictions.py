@@ -14,7 +14,7 @@ from pydicom.sequence import Sequence as Items
 
 from prrt_estimators.dicom import suv_factors
 from prrt_estimators.dicom._datetimes import read_date, read_moment, read_time
-from prrt_estimators.dicom._tracers import Tracer, tracer_of
+from prrt_estimators.dicom._tracers import Tracer, radiopharmaceutical_in, tracer_of
 from prrt_estimators.exceptions import SUVError, SUVWarning
 
 RIGHT = 0.000924107
@@ -323,3 +323,16 @@ def test_the_base_case_warns_of_nothing():
         warnings.simplefilter("always")
         assert factor(case(nuclide="Ga-68", name="Ga-68 DOTATATE")) == pytest.approx(RIGHT, rel=1e-6)
     assert not caught
+
+
+@pytest.mark.parametrize(
+    ("named", "name", "target"),
+    [
+        ("Fluorestradiol", "FES", "oestrogen receptor"), ("16a-[18F]fluoro-17b-estradiol", "FES", "oestrogen receptor"),
+        ("mFBG", "MIBG", "noradrenaline"), ("Octreoscan", "Pentetreotide", "SSTR"), ("Tektrotyd", "HYNIC-TOC", "SSTR"),
+        ("Tc-99m EDDA/HYNIC-TOC", "HYNIC-TOC", "SSTR"), ("edotreotide", "DOTATOC", "SSTR"),
+    ],
+)  # fmt: skip
+def test_radiopharmaceuticals_by_their_trade_and_chemical_names(named, name, target):
+    found = radiopharmaceutical_in(named)
+    assert (found.name, found.target) == (name, target)

@@ -19,7 +19,8 @@ from ingest_helpers import DATES
 from prrt_estimators.datasets import make_cohort_folder
 
 NAME, IDENTIFIER, PLACE, SERIAL = "Okonkwo", "KX-774411", "Sonnenhang", "SN48213"
-SECRETS = [NAME, "Adaeze", IDENTIFIER, "774411", PLACE, SERIAL, *DATES]
+STRANGER = "Lindqvist"  # whom no cell names
+SECRETS = [NAME, "Adaeze", STRANGER, IDENTIFIER, "774411", PLACE, SERIAL, *DATES]
 _DATA_URI = re.compile(rb"data:[\w/+.-]+;base64,([A-Za-z0-9+/=]+)")
 _PDF_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.S)
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -39,6 +40,14 @@ def planted_cohort(folder: Path, n_patients: int) -> tuple[Path, Path]:
     frame["Institution"] = [f"Klinikum {PLACE}" if k % 2 else "Nord" for k in rows]
     frame["Scanner serial"] = [SERIAL if k % 2 else "SN999" for k in rows]
     frame["Kommentar"] = [f"{NAME} {IDENTIFIER} {PLACE} {SERIAL} {DATES[k % len(DATES)]}" for k in rows]
+    for header in (
+        f"NSE {NAME} [ug/l]",
+        f"GGT Dr. {STRANGER}",
+        f"Patient {STRANGER} CRP",
+        f"AST {PLACE}",
+        f"LDH {IDENTIFIER}3",
+    ):
+        frame[header] = np.arange(n_patients) * 1.5
     for number, day in enumerate(DATES):
         frame[f"Freitext {number}"] = [day if k % 2 else "unauff." for k in rows]
         frame[f"Ki-67 am {day} [%]"] = np.arange(n_patients) * 1.5

@@ -13,12 +13,12 @@ from pydicom.sequence import Sequence as Items
 from pydicom.tag import Tag
 
 from prrt_estimators._date_forms import day_of_number, has_date, like_days, without_dates
+from prrt_estimators._spellings import decodings, fold
 from prrt_estimators.ingest._clinical_columns import describe
 from prrt_estimators.ingest._dates import looks_like_date, read_dates
 from prrt_estimators.ingest._identifying_words import without_words, words_elsewhere
 from prrt_estimators.ingest._privacy import Identity, check_file
 from prrt_estimators.ingest._provenance import tags_of
-from prrt_estimators.ingest._spellings import decodings, fold
 
 SURNAMES = [
     ("Müller", "MUELLER"), ("Müller", "Muller"), ("Łukasiewicz", "LUKASIEWICZ"), ("Sørensen", "Soerensen"),
@@ -212,3 +212,28 @@ def test_the_last_search_finds_dates_of_nobody(tmp_path):
     ):
         (tmp_path / name).write_text(text, "utf-8")
         assert [one.kind for one in check_file(tmp_path / name, name, Identity())] == kinds, name
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("von der Lühe^Anna", "report of VONDERLUEHE"), ("VONDERLUEHE^Anna", "report of von der Lühe"), ("van Dijk", "VANDIJK, scan"),
+        ("De La Cruz^Ana", "delacruz_ana"), ("al-Hassan^Omar", "ALHASSAN OMAR"), ("Zumbrunn^Urs", "zum Brunn"),
+    ],
+)  # fmt: skip
+def test_a_particle_and_its_name_are_also_one_word(written, found):
+    who = Identity()
+    who.add_names([written])
+    assert who.kinds_in(found) == {"name"}
+    assert who.kinds_in(who.clean(found)) == set()
+
+
+@pytest.mark.parametrize("text", ["Mär 21", "Wert Mär 21", "CgA Jun 20 [ug/l]", "MAR 21", "2021/076", "Tag 2021/366"])
+def test_short_months_and_days_of_the_year_are_dates(text):
+    assert has_date(text, spoken=False)
+    assert not has_date(without_dates(text), spoken=False)
+
+
+@pytest.mark.parametrize("text", ["mar 21", "Mai 10 mg", "Sep 9", "Jan 21.5", "2021/400", "1/076", "03.21"])
+def test_numbers_beside_what_may_be_a_month_are_none(text):
+    assert not has_date(text, spoken=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from prrt_estimators.ingest._transliterations import in_latin_letters
+from prrt_estimators._transliterations import in_latin_letters
 
 #: Letters that lose nothing but a stroke or join two others; accents are taken off by decomposition.
 _LETTERS = str.maketrans(
@@ -32,6 +32,28 @@ _WORDS = re.compile(r"[^\W\d_]+")
 _APOSTROPHE = re.compile(r"(?<=[^\W\d_])['’‘`´ʼ′](?=[^\W\d_])")
 #: Scripts that write names without blanks, of which two signs are a name.
 _SIGNS = re.compile(r"[\u3005-\u3007\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
+#: Titles and what anonymisers write in place of a name.
+NO_NAMES = frozenset(
+    [
+        *("von", "van", "der", "den", "des", "del", "the", "and", "fur", "prof", "med", "und"),
+        *("anonymous", "anonymized", "anonymised", "anon", "unknown", "unbekannt", "none"),
+    ]
+)
+#: Words of institutions that stand in any text of a hospital.
+_NO_PLACES = frozenset(
+    [
+        *("university", "universitat", "universitatsklinikum", "uniklinik", "klinikum", "klinik", "clinic", "clinical"),
+        *("hospital", "krankenhaus", "centre", "center", "zentrum", "department", "abteilung", "institut", "institute"),
+        *("nuclear", "nuklearmedizin", "medicine", "medizin", "radiology", "radiologie", "imaging", "pet", "scanner"),
+        *("siemens", "philips", "canon", "toshiba", "united", "general"),
+    ]
+)
+_SHORTEST_NAME = 3
+#: Beginnings of surnames that some systems write as one word with what follows.
+_PARTICLES = (
+    "(?:von|vom|van|zu|zum|zur|der|den|dem|de|del|della|di|da|dos|du|la|le|ter|ten|el|al|bin|ibn|st|mac|mc|abu)"
+)
+_PARTICLE = re.compile(rf"(?<![^\W\d_])((?:{_PARTICLES}[\s-]+)+)(?!{_PARTICLES}(?![^\W\d_]))([^\W\d_]{{3,}})", re.I)
 _BYTES = (
     "utf-8", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "iso8859-2", "iso8859-5", "iso8859-9", "gb18030", "big5",
     "shift_jis", "euc_jp", "euc_kr", "iso2022_jp", "iso2022_kr",
@@ -86,6 +108,52 @@ def words_of(text: str) -> list[str]:
     """
     words = _WORDS.findall(unicodedata.normalize("NFC", text))
     return words + [word for word in _WORDS.findall(without_apostrophes(text)) if word not in words]
+
+
+def names_in(text: str) -> set[str]:
+    """Return the folded spellings of the names in a text: of each word of three letters or more that is not a title.
+
+    A particle and what follows it are also one word, as in VONDERLUEHE.
+
+    Examples
+    --------
+    >>> sorted(names_in("Dr. Böe")), "vonderluehe" in names_in("von der Lühe, Anna")
+    (['boe', 'boee'], True)
+    """
+    found: set[str] = set()
+    for word in words_of(text):
+        if len(word) >= _SHORTEST_NAME and fold(word) not in NO_NAMES:
+            found |= spellings(word)
+    return found | joined_names(text)
+
+
+def joined_names(text: str) -> set[str]:
+    """Return the folded spellings of surnames with a particle as one word.
+
+    Examples
+    --------
+    >>> sorted(joined_names("von der Lühe, Anna"))
+    ['vonderluehe', 'vonderluhe']
+    """
+    found: set[str] = set()
+    for particles, name in _PARTICLE.findall(unicodedata.normalize("NFC", text).replace("^", " ")):
+        found |= spellings(re.sub(r"[\s-]", "", particles) + name)
+    return found
+
+
+def places_in(text: str) -> set[str]:
+    """Return the folded spellings of each word of four letters or more that is not any hospital's.
+
+    Examples
+    --------
+    >>> sorted(places_in("Klinikum Sonnenhang"))
+    ['sonnenhang']
+    """
+    found: set[str] = set()
+    for word in words_of(text):
+        if len(word) > _SHORTEST_NAME and fold(word) not in _NO_PLACES | NO_NAMES:
+            found |= spellings(word)
+    return found
 
 
 def without_apostrophes(text: str) -> str:
