@@ -13,9 +13,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from prrt_estimators._date_forms import without_dates
 from prrt_estimators._io import atomic_write
 from prrt_estimators._survival import as_survival
-from prrt_estimators.datasets._identities import Identities
 from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
@@ -325,8 +325,9 @@ def _followup(comparison: ModelComparison) -> Any:
 
 def _shown_roles(roles: pd.DataFrame) -> pd.DataFrame:
     """Return how each column was interpreted, under names without persons, identifiers and dates."""
-    shown = roles["shown"] if "shown" in roles else roles["column"].map(lambda name: Identities().masked(str(name)))
-    return roles.assign(column=shown)[["column", "role", "reason"]]
+    shown = roles["shown"] if "shown" in roles else roles["column"].astype(str)
+    roles = roles.assign(column=shown.map(lambda name: without_dates(name, spoken=False)))
+    return roles[["column", "role", "reason"]]
 
 
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
