@@ -24,7 +24,7 @@ ALLOWED = {
     "features/_radiomics.py": (2, "an example of `bin_width`, and one in its message"),
     "features/weights/finder.json": (4, "settings and sizes of the trained lesion finder, as it was trained"),
     "ingest/_ingest.py": (1, "the default of `require`, which must equal the signature"),
-    "ingest/_privacy.py": (1, "a word of headers that names nobody"),
+    "_spellings.py": (1, "a word of headers that names nobody"),
     "inspection/_explained_models.py": (1, "an example in a message"),
     "model_selection/_models.py": (1, "an example of `weights`"),
     "preprocessing/_volumes.py": (1, "a default, which must equal the signature"),
