@@ -325,9 +325,9 @@ def _followup(comparison: ModelComparison) -> Any:
 
 def _shown_roles(roles: pd.DataFrame) -> pd.DataFrame:
     """Return how each column was interpreted, under names without persons, identifiers and dates."""
-    shown = roles["shown"] if "shown" in roles else roles["column"].astype(str)
-    roles = roles.assign(column=shown.map(lambda name: without_dates(name, spoken=False)))
-    return roles[["column", "role", "reason"]]
+    if "shown" in roles:
+        roles = roles.assign(column=roles["shown"])
+    return roles[["column", "role", "reason"]].map(lambda cell: without_dates(str(cell), spoken=False))
 
 
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
