@@ -30,6 +30,31 @@ def _private_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PRRT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
+#: Rooms whose tests write many figures and look at few; drawing them took a third of the time of these tests.
+_QUICK_ROOMS = {"cli", "evaluation", "inspection", "model_selection", "report"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_figures(request):
+    """Draw figures coarsely in the rooms where they are by-products; `drawn_figures` draws them as users see them."""
+    if request.path.parent.name not in _QUICK_ROOMS:
+        yield
+        return
+    from quick_figures import Figure, quick_savefig
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", quick_savefig)
+        yield
+
+
+@pytest.fixture
+def drawn_figures(monkeypatch):
+    """Write figures as users see them."""
+    from quick_figures import DRAWN, Figure
+
+    monkeypatch.setattr(Figure, "savefig", DRAWN)
+
+
 @pytest.fixture(scope="session")
 def sts() -> Path:
     """Return the folder of the 51 sarcoma patients."""

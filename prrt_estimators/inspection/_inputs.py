@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import CenterSpatialCrop, Orientation, Spacing, SpatialPad
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
@@ -233,6 +231,10 @@ def own_grid_affine(shape: tuple[int, ...], affine: np.ndarray, *, size: Any, sp
     Encoders with pretrained weights may take a scan turned to RAS+, brought to a spacing, padded and cropped about
     its own middle.
     """
+    # Imported on demand, as it takes seconds.
+    from monai.data import MetaTensor
+    from monai.transforms import CenterSpatialCrop, Orientation, Spacing, SpatialPad
+
     volume: Any = MetaTensor(torch.zeros(1, *shape), affine=torch.as_tensor(affine, dtype=torch.float64))
     for transform in (
         Orientation(axcodes="RAS", labels=(("L", "R"), ("P", "A"), ("I", "S")), lazy=True),

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from monai.metrics import SSIMMetric
 from scipy.stats import spearmanr
 from sklearn.base import clone
 from sklearn.utils import check_random_state
@@ -71,6 +70,8 @@ def map_similarity(first: SaliencyMaps, second: SaliencyMaps) -> pd.DataFrame:
 
 
 def _alike(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    from monai.metrics import SSIMMetric  # imported on demand, as it takes seconds
+
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float("nan"), float("nan")
     rank = float(spearmanr(one.ravel(), other.ravel()).statistic)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.networks.layers import AffineTransform
 from torch import nn
 from torch.nn import functional as F
 
@@ -36,13 +35,13 @@ class RandomAugment(nn.Module):
         super().__init__()
         self.shift, self.gain, self.noise, self.rotation, self.zoom = shift, gain, noise, rotation, zoom
         # Interpolating every voxel anew costs a CPU as much as training on it, so it is done on demand only.
-        self.resample = (
-            AffineTransform(
+        self.resample = None
+        if rotation or zoom:
+            from monai.networks.layers import AffineTransform  # imported on demand, as it takes seconds
+
+            self.resample = AffineTransform(
                 normalized=True, mode="bilinear", padding_mode="border", align_corners=False, reverse_indexing=False
             )
-            if rotation or zoom
-            else None
-        )
 
     def forward(self, volumes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return changed volumes, each of shape (n, 1, D, H, W)."""

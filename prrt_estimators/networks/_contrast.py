@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from monai.losses import ContrastiveLoss
 from torch import nn
 from torch.nn import functional as F
 
@@ -79,6 +78,8 @@ class PairLoss(nn.Module):
 
     def __init__(self, temperature: float = 0.2):
         super().__init__()
+        from monai.losses import ContrastiveLoss  # imported on demand, as it takes seconds
+
         self.loss = ContrastiveLoss(temperature=temperature)
 
     def forward(self, views: torch.Tensor, target: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from monai.networks import nets
 from torch import nn
 
 #: Arguments of MONAI's networks for one volume in, and features out.
@@ -32,6 +31,8 @@ def monai_network(name: str) -> Callable[..., nn.Module] | None:
     >>> monai_network("NoNet") is None
     True
     """
+    from monai.networks import nets  # imported on demand, as it takes seconds
+
     found = getattr(nets, name, None)
     # Functions there download weights; a name may come out of a file.
     if not (isinstance(found, type) and issubclass(found, nn.Module)):

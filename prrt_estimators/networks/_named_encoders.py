@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from monai.networks import nets
 from torch import nn
 
 from prrt_estimators._arguments import parameter
@@ -23,6 +22,8 @@ def _compact(**options: Any) -> nn.Module:
     Group instead of batch normalisation, because batches of a small cohort are small and a patient's prediction
     must not depend on the others in the batch.
     """
+    from monai.networks import nets  # imported on demand, as it takes seconds
+
     settings: dict[str, Any] = {
         "block": "basic",
         "layers": [1, 1, 1, 1],
@@ -49,6 +50,8 @@ def _group_normalised(module: nn.Module, groups: int) -> None:
 
 def _medicalnet(name: str) -> Callable[..., nn.Module]:
     def build(**options: Any) -> nn.Module:
+        from monai.networks import nets
+
         # MedicalNet's 18- and 34-layer networks use the parameter-free shortcut; its weights then fit.
         settings: dict[str, Any] = {"spatial_dims": 3, "n_input_channels": 1, "feed_forward": False}
         settings["bias_downsample"] = False
@@ -60,6 +63,8 @@ def _medicalnet(name: str) -> Callable[..., nn.Module]:
 
 def _inflated_resnet152(**options: Any) -> nn.Module:
     """Return a 2D ResNet-152 made 3D by repeating its filters, as Merlin has it; takes (n, 3, S, R, A)."""
+    from monai.networks import nets
+
     settings: dict[str, Any] = {
         "block": "bottleneck",
         "layers": [3, 8, 36, 3],
@@ -75,6 +80,8 @@ def _inflated_resnet152(**options: Any) -> nn.Module:
 
 
 def _densenet(**options: Any) -> nn.Module:
+    from monai.networks import nets
+
     settings = {"spatial_dims": 3, "in_channels": 1, "out_channels": 1}
     network = nets.DenseNet121(**(settings | options))
     network.class_layers.out = nn.Identity()

@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from prrt_estimators._model_specs import MODELS
 from prrt_estimators.phantoms._factors import CENTRES, FACTORS, VISIBLE, factor_matrix, hazard_weights
@@ -61,15 +60,28 @@ def best_log_hazard(
 ) -> np.ndarray:
     """Return the expected log hazard given what the modalities show and the centre's case mix, shape (n,)."""
     parts, _ = best_rule(modalities, signal)
-    own = np.array(factors, dtype=np.float64)
     burden = FACTORS.index("burden")
-    own[:, burden] -= shift
     total = shift * hazard_weights(signal)[burden]
     for modality, rule in parts.items():
         loadings, _ = _rows(modality)
-        seen = labs - np.outer(shift, loadings[:, burden]) if modality == "lab" else own @ loadings.T
-        total = total + seen @ rule
+        on_factors = rule @ loadings
+        shown = labs @ rule if modality == "lab" else factors @ on_factors
+        total = total + shown - shift * on_factors[burden]
     return total
+
+
+def _areas(long: np.ndarray, score: np.ndarray) -> tuple[float, float]:
+    """Return (AUROC, AUPRC) of scores of which no two are equal.
+
+    Both come from one sorting, which takes a tenth of the time of scikit-learn's two functions: every process that
+    makes patients waits for this.
+    """
+    found = np.cumsum(long[np.argsort(-score)], dtype=np.float64)
+    hits = np.diff(found, prepend=0.0)
+    positive, negative = found[-1], len(found) - found[-1]
+    auroc = float((found * (1 - hits)).sum() / (positive * negative))
+    auprc = float((hits * found / np.arange(1, len(found) + 1)).sum() / positive)
+    return auroc, auprc
 
 
 @lru_cache(maxsize=16)
@@ -88,7 +100,7 @@ def _attainable(signal: float, n_centres: int) -> pd.DataFrame:
             rows[name] = (0.5, float(long.mean()))
             continue
         score = -best_log_hazard(modalities, signal, factors, labs, shift)
-        rows[name] = (float(roc_auc_score(long, score)), float(average_precision_score(long, score)))
+        rows[name] = _areas(long, score)
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["auroc", "auprc"])
     return table.rename_axis("configuration")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import CenterSpatialCrop, Compose, Orientation, Spacing, SpatialPad
 
 from prrt_estimators._modalities import MODALITIES
 
@@ -40,6 +38,10 @@ def onto_grid(
     -------
     ndarray of float32, shape `size`
     """
+    # Imported on demand, as it takes seconds.
+    from monai.data import MetaTensor
+    from monai.transforms import CenterSpatialCrop, Compose, Orientation, Spacing, SpatialPad
+
     # Scanners pad with -2000 or -3024 outside their circle: air, and not to be smeared into the patient.
     outside = MODALITIES[modality].outside
     data = np.maximum(data, outside).astype(np.float32)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,10 +30,16 @@ def tables(out):
     }
 
 
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished") / "out"
+    run(out)
+    return out
+
+
 @pytest.fixture
-def finished(tmp_path):
-    run(tmp_path / "out")
-    return tmp_path / "out"
+def finished(finished_once, tmp_path):
+    return Path(shutil.copytree(finished_once, tmp_path / "out"))
 
 
 def changed_digit(content):
