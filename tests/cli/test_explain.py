@@ -17,6 +17,7 @@ from prrt_estimators.plotting import _embedding
 from prrt_estimators.report._explain import _with_scans
 
 pytestmark = [
+    pytest.mark.usefixtures("small_forests"),
     pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.ExplanationWarning"),
     pytest.mark.filterwarnings("ignore::prrt_estimators.exceptions.CohortWarning"),
 ]

@@ -18,6 +18,8 @@ from prrt_estimators.cohort import Cohort
 from prrt_estimators.datasets import make_cohort_folder
 from prrt_estimators.persistence import load_model
 
+pytestmark = pytest.mark.usefixtures("small_forests")
+
 
 def prrt(*words):
     return CliRunner().invoke(app, [str(word) for word in words])

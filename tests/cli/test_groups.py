@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from prrt_estimators.cli import app
 from prrt_estimators.datasets import check_cohort, load_cohort
 
+pytestmark = pytest.mark.usefixtures("small_forests")
+
 
 def prrt(*words):
     return CliRunner().invoke(app, [str(word) for word in words])

@@ -18,7 +18,7 @@ from prrt_estimators.cli import app
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
 
-REPEATS, FOLDS, MODELS = 2, 2, "lab,baseline_lab"
+REPEATS, FOLDS, MODELS = 2, 2, "recommended_labs,baseline_lab"
 TABLES = ("scores.csv", "predictions.csv", "summary.csv")
 
 

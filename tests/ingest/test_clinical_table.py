@@ -173,6 +173,11 @@ def test_rows_of_one_patient():
     assert found.notes["7"] == ["2 equal rows in the table, one used"]
     assert found.wrong == {"8": "2 rows in the table that differ"}
     assert found.anonymous_rows == 1
+    # A row that names nobody is no patient, wherever it stands.
+    assert list(found.frame.index) == ["7", "8"]
+    first = read_clinical(frame.iloc[[4, 0, 2]], ["7", "8"], panel=PANEL)
+    assert list(first.frame.index) == ["7", "8"]
+    assert list(first.frame["age"]) == [50, 60]
 
 
 def test_dates_become_intervals():

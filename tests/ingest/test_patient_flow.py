@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import stat
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.image import imread
 
 from prrt_estimators.exceptions import CohortError, ScannerFileError
 from prrt_estimators.ingest._deface import MARGIN_MM, head_plane, remove_above
+from prrt_estimators.ingest._ingest import _pseudonyms
 from prrt_estimators.ingest._patient_flow import FlowRow, flow_counts, flow_table
 from prrt_estimators.ingest._pseudonyms import given_pseudonyms, hashed_pseudonyms, keyed_digest, load_key
 from prrt_estimators.ingest._quality_sheets import save_strip, strip, write_sheets
@@ -132,3 +135,14 @@ def test_sheet_shows_right_on_the_left_and_head_up(tmp_path):
     assert not (tmp_path / "quality_09.png").exists()
     assert imread(pages[0]).shape[0] > imread(pages[1]).shape[0]
     assert b"matplotlib" not in pages[0].read_bytes().lower()
+
+
+def test_a_pseudonym_that_is_the_hash_of_another_patient_is_refused():
+    key = b"k" * 16
+    hashed = hashed_pseudonyms(["1", "2"], key)
+    table = SimpleNamespace(frame=pd.DataFrame(index=["1"]), id_column="id", pseudonyms={"1": hashed["2"].lower()})
+    with pytest.raises(ValueError, match="equals the keyed hash"):
+        _pseudonyms({"2": None}, table, key, "code")
+    table.pseudonyms = {"1": "own"}
+    assert _pseudonyms({"2": None}, table, key, "code") == {"1": "own", "2": hashed["2"]}
+    assert _pseudonyms({"2": None}, table, key, None) == hashed

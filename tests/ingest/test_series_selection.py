@@ -9,6 +9,7 @@ import pytest
 from prrt_estimators.ingest._ct_kinds import ct_kind
 from prrt_estimators.ingest._export_index import Person, Series
 from prrt_estimators.ingest._foreseeable_problems import places, trouble
+from prrt_estimators.ingest._joined_series import other_parts
 from prrt_estimators.ingest._kernels import SHARP, SOFT, UNKNOWN, kernel_kind
 from prrt_estimators.ingest._series_selection import Wishes, choose, flaws, unusable
 
@@ -304,3 +305,13 @@ def test_where_the_table_stood_changes_no_choice(shift):
     assert [one.uid.removeprefix("2.") for one in found.pet_others] == ["long"]
     # A series of half the length does not stand in for one that cannot be read.
     assert chosen(long, here("half", 0, 500), here("CT", 0, 1000, modality="CT"))[2].pet_others == []
+
+
+def test_two_series_of_one_other_part_are_one_part():
+    """What the first of them shows, the second does not show anew; each other part is taken."""
+    best, legs = series(name="best", low=0.0, high=500.0), series(name="legs", low=450.0, high=900.0)
+    again = series(name="again", low=470.0, high=890.0)
+    head = series(name="head", low=-300.0, high=20.0)
+    for order in ([best, legs, again, head], [head, again, legs, best]):
+        assert [one.uid for one in other_parts(best, order)] == ["2.legs", "2.head"]
+    assert [one.uid for one in other_parts(best, [best, again])] == ["2.again"]

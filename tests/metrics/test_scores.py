@@ -73,3 +73,12 @@ def test_one_class_is_undefined_and_says_so():
 def test_wrong_arrays_are_named(y, p, message):
     with pytest.raises(ValueError, match=message):
         scaled_brier_score(y, p)
+
+
+@pytest.mark.parametrize("name", ["auprc", "auprc_short", "neg_brier"])
+def test_chance_counts_a_patient_of_weight_two_as_two(name):
+    """But for what a small sample adds, which depends on how many patients there are."""
+    y, weights = np.array([0, 0, 1, 1, 1] * 200), np.array([2.0, 1.0, 1.0, 3.0, 1.0] * 200)
+    chance = find_score(name).chance
+    assert chance(y, weights) == pytest.approx(chance(np.repeat(y, weights.astype(int)), None), abs=5e-3)
+    assert abs(chance(y, weights) - chance(y, None)) > 5e-3

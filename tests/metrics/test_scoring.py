@@ -3,11 +3,13 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import inspection, metrics, model_selection
 from sklearn.datasets import make_classification
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_validate
+from sklearn.utils._param_validation import StrOptions
 
 from prrt_estimators.metrics import prrt_scorers
 
@@ -87,3 +89,15 @@ def test_three_classes_are_refused(problem):
 
 def test_scorers_can_be_pickled():
     assert list(pickle.loads(pickle.dumps(prrt_scorers()))) == list(prrt_scorers())
+
+
+def test_every_tool_of_scikit_learn_that_knows_roc_auc_knows_the_scores_of_times():
+    seen = 0
+    for room in (inspection, metrics, model_selection):
+        for name, tool in vars(room).items():
+            constraints = getattr(tool, "_parameter_constraints", getattr(tool, "_skl_parameter_constraints", {}))
+            kinds = constraints.get("scoring", ()) if isinstance(constraints, dict) else ()
+            names = [one.options for one in kinds if isinstance(one, StrOptions) and "roc_auc" in one.options]
+            seen += len(names)
+            assert all({"uno_c", "harrell_c"} <= one for one in names), name
+    assert seen >= 8

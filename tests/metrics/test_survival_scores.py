@@ -170,6 +170,8 @@ def test_patients_whom_nobody_was_followed_as_long_as_have_no_weight():
         (lambda y: uno_c(y, [1.0, np.nan]), "NaN"),
         (lambda y: brier_survival(y, [0.5, 1.5], [2.0]), "between 0 and 1"),
         (lambda y: brier_survival(y, [[0.5, 0.4]] * 2, [4.0, 2.0]), "ascending"),
+        # Differences of unsigned numbers are never negative.
+        (lambda y: brier_survival(y, [[0.5, 0.4]] * 2, np.array([4, 2], dtype=np.uint8)), "ascending"),
         (lambda y: integrated_brier(y, [0.5, 0.5], [2.0]), "at least two"),
         (lambda y: d_calibration(y, [0.5, 1.5]), "between 0 and 1"),
         (lambda y: d_calibration(y, [0.5, 0.5], n_bins=1), "n_bins"),
