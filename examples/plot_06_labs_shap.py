@@ -13,7 +13,6 @@ last question has an answer.
 
 import matplotlib.pyplot as plt
 import numpy as np
-import shap
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
 from prrt_estimators import LabPFSClassifier, make_prrt_cohort
@@ -38,6 +37,8 @@ print("AUROC of the folds:", cross_val_score(clf, X, y, cv=cv, scoring="roc_auc"
 # ------------------------
 # `shap_values` returns an explanation as shap defines it, so shap draws it. A point is a patient, explained by the forest that
 # was not trained on them. Points to the right speak for a long PFS; red points are high values.
+
+import shap
 
 # sphinx_gallery_thumbnail_number = 1
 explanation = shap_values(clf, X, y=y, cv=cv)

@@ -6,6 +6,7 @@ import ast
 import importlib
 import json
 import re
+import subprocess
 import tomllib
 import zlib
 from pathlib import Path
@@ -165,6 +166,21 @@ def test_times_of_examples_are_printed(script, tmp_path):
         "  91.0 s  plot_02_b  TOO SLOW",
         " 103.3 s  all examples",
     ]
+
+
+@pytest.mark.parametrize("failing", [None, "notebooks.py", "check_html.py", "sphinx"])
+def test_what_any_check_finds_fails_the_build(script, monkeypatch, tmp_path, failing):
+    build, ran = script("build"), []
+
+    def run(command, **_):
+        ran.append(next(name for name in ("sphinx", "notebooks.py", "check_html.py") if name in " ".join(command)))
+        return subprocess.CompletedProcess(command, int(ran[-1] == failing))
+
+    monkeypatch.setattr(build, "DOCS", tmp_path)
+    monkeypatch.setattr(build.subprocess, "run", run)
+    monkeypatch.setattr("sys.argv", ["build.py", "--out", str(tmp_path / "pages")])
+    assert build.main() == int(failing is not None)
+    assert ran == (["sphinx"] if failing == "sphinx" else ["sphinx", "notebooks.py", "check_html.py"])
 
 
 # Notebooks --------------------------------------------------------------------------------------------------------------

@@ -71,6 +71,11 @@ from prrt_estimators.plotting import CalibrationDisplay
 CalibrationDisplay.from_predictions(y, search.predict_proba(X)[:, 1])
 """,
     """
+import matplotlib.pyplot as plt
+figure, ax = plt.subplots()
+_ = ax.plot(y)
+""",
+    """
 from prrt_estimators import load_model, save_model
 save_model(search.best_estimator_, "pet.prrt", X=X, y=y)
 assert np.array_equal(load_model("pet.prrt").predict_proba(X), search.predict_proba(X))
@@ -92,6 +97,8 @@ def test_the_walk_runs_as_a_notebook(tmp_path):
     assert "text/html" in shown["X"][-1]["data"]
     display = next(outputs for source, outputs in shown.items() if source.startswith("CalibrationDisplay"))
     assert "image/png" in display[-1]["data"]
+    # A figure of the reader's own is shown as well, after a Display was the first to draw.
+    assert "image/png" in shown["_ = ax.plot(y)"][-1]["data"]
     red = [output["text"] for outputs in shown.values() for output in outputs if output.get("name") == "stderr"]
     assert [text for text in red if "mlflow" not in text.lower() and "alembic" not in text.lower()] == []
     if "len(children) > 2" in shown:

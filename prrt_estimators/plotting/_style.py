@@ -72,13 +72,23 @@ _RC: dict[Any, Any] = {
 def style_context() -> Iterator[None]:
     """Draw in this library's style within the ``with`` block; matplotlib's settings are as before after it.
 
+    Whether figures are shown as they are made (`matplotlib.interactive`) is kept as the block leaves it: in a notebook the first
+    figure loads the notebook's backend, which switches this on, and figures of the reader's own would stay blank without it.
+
     Examples
     --------
     >>> with style_context():
     ...     figure = Figure()
     """
-    with mpl.rc_context(_RC):
-        yield
+    interactive = mpl.is_interactive()
+    try:
+        with mpl.rc_context(_RC):
+            try:
+                yield
+            finally:
+                interactive = mpl.is_interactive()
+    finally:
+        mpl.interactive(interactive)
 
 
 def new_figure(figsize: tuple[float, float], *, layout: Literal["constrained"] | None = "constrained") -> Figure:

@@ -91,3 +91,16 @@ def test_colours_stand_out_on_paper_and_from_each_other():
 def test_labels():
     assert model_label("pet_ct_lab_pretrained") == "PET + CT + labs (pretrained CT)"
     assert model_label("somebody's model") == "somebody's model"
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_backend_that_is_loaded_within_the_style_stays_interactive(before):
+    with mpl.rc_context():
+        mpl.interactive(before)
+        with style_context():
+            mpl.interactive(not before)  # what the backend of a notebook does when the first figure loads it
+        assert mpl.is_interactive() is not before
+        with pytest.raises(KeyError), style_context():
+            mpl.interactive(before)
+            raise KeyError
+        assert mpl.is_interactive() is before
