@@ -7,12 +7,16 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
+from scipy.sparse import issparse
+
+from prrt_estimators._pandas_tables import as_frame
 
 #: What `as_cohort` and `Cohort` accept, for messages.
 FORMS = (
@@ -38,6 +42,8 @@ def as_array(values: Any) -> Any:
     """
     if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = values.detach().cpu()
+        if str(values.dtype) == "torch.bfloat16":  # numpy has no such numbers
+            values = values.float()
         # A MetaTensor would give one again.
         return values.as_tensor().numpy() if hasattr(values, "as_tensor") else values.numpy()
     return values
@@ -53,9 +59,53 @@ def is_image(item: Any) -> bool:
     >>> is_image("a.nii.gz"), is_image(np.zeros((2, 2, 2)))
     (False, False)
     """
-    if isinstance(item, tuple):
-        return len(item) == 2 and np.ndim(item[0]) >= 3 and np.shape(item[1]) == (4, 4)
+    if isinstance(item, (tuple, list)):
+        return len(item) == 2 and getattr(item[0], "ndim", 0) >= 3 and getattr(item[1], "shape", None) == (4, 4)
     return hasattr(item, "affine") and (hasattr(item, "dataobj") or hasattr(item, "detach"))
+
+
+def plain_form(X: Any) -> Any:
+    """Return patients in a container of another library as the table or list that it holds; anything else as it is.
+
+    Tables of polars and pyarrow and arrays with named fields become a DataFrame; columns of polars and pyarrow, views, queues,
+    datasets of torch and MONAI, arrays and Series of mappings, and Series as records become a list.
+
+    Raises
+    ------
+    TypeError
+        If X can be read only once.
+
+    Examples
+    --------
+    >>> from collections import deque
+    >>> plain_form(deque(["a.nii.gz"])), plain_form(np.array([(95.0,)], dtype=[("CgA", float)])).columns.tolist()
+    (['a.nii.gz'], ['CgA'])
+    >>> plain_form(one for one in "ab")
+    Traceback (most recent call last):
+    ...
+    TypeError: X is a generator, which can be read only once. Pass list(X).
+    """
+    X = as_frame(X)
+    if isinstance(X, Iterator):
+        raise TypeError(f"X is a {type(X).__name__}, which can be read only once. Pass list(X).")
+    if isinstance(X, np.ndarray):
+        if X.dtype.names is not None and X.ndim == 1:
+            return pd.DataFrame.from_records(X)
+        return X.tolist() if X.dtype == object and X.ndim == 1 and are_records(X.tolist()) else X
+    if isinstance(X, pd.Series):
+        return X.tolist() if X.dtype == object and are_records(X.tolist()) else X
+    if isinstance(X, (list, tuple)):
+        return [one.to_dict() for one in X] if X and all(isinstance(one, pd.Series) for one in X) else X
+    for method in ("to_pylist", "to_list"):  # of pyarrow and polars
+        if hasattr(X, method) and not hasattr(X, "iloc"):
+            return getattr(X, method)()
+    if isinstance(X, (str, bytes, os.PathLike, Mapping)) or hasattr(X, "shape") or is_image(X):
+        return X
+    if isinstance(X, Collection) and not isinstance(X, Set):  # a set has no order
+        return list(X)
+    if hasattr(X, "__len__") and hasattr(X, "__getitem__") and not issparse(X):
+        return [X[k] for k in range(len(X))]
+    return X
 
 
 def are_records(X: Any) -> bool:
@@ -83,7 +133,7 @@ def are_scans(X: Any, one_modality: bool) -> bool:
     >>> are_scans(["a.nii.gz", None], False), are_scans([[1.0]], False), are_scans(np.zeros((3, 4, 5)), True)
     (True, False, True)
     """
-    if is_image(X):
+    if is_image(X) or (one_modality and isinstance(X, (str, os.PathLike))):
         return True
     if hasattr(X, "ndim") and X.ndim != 1:
         return X.ndim in (4, 5) or (X.ndim == 3 and one_modality)
@@ -93,6 +143,7 @@ def are_scans(X: Any, one_modality: bool) -> bool:
     return bool(known) and all(
         is_image(one)
         or isinstance(one, os.PathLike)
+        or (isinstance(one, bytes) and one_modality)
         or (isinstance(one, str) and (one_modality or one.lower().endswith((".nii", ".nii.gz"))))
         or (hasattr(one, "ndim") and one.ndim >= 3)
         for one in known
@@ -127,7 +178,7 @@ def scans_of(items: Any) -> Any:
         return items[None, None] if items.ndim == 3 else items
     if isinstance(items, (str, bytes, os.PathLike)):
         items = [items]
-    listed = list(items)
+    listed = [os.fsdecode(item) if isinstance(item, bytes) else item for item in items]
     if any(is_image(item) for item in listed):
         return [image_file(item) if is_image(item) else item for item in listed]
     arrays = [as_array(item) for item in listed]
@@ -159,7 +210,7 @@ def image_file(image: Any) -> str:
 
 
 def _voxels(image: Any) -> tuple[np.ndarray, np.ndarray]:
-    if isinstance(image, tuple):
+    if isinstance(image, (tuple, list)):
         values, affine = image
     elif hasattr(image, "dataobj"):
         values, affine = np.asanyarray(image.dataobj), image.affine
@@ -186,7 +237,7 @@ def _voxels(image: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def _batch(image: Any) -> list[str]:
     """Return the files of an image, or of a batch of them as MONAI's loaders give it: (n, 1, D, H, W)."""
-    if isinstance(image, tuple) or hasattr(image, "dataobj"):
+    if isinstance(image, (tuple, list)) or hasattr(image, "dataobj"):
         return [image_file(image)]
     values, affine = np.asarray(as_array(image)), np.asarray(as_array(image.affine))
     if values.ndim < 5 and not (values.ndim == 4 and values.shape[0] > 1):

@@ -101,7 +101,7 @@ def parts_of_columns(columns: Mapping[Any, Any], index: pd.Index | None = None) 
         elif part in ("time", "event"):
             outcome[part] = _listed(values)
         elif part == "nested":
-            nested.append(pd.DataFrame([{} if one is None else dict(one) for one in values], index=index))
+            nested.append(pd.DataFrame([dict(one) if isinstance(one, Mapping) else {} for one in values], index=index))
         elif part == "lab":
             lab[name] = values
     if found.ids is None and index is not None and not isinstance(index, pd.RangeIndex):
@@ -115,13 +115,36 @@ def parts_of_columns(columns: Mapping[Any, Any], index: pd.Index | None = None) 
     return found
 
 
+def table_of(data: Mapping[str, Any], masks: Mapping[str, Any], survival: Any, ids: Sequence[str]) -> pd.DataFrame:
+    """Return the parts of a cohort as the table that `parts_of_columns` reads.
+
+    Raises
+    ------
+    TypeError
+        If scans or masks are arrays, which have no place in a cell.
+    """
+    columns: dict[Any, Any] = {}
+    named = {name: f"{name}{'' if any(word in name.lower() for word in _MASK_WORDS) else '_mask'}" for name in masks}
+    scans = {name: data[name] for name in data if name in IMAGING} | {named[name]: masks[name] for name in masks}
+    for name, volumes in scans.items():
+        if volumes.paths is None:
+            raise TypeError(
+                f"{name!r} is an array, which has no place in a table. Choose modalities with X.select('lab')."
+            )
+        columns[name] = volumes.paths
+    if survival is not None:
+        columns |= {"time": survival["time"], "event": survival["event"]}
+    table = pd.DataFrame(columns, index=pd.Index(ids, name="id"))
+    return pd.concat([table, data["lab"].set_axis(table.index)], axis=1) if "lab" in data else table
+
+
 def _part(key: str, values: Any) -> str:
     """Return what an entry is of a patient."""
     if key in IMAGING:
         return key
     if key.endswith(_IGNORED):
         return "ignored"
-    first = next((one for one in values if one is not None), None)
+    first = next((one for one in values if not _is_missing(one)), None)
     if key == "lab" and isinstance(first, Mapping):
         return "nested"
     if key in _IDS:
@@ -137,6 +160,11 @@ def _part(key: str, values: Any) -> str:
     if key in _LABELS:
         return "label"
     return key if key in ("time", "event") else "lab"
+
+
+def _is_missing(value: Any) -> bool:
+    # The records of a table have NaN where a patient has nothing.
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value))
 
 
 def _is_file(value: Any) -> bool:

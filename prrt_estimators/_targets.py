@@ -11,6 +11,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
 from prrt_estimators._classes import as_target, check_labels, long_rows, probability_of_long
+from prrt_estimators._forms import as_array
 from prrt_estimators._registry import Registry
 from prrt_estimators.metrics._predictions import PROBABILITY
 
@@ -205,6 +206,7 @@ class ClassTarget(Target):
                 "y holds survival times; classifiers need a class: 1 for PFS longer than the horizon, else 0. "
                 "load_cohort(..., horizon=12) makes it and leaves out patients censored earlier."
             )
+        y = as_array(y)
         check_labels(y)
         y = column_or_1d(y, warn=True)
         assert_all_finite(y, input_name="y")

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
-from prrt_estimators._forms import FORMS, are_records, are_scans
+from prrt_estimators._forms import FORMS, are_records, are_scans, plain_form
 from prrt_estimators._io import absolute
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
-from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators.cohort import Cohort, Volumes
 from prrt_estimators.exceptions import MissingModalityError
 
@@ -94,9 +93,9 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
     TypeError
         If X is none of these.
     """
-    X = as_frame(X)
     if isinstance(X, Cohort):
         return X
+    X = plain_form(X)
     if isinstance(X, pd.DataFrame):
         return Cohort({"lab": X})
     if isinstance(X, Mapping):
@@ -107,6 +106,10 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
         if image is None:
             raise TypeError('which modality is this array or list? Pass a mapping such as {"pet": array}.')
         return Cohort({image: X})
+    if isinstance(X, (str, os.PathLike)):
+        raise TypeError(
+            f"expected {FORMS}; got the path {os.fspath(X)!r}. For a table in a file pass load_cohort(path).X."
+        )
     ndim = X.ndim if hasattr(X, "ndim") else np.ndim(X)
     if ndim == 2:
         return Cohort({"lab": X})

@@ -10,11 +10,11 @@ import pandas as pd
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._events import as_events
-from prrt_estimators._forms import as_array, by_lower_name
+from prrt_estimators._forms import are_records, as_array, by_lower_name, plain_form
 from prrt_estimators._joining import joined_ids, joined_tables, joined_volumes
 from prrt_estimators._modalities import IMAGING, MODALITIES, in_order
 from prrt_estimators._pandas_tables import as_frame, check_column_names
-from prrt_estimators._patient_records import Parts, parts_of_columns, parts_of_records
+from prrt_estimators._patient_records import Parts, parts_of_columns, parts_of_records, table_of
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import lost_digits
 from prrt_estimators._volumes import Volumes
@@ -93,7 +93,7 @@ class Cohort(Mapping):
         if unknown or not data:
             raise ValueError(
                 f"a Cohort needs at least one of the modalities {tuple(MODALITIES)}, and no other keys; got {list(data)}. Pass "
-                "records with outcome, ids or masks to Cohort.from_records."
+                "laboratory values as {'lab': table}, and a list of records with outcome, ids or masks to Cohort.from_records."
             )
         self._data: dict[str, Any] = {
             name: Volumes(data[name]) if name in IMAGING else _as_table(data[name]) for name in in_order(data)
@@ -190,7 +190,7 @@ class Cohort(Mapping):
     def concat(cls, cohorts: Iterable[Cohort]) -> Cohort:
         """Return the patients of several cohorts, one below the other.
 
-        Patients of a cohort without some modality, mask or column have none. Survival is kept where every cohort has it.
+        Patients of a cohort without some modality, mask, block or column have none. Survival is kept where every cohort has it.
 
         Parameters
         ----------
@@ -228,7 +228,9 @@ class Cohort(Mapping):
         masks = {name: joined_volumes([one.masks.get(name) for one in parts], sizes, name) for name in names}
         outcomes = [one.survival for one in parts if one.survival is not None]
         survival = np.concatenate(outcomes) if len(outcomes) == len(parts) else None
-        return cls(data, ids=joined_ids([one.ids for one in parts]), masks=masks, survival=survival)
+        named = dict.fromkeys(name for one in parts for name in one.blocks)
+        blocks = {name: joined_tables([one.blocks.get(name) for one in parts], sizes) for name in named}
+        return cls(data, ids=joined_ids([one.ids for one in parts]), masks=masks, survival=survival, blocks=blocks)
 
     @classmethod
     def _of_parts(cls, parts: Parts, return_X_y: bool) -> Any:
@@ -299,6 +301,18 @@ class Cohort(Mapping):
             blocks=self.blocks,
         )
 
+    def to_frame(self) -> pd.DataFrame:
+        """Return a table with one row per patient, which `from_frame` reads: paths, laboratory values, time and event.
+
+        Blocks are left out. Scans that are arrays in memory have no path and raise a TypeError.
+
+        Examples
+        --------
+        >>> Cohort({"pet": ["/data/a.nii.gz"], "lab": pd.DataFrame({"CgA": [95]})}, ids=["A"]).to_frame().columns.tolist()
+        ['pet', 'CgA']
+        """
+        return table_of(self._data, self.masks, self.survival, self.ids.tolist())
+
     def __eq__(self, other: object) -> bool:
         # Mapping compares item by item, which is ambiguous for arrays and tables.
         return self is other
@@ -349,12 +363,16 @@ def _as_ids(ids: Iterable[Any]) -> np.ndarray:
 
 
 def _as_table(values: Any) -> pd.DataFrame:
-    values = as_frame(values)
+    values = plain_form(values)
+    if are_records(values):
+        values = pd.DataFrame(list(values))
     if isinstance(values, pd.DataFrame):
         check_column_names(values)
         return values
     if isinstance(values, pd.Series):
-        return values.to_frame()
+        # A row of a table has the names of its columns; a column has a name of its own.
+        row = not isinstance(values.name, str) and pd.api.types.is_string_dtype(values.index)
+        return values.to_frame().T.infer_objects() if row and len(values) else values.to_frame()
     if isinstance(values, Mapping):  # columns, or the values of one patient
         cells = dict(values)
         return pd.DataFrame(cells if any(np.ndim(cell) for cell in cells.values()) else [cells])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections import deque
 from pathlib import Path
 
 import nibabel as nib
@@ -14,7 +15,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from prrt_estimators import Cohort, FusionPFSClassifier, PETPFSClassifier, Volumes
+from prrt_estimators import Cohort, FusionPFSClassifier, LabPFSClassifier, PETPFSClassifier, Volumes
 from prrt_estimators._forms import image_file
 from prrt_estimators._validation import as_cohort
 
@@ -63,6 +64,19 @@ def meta(arrays, grad=False):
     ]
 
 
+class Records:
+    """Records as a dataset of torch or MONAI gives them: counted and indexed, nothing more."""
+
+    def __init__(self, records):
+        self.records = records
+
+    def __len__(self):
+        return len(self.records)
+
+    def __getitem__(self, k):
+        return self.records[k]
+
+
 FORMS = {
     "list of paths": lambda p: p["paths"],
     "tuple of pathlib paths": lambda p: tuple(map(Path, p["paths"])),
@@ -77,6 +91,16 @@ FORMS = {
     "mapping of images": lambda p: {"Pet": images(p["arrays"])},
     "volumes": lambda p: Volumes(images(p["arrays"])),
     "records": lambda p: [{"pet": path, "label": int(one)} for path, one in zip(p["paths"], p["y"], strict=True)],
+    "pairs as lists": lambda p: [[array, affine(k)] for k, array in enumerate(p["arrays"])],
+    "queue of paths": lambda p: deque(p["paths"]),
+    "values of a mapping": lambda p: dict(enumerate(p["paths"])).values(),
+    "paths as bytes": lambda p: [path.encode() for path in p["paths"]],
+    "column of polars": lambda p: pytest.importorskip("polars").Series(p["paths"]),
+    "column of pyarrow": lambda p: pytest.importorskip("pyarrow").array(p["paths"]),
+    "chunks of pyarrow": lambda p: pytest.importorskip("pyarrow").chunked_array([p["paths"][:2], p["paths"][2:]]),
+    "dataset of records": lambda p: Records([{"pet": path} for path in p["paths"]]),
+    "array of records": lambda p: np.array([{"pet": path} for path in p["paths"]]),
+    "column of records": lambda p: pd.Series([{"pet": path} for path in p["paths"]]),
     "records of images": lambda p: [{"PET": one, "pet_meta_dict": {}} for one in meta(p["arrays"])],
 }
 
@@ -148,6 +172,52 @@ def test_tables_of_other_libraries_keep_their_names(patients, library):
     assert Cohort.from_frame(table)["lab"].columns.tolist() == ["CgA", "ALT"]
 
 
+LABS = {
+    "array with named fields": lambda lab: lab.to_records(index=False),
+    "rows": lambda lab: [row for _, row in lab.iterrows()],
+    "dataset of records": lambda lab: Records(lab.to_dict("records")),
+    "cells of pandas that may be missing": lambda lab: lab.convert_dtypes(),
+    "mapping of named fields": lambda lab: {"lab": lab.to_records(index=False)},
+    "mapping of records": lambda lab: {"LAB": lab.to_dict("records")},
+    "mapping of columns": lambda lab: {"lab": lab.to_dict("list")},
+    "lazy table of polars": lambda lab: pytest.importorskip("polars").DataFrame(lab.to_dict("list")).lazy(),
+    "batch of pyarrow": lambda lab: pytest.importorskip("pyarrow").RecordBatch.from_pydict(lab.to_dict("list")),
+}
+
+
+@pytest.mark.parametrize("form", LABS)
+def test_laboratory_values(patients, form):
+    lab, y = patients["lab"], patients["y"]
+    model = LabPFSClassifier(model="logistic").fit(lab, y)
+    plain = model.predict_proba(Cohort({"lab": lab}))
+    np.testing.assert_allclose(model.predict_proba(LABS[form](lab)), plain, atol=1e-12)
+    again = LabPFSClassifier(model="logistic").fit(LABS[form](lab), y)
+    np.testing.assert_allclose(again.predict_proba(lab), plain, atol=1e-12)
+
+
+def test_outcome_and_weights_as_tensors_that_have_a_gradient(patients):
+    lab, y, weight = patients["lab"], patients["y"], np.linspace(1, 2, N)
+    plain = LabPFSClassifier(model="logistic").fit(lab, y, sample_weight=weight).predict_proba(lab)
+    tensors = [torch.tensor(one, dtype=torch.float64, requires_grad=True) for one in (y, weight)]
+    model = LabPFSClassifier(model="logistic").fit(lab, tensors[0], sample_weight=tensors[1])
+    np.testing.assert_allclose(model.predict_proba(lab), plain, atol=1e-12)
+
+
+def test_tensors_of_half_the_digits(patients):
+    tensor = MetaTensor(torch.tensor(patients["arrays"][0][None]).bfloat16(), affine=torch.tensor(affine(0)))
+    rounded = torch.tensor(patients["arrays"][0]).bfloat16().float().numpy()
+    np.testing.assert_array_equal(nib.load(image_file(tensor)).get_fdata(), rounded)
+
+
+def test_an_absent_mask_of_a_table_is_no_laboratory_value():
+    table = pd.DataFrame({"tumour_mask": [None, "m.nii.gz"], "CgA": [1.0, 2.0]}).replace({None: np.nan})
+    X = Cohort.from_records(table.to_dict("records"))
+    assert list(X["lab"]) == ["CgA"]
+    assert X.masks["tumour_mask"].present.tolist() == [False, True]
+    nested = Cohort.from_records([{"lab": {"CgA": 1.0}}, {"lab": np.nan}])
+    assert nested["lab"]["CgA"].isna().tolist() == [False, True]
+
+
 def test_a_table_alone_is_patients_without_scans(patients):
     fusion, lab = patients["fusion"], patients["lab"]
     np.testing.assert_array_equal(fusion.predict_proba(lab), fusion.predict_proba({"lab": lab}))
@@ -159,6 +229,11 @@ def test_one_patient_without_the_axis_of_patients(patients):
     whole = {"pet": patients["paths"][:1], "lab": patients["lab"].iloc[:1]}
     plain = patients["fusion"].predict_proba(whole)
     image = nib.load(patients["paths"][0])
+    np.testing.assert_array_equal(
+        patients["pet"].predict_proba(patients["paths"][0]), patients["pet"].predict_proba(patients["paths"][:1])
+    )
+    row = patients["fusion"].predict_proba({"pet": patients["paths"][0], "lab": patients["lab"].iloc[0]})
+    np.testing.assert_allclose(row, plain, atol=1e-6)
     for scan in (patients["paths"][0], Path(patients["paths"][0]), image, meta(patients["arrays"])[0]):
         found = patients["fusion"].predict_proba({"pet": scan, "lab": dict(patients["lab"].iloc[0])})
         np.testing.assert_allclose(found, plain, atol=1e-6)
@@ -237,6 +312,24 @@ def test_refusals_name_what_is_accepted(patients):
         Cohort(pd.DataFrame({"pet": ["a.nii.gz"]}))
     with pytest.raises(ValueError, match="one volume per patient"):
         Cohort({"pet": [nib.Nifti1Image(np.zeros((2, 2, 2, 3), np.float32), np.eye(4))]})
+
+
+def test_refusals_name_the_accepted_form(patients):
+    pet, fusion = patients["pet"], patients["fusion"]
+    with pytest.raises(TypeError, match=r"generator, which can be read only once\. Pass list\(X\)"):
+        pet.predict_proba(path for path in patients["paths"])
+    with pytest.raises(TypeError, match=r"map, which can be read only once\. Pass list\(X\)"):
+        fusion.predict_proba(map(dict, records(patients)))
+    with pytest.raises(ValueError, match=r"columns pet\. Pass Cohort\.from_frame\(table\)"):
+        pet.predict_proba(pd.DataFrame({"pet": patients["paths"]}))
+    with pytest.raises(ValueError, match=r"column 'pet' .*Cohort\.from_frame\(table\)"):
+        fusion.predict_proba(pd.DataFrame(records(patients)))
+    with pytest.raises(TypeError, match=r"got the path 'cohort\.csv'.*load_cohort\(path\)"):
+        fusion.predict_proba("cohort.csv")
+    with pytest.raises(ValueError, match=r"\{'lab': table\}"):
+        fusion.predict_proba(patients["lab"].to_dict("list"))
+    with pytest.raises(ValueError, match="a list of paths"):
+        pet.predict_proba(set(patients["paths"]))
 
 
 def test_a_table_with_files_and_outcome_is_not_learnt_as_laboratory_values(patients):

@@ -30,6 +30,32 @@ def test_parts_of_a_cohort_give_it_back():
     assert whole.survival.tolist() == survival.tolist()
 
 
+def test_blocks_are_joined_too():
+    lab = pd.DataFrame({"CgA": [1.0, 2.0]})
+    first = Cohort({"lab": lab}, ids=["A", "B"], blocks={"radiomics": pd.DataFrame({"f": [3.0, 4.0]})})
+    second = Cohort({"lab": lab}, ids=["C", "D"], blocks={"genes": pd.DataFrame({"g": [5.0, 6.0]})})
+    whole = Cohort.concat([first, second])
+    assert whole.blocks["radiomics"]["f"].fillna(0).tolist() == [3, 4, 0, 0]
+    assert whole.blocks["genes"]["g"].fillna(0).tolist() == [0, 0, 5, 6]
+
+
+def test_a_table_of_a_cohort_gives_it_back():
+    lab = pd.DataFrame({"CgA": [1.0, 2.0], "sex": ["m", "f"]})
+    masks = {"lesion": files("m", None), "liver": files(None, "l")}
+    X = Cohort({"pet": files("a", None), "lab": lab}, ids=["A", "B"], masks=masks, survival=SURVIVAL)
+    table = X.to_frame()
+    assert table.columns.tolist() == ["pet", "lesion", "liver_mask", "time", "event", "CgA", "sex"]
+    again = Cohort.from_frame(table)
+    assert again.ids.tolist() == ["A", "B"]
+    assert again["pet"].paths.tolist() == X["pet"].paths.tolist()
+    assert again.masks["lesion"].paths.tolist() == X.masks["lesion"].paths.tolist()
+    assert again.masks["liver_mask"].present.tolist() == [False, True]
+    assert again.survival.tolist() == X.survival.tolist()
+    assert again["lab"].to_dict("list") == lab.to_dict("list")
+    with pytest.raises(TypeError, match=r"'pet' is an array.*select"):
+        Cohort({"pet": np.zeros((1, 1, 2, 2, 2)), "lab": lab[:1]}).to_frame()
+
+
 def test_what_one_lacks_is_absent():
     first = Cohort({"lab": pd.DataFrame({"CgA": [1.0]})}, ids=["A"])
     second = Cohort({"ct": files("b"), "lab": pd.DataFrame({"ALT": [2.0]})}, ids=["B"], survival=SURVIVAL[:1])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from prrt_estimators._classes import check_same_order, positive_label
-from prrt_estimators._forms import are_records, are_scans, as_array
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._forms import are_records, are_scans, as_array, plain_form
+from prrt_estimators._modalities import IMAGING
 from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
@@ -64,12 +66,19 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
 
     def _cohort(self, X: Any) -> Cohort | None:
         """Return X as a Cohort; None for a plain table, which the laboratory preprocessing checks itself."""
-        X = as_frame(X)
+        X = plain_form(X)
         # scipy's dictionary-of-keys matrix is a mapping too; it goes on to be refused as sparse.
         if not issparse(X) and (
             isinstance(X, (Mapping, Volumes)) or are_records(X) or are_scans(X, self._image is not None)
         ):
             return as_cohort(X, image=self._image)
+        if self._takes_table and isinstance(X, (str, os.PathLike)):
+            return as_cohort(X)  # which refuses it
+        if not self._takes_table and isinstance(X, pd.DataFrame):
+            raise ValueError(
+                f"{type(self).__name__} takes a Cohort or a list of paths; got a table with the columns "
+                f"{', '.join(map(str, X.columns[:5]))}. Pass Cohort.from_frame(table) or load_cohort(table).X."
+            )
         if not self._takes_table:
             # Lists and arrays of another shape get scikit-learn's own message for what is not understood.
             raise ValueError(
@@ -81,7 +90,13 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
     def _table(self, X: Any, cohort: Cohort | None) -> Any:
         """Return the laboratory table of X."""
         if cohort is None:
-            return as_array(as_frame(X))
+            table = as_array(plain_form(X))
+            scans = [one for one in getattr(table, "columns", ()) if str(one).strip().lower() in IMAGING]
+            if known := [one for one in scans if one not in getattr(self, "feature_names_in_", scans)]:
+                raise ValueError(
+                    f"column {known[0]!r} of a table is not read as scans. Pass Cohort.from_frame(table) or load_cohort(table).X."
+                )
+            return table
         if "lab" not in cohort:
             raise MissingModalityError.of(type(self).__name__, ["lab"], cohort.modalities)
         return cohort["lab"]
@@ -115,14 +130,14 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
 
     def _with_weight(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, np.ndarray | None]:
         """Check sample_weight and leave out patients whose weight is zero, who must not shape anything."""
-        X = as_frame(X)
+        X = plain_form(X)
         check_same_order(X, y, ("X", "y"))
         check_same_order(X, sample_weight, ("X", "sample_weight"))
         if sample_weight is None:
             return X, y, None
         if (isinstance(X, Mapping) and not issparse(X)) or are_records(X):
             X = as_cohort(X, image=self._image)
-        weights = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weights = _check_sample_weight(as_array(sample_weight), X, ensure_non_negative=True)
         if not np.isfinite(weights).all():  # looked at here too: scikit-learn can be told to assume it
             raise ValueError("sample_weight contains NaN or infinity; every weight must be a number of at least 0.")
         if not weights.any():

@@ -14,8 +14,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._classes import check_same_order
+from prrt_estimators._forms import plain_form
 from prrt_estimators._modalities import PET
-from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._blocks import (
@@ -218,7 +218,7 @@ class BlockFusionPFSClassifier(JointBlocksMixin, SavesBlocksMixin, BasePFSClassi
     def _given(self, X: Any, y: Any, sample_weight: Any, time: Any, event: Any) -> tuple[Any, Any, dict[str, Any]]:
         """Return the patients of some weight, and what was given beside X and y of these."""
         for name, values in (("time", time), ("event", event)):
-            check_same_order(as_frame(X), values, ("X", name))
+            check_same_order(plain_form(X), values, ("X", name))
         X, y, weights = self._with_weight(X, y, sample_weight)
         given = {name: np.asarray(values) for name, values in (("time", time), ("event", event)) if values is not None}
         if weights is not None:

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from prrt_estimators._classes import check_labels, check_same_order
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._forms import plain_form
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
@@ -296,4 +296,4 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
 
 def _table(X: Any) -> Any:
     """Return the table of X: the laboratory values of a cohort, anything else as it is."""
-    return X["lab"] if isinstance(X, Cohort) and "lab" in X else as_frame(X)
+    return X["lab"] if isinstance(X, Cohort) and "lab" in X else plain_form(X)

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from prrt_estimators._classes import check_same_order
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._forms import plain_form
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._survival_base import ProportionalHazards
@@ -174,7 +174,7 @@ class CoxPFSSurvival(RidgeCoxSurvival):
         """
         cohort = self._cohort(X)
         if cohort is None:
-            return as_frame(X)
+            return plain_form(X)
         table = self._training_table(X, cohort) if training else self._table(X, cohort)
         texts = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
         if texts:

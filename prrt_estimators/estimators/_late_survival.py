@@ -11,8 +11,8 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from prrt_estimators._forms import plain_form
 from prrt_estimators._modalities import CT, MODALITIES, PET
-from prrt_estimators._pandas_tables import as_frame
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._image_survival import CTPFSSurvival, PETPFSSurvival
@@ -174,7 +174,7 @@ class LateFusionPFSSurvival(ProportionalHazards):
         cohort = self._cohort(X)
         if cohort is not None:
             return cohort
-        table = as_frame(X)
+        table = plain_form(X)
         return as_cohort(table.reset_index(drop=True) if hasattr(table, "reset_index") else table, image=self._image)
 
     def _models(self, cohort: Cohort) -> dict[str, Any]:

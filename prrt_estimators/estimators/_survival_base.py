@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._classes import check_same_order
-from prrt_estimators._pandas_tables import as_frame
+from prrt_estimators._forms import plain_form
 from prrt_estimators._survival import StepCurve, as_survival
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.estimators._base import BasePFSEstimator
@@ -107,7 +107,7 @@ class BasePFSSurvival(BasePFSEstimator):
         -------
         float
         """
-        check_same_order(as_frame(X), y, ("X", "y"))
+        check_same_order(plain_form(X), y, ("X", "y"))
         risk = self.predict(X)
         curve = StepCurve(self.censoring_["time"], self.censoring_["survival"])
         return uno_c_in_reach(as_survival(y, n=len(risk)), risk, train=curve)

@@ -14,7 +14,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prrt_estimators._analytes import find_analyte
-from prrt_estimators._pandas_tables import as_frame, check_column_names
+from prrt_estimators._forms import plain_form
+from prrt_estimators._pandas_tables import check_column_names
 from prrt_estimators._values import decimal_commas, is_error_cell, read_numbers
 from prrt_estimators.preprocessing._categories import category_text, is_nothing, known_spellings, sex_spellings
 
@@ -170,7 +171,7 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
 
     def _table(self, X: Any, *, reset: bool) -> pd.DataFrame:
         """Check a table as scikit-learn does, but keep text, categories and gaps."""
-        X = as_frame(X)
+        X = plain_form(X)
         if isinstance(X, pd.DataFrame):
             check_column_names(X)
         if isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex):

@@ -10,7 +10,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._analytes import find_analyte, unit_factor
-from prrt_estimators._pandas_tables import as_frame, check_column_names
+from prrt_estimators._forms import plain_form
+from prrt_estimators._pandas_tables import check_column_names
 from prrt_estimators._sex import read_sex, says_sex
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import decimal_commas, read_numbers
@@ -105,7 +106,7 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
 
     @staticmethod
     def _named(X: Any) -> pd.DataFrame:
-        X = as_frame(X)
+        X = plain_form(X)
         table = X if isinstance(X, pd.DataFrame) else as_cohort(X)["lab"]
         check_column_names(table)
         return table.set_axis([str(name) for name in table.columns], axis=1)

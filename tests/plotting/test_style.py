@@ -100,7 +100,12 @@ def test_a_backend_that_is_loaded_within_the_style_stays_interactive(before):
         with style_context():
             mpl.interactive(not before)  # what the backend of a notebook does when the first figure loads it
         assert mpl.is_interactive() is not before
+
+
+def test_an_error_within_the_style_leaves_the_settings_as_they_were():
+    size = mpl.rcParams["font.size"]
+    with mpl.rc_context({"font.size": 20}):
         with pytest.raises(KeyError), style_context():
-            mpl.interactive(before)
             raise KeyError
-        assert mpl.is_interactive() is before
+        assert mpl.rcParams["font.size"] == 20
+    assert mpl.rcParams["font.size"] == size
