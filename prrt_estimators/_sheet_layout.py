@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prrt_estimators._analytes import find_analyte, name_tokens, split_unit, unit_factor
-from prrt_estimators._values import parse_number
+from prrt_estimators._values import is_word_for_nothing, parse_number
 
 Row = tuple[int, list[Any]]
 
@@ -90,7 +90,19 @@ def patients_only(rows: Sequence[Row]) -> tuple[list[Row], list[str]]:
             for (number, _), word in zip(rows[-len(last) :], last[::-1], strict=True)
         ]
         rows = rows[: -len(last)]
-    return rows, told + _take_units_from_cells(rows)
+    return rows, told + _take_units_from_cells(rows) + _words_for_nothing(rows)
+
+
+def _words_for_nothing(rows: list[Row]) -> list[str]:
+    """Return a sentence on each column in which words stand for absent values."""
+    told = []
+    for column, name in enumerate(rows[0][1] if rows else ()):
+        cells = [cells[column] for _, cells in rows[1:] if column < len(cells)]
+        words = [cell.strip() for cell in cells if is_word_for_nothing(cell)]
+        if words and _filled(name):
+            listed = ", ".join(map(repr, sorted(set(words))))
+            told.append(f"column {str(name)!r}: {len(words)} cells hold {listed} and count as not known.")
+    return told
 
 
 def _take_units_from_cells(rows: list[Row]) -> list[str]:

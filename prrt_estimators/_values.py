@@ -23,6 +23,24 @@ EMPTY = frozenset(
     }
 )  # fmt: skip
 
+#: Of these, what programs write rather than people.
+_OF_PROGRAMS = frozenset(
+    {"", "-", "--", "–", "—", "n/a", "na", "nan", "none", "null", "nd", "?", "<na>", "missing", "unknown"}
+)
+
+
+def is_word_for_nothing(cell: Any) -> bool:
+    """Return whether a cell holds words by which people say that there is no value.
+
+    Examples
+    --------
+    >>> [is_word_for_nothing(cell) for cell in ("n.b.", "k. A.", "NA", None, 5)]
+    [True, True, False, False, False]
+    """
+    word = plain_text(cell).strip().lower() if isinstance(cell, str) else ""
+    return word in EMPTY and word not in _OF_PROGRAMS
+
+
 _LIMIT = r"(?P<limit>[<>]=?|≤|≥)?\s*"
 _PLAIN = re.compile(
     _LIMIT + r"(?P<digits>[+-]?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?P<power>[eE][+-]?[0-9]+)?)", re.ASCII

@@ -101,7 +101,9 @@ def test_load_cohort_reads_it(clinic, capfd):
     told = capfd.readouterr().err
     for sentence in ("Row 2 is a title", "Row 4 holds the units", f"Row {N + 5} is not a patient (Mittelwert)"):
         assert sentence in told
-    assert len(data.layout) == 4
+    assert "column 'CgA [µg/l]': 1 cells hold 'n.b.' and count as not known." in data.layout
+    assert "column 'Albumin [g/l]': 1 cells hold 'k.A.' and count as not known." in data.layout
+    assert len(data.layout) == 6
     assert all(sentence[0].upper() + sentence[1:] in told for sentence in data.layout)
 
 
