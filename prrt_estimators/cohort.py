@@ -308,8 +308,8 @@ class Cohort(Mapping):
 
         Examples
         --------
-        >>> Cohort({"pet": ["/data/a.nii.gz"], "lab": pd.DataFrame({"CgA": [95]})}, ids=["A"]).to_frame().columns.tolist()
-        ['pet', 'CgA']
+        >>> Cohort({"lab": pd.DataFrame({"CgA": [95]})}, ids=["A"]).to_frame().to_dict()
+        {'CgA': {'A': 95}}
         """
         return table_of(self._data, self.masks, self.survival, self.ids.tolist())
 
