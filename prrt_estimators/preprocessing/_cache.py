@@ -22,7 +22,7 @@ from prrt_estimators._io import absolute, atomic_write, default_cache_dir
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._sizes import parse_bytes
 from prrt_estimators.preprocessing._boxes import Box
-from prrt_estimators.preprocessing._scans import Scan, file_stamp, remarks_on_values
+from prrt_estimators.preprocessing._scans import Scan, file_stamp, remarks_on_values, remarks_on_window
 from prrt_estimators.preprocessing._summaries import suv_summary
 
 #: Raised whenever the same file and box would give other voxels than before, or none because the file is now refused.
@@ -58,7 +58,8 @@ class ScanRecord:
         """Return what is to be known of a scan that was read."""
         summary = suv_summary(scan.data, scan.affine) if MODALITIES[modality].uptake else {}
         affine = tuple(scan.affine.ravel().tolist())
-        return cls(scan.digest, scan.data.shape, affine, summary, tuple(remarks_on_values(scan.data, modality)))
+        remarks = remarks_on_values(scan.data, modality) or remarks_on_window(scan.data, modality)
+        return cls(scan.digest, scan.data.shape, affine, summary, tuple(remarks))
 
     @property
     def matrix(self) -> np.ndarray:

@@ -171,16 +171,23 @@ def remarks_on_values(data: np.ndarray, modality: str) -> list[str]:
             return [f"{least:g} to {most:g} HU; what is beyond {HU_RANGE[0]:g} to {HU_RANGE[1]:g} is cut off there"]
         if least > MAX_CT_MINIMUM and most > STORED_VALUES:
             return [f"{least:g} to {most:g} and no voxel below {MAX_CT_MINIMUM:g} HU; {LOOKS_LIKE_PET}"]
-        if least > AIR_CEILING and np.count_nonzero(data == data.min()) > CUT_SHARE * data.size:
-            return [
-                f"{least:g} HU in {np.mean(data == data.min()):.0%} of its voxels and nothing below; it looks windowed"
-            ]
         return []
     if most > SUV_CEILING:
         return [f"SUV up to {most:g}; it looks like Bq/mL"]
     if least < SUV_FLOOR and _too_negative(data, least, most):
         return [f"SUV down to {least:g}; {LOOKS_LIKE_CT}" if least < -200 else f"SUV down to {least:g}"]
     return []
+
+
+def remarks_on_window(data: np.ndarray, modality: str) -> list[str]:
+    """Return that the CT of a file was cut to a window, for a warning: air and lungs have one value and nothing lies below."""
+    least = float(data.min())
+    if MODALITIES[modality].unit != "HU" or not AIR_CEILING < least <= MAX_CT_MINIMUM:
+        return []
+    share = np.count_nonzero(data == data.min()) / data.size
+    return (
+        [f"{least:g} HU in {share:.0%} of its voxels and nothing below; it looks windowed"] if share > CUT_SHARE else []
+    )
 
 
 def remark_on_uptake(maxima: Sequence[float], lengths: Sequence[float]) -> str:
