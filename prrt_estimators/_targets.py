@@ -97,6 +97,17 @@ class Target(Protocol):
         """Title of that table."""
         return f"Predicted {self.title or self.name}"
 
+    #: Whether patients are of one of two classes, by which figures colour them.
+    has_classes: bool = False
+
+    def takes(self, y: Any) -> bool:
+        """Return whether the form of y shows that it is of this target."""
+        return False
+
+    def known_classes(self, y: np.ndarray, horizon: float) -> np.ndarray:
+        """Return 1 for long and 0 for short PFS, -1 where that is not known."""
+        return np.full(len(y), -1)
+
     #: Name of scikit-learn's scorer by which importance is measured; the model's own `score` if None.
     scoring: str | None = None
 
@@ -292,6 +303,11 @@ class ClassTarget(Target):
         return "Probability of long PFS"
 
     scoring = "roc_auc"
+    has_classes = True
+
+    def known_classes(self, y: np.ndarray, horizon: float) -> np.ndarray:
+        """Return y, which was made with the horizon."""
+        return y
 
     def probability_beyond(self, model: Any, X: Any, horizon: float) -> np.ndarray:
         """Return the probability of long PFS; the horizon is the one that y was made with."""
@@ -315,6 +331,17 @@ class ClassTarget(Target):
 
 #: What can be learnt; the first is the target of every model that names none, such as those of scikit-learn.
 TARGETS: Registry[Target] = Registry("target", ClassTarget())
+
+
+def target_of_outcome(y: Any) -> Target:
+    """Return the target that y is of by its form; classes where it shows none.
+
+    Examples
+    --------
+    >>> target_of_outcome([0, 1]).name
+    'class'
+    """
+    return next((one for one in TARGETS.values() if one.takes(y)), next(iter(TARGETS.values())))
 
 
 def target_of(estimator: Any) -> Target:

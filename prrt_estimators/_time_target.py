@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import _num_samples
 
-from prrt_estimators._survival import as_survival, censoring_curve
+from prrt_estimators._survival import as_survival, censoring_curve, is_survival
 from prrt_estimators._targets import TARGETS, CheckedTarget, Target
 from prrt_estimators.metrics._predictions import RISK
 
@@ -151,6 +151,15 @@ class TimeTarget(Target):
         return found, RISK
 
     scoring = "uno_c"
+
+    def takes(self, y: Any) -> bool:
+        """Return whether y holds times by name."""
+        return is_survival(y)
+
+    def known_classes(self, y: np.ndarray, horizon: float) -> np.ndarray:
+        """Return 1 for long and 0 for short PFS, -1 for patients censored before the horizon."""
+        early = y["time"] <= horizon
+        return np.where(y["event"] & early, 0, np.where(y["time"] >= horizon, 1, -1))
 
     def for_folds(self, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """Return y as a structured array, and its strata."""

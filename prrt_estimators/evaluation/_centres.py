@@ -11,6 +11,7 @@ from sklearn.model_selection import LeaveOneGroupOut
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators.evaluation._calibration_table import calibration_scores
+from prrt_estimators.evaluation._centre_times import centre_times
 from prrt_estimators.evaluation._subgroups import auroc_of_pairs, mean_of_known, pair_counts
 from prrt_estimators.model_selection import ModelComparison, compare_models
 
@@ -104,7 +105,7 @@ def centre_table(
     centre : array-like of shape (n,)
         Centre of each patient of ``comparison.survival``, in its order.
     n_boot : int, default=1000
-        Draws of patients of the centre for the interval.
+        Draws of patients of the centre for the interval; a fifth of them for survival models.
     confidence_level : float, default=0.95
         Of the interval, which holds for the one model that was tested there.
     random_state : int, default=0
@@ -115,11 +116,21 @@ def centre_table(
     DataFrame
         ``model``, ``centre``, ``n``, ``n_long``, ``auroc`` with ``low`` and ``high`` (NaN with fewer than five patients of a
         class), ``intercept`` (calibration in the large), ``observed`` and ``predicted`` share of long PFS. Weights of the
-        comparison count in all of it but ``n`` and ``n_long``.
+        comparison count in all of it but ``n`` and ``n_long``. Of survival models ``n_events`` in place of ``n_long``, ``uno_c``
+        in place of ``auroc`` (NaN with fewer than five progressions), censoring weighted as in the other centres, and
+        ``observed`` (Kaplan-Meier) and ``predicted`` probability of PFS beyond the horizon; no ``intercept``.
     """
     patients = comparison.survival["patient_id"].astype(str).tolist()
     y = comparison.survival["y_true"].to_numpy()
     labels = check_centres(centre, y)
+    if "p_beyond" in comparison.predictions:
+        return centre_times(
+            comparison,
+            labels,
+            n_boot=max(n_boot // 5, 1),
+            confidence_level=confidence_level,
+            random_state=random_state,
+        )
     weight = comparison.survival.get("sample_weight", pd.Series(1.0, comparison.survival.index)).to_numpy(dtype=float)
     rows = []
     for model, own in comparison.predictions.groupby("model", sort=False):

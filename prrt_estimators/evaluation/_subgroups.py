@@ -54,8 +54,12 @@ def subgroup_table(
     Raises
     ------
     ValueError
-        If a variable has another number of labels.
+        If a variable has another number of labels, or the comparison is of times.
     """
+    if "p_beyond" in comparison.predictions:
+        raise ValueError(
+            "subgroup_table scores classes, and this comparison is of times. Compare classes at a horizon."
+        )
     patients = comparison.survival["patient_id"].astype(str).tolist()
     y = comparison.survival["y_true"].to_numpy()
     weight = comparison.survival.get("sample_weight", pd.Series(1.0, comparison.survival.index)).to_numpy(dtype=float)

@@ -93,7 +93,7 @@ def out_of_fold_features(estimator: Any, X: Any, *, y: Any, cv: Any) -> OutOfFol
             f"{type(innermost(estimator)).__name__} has no transform and so no feature space; pass e.g. a "
             "FusionPFSClassifier."
         )
-    if target_of(estimator).response != "predict_proba":
+    if not target_of(estimator).has_classes:
         raise TypeError(
             f"{type(innermost(estimator)).__name__} learns no classes, by which a feature space is coloured and measured. Its "
             "features are `transform(X)`, and `umap_embedding` lays them out."

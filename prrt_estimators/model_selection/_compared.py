@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._registry import Registry
-from prrt_estimators._survival import is_survival
+from prrt_estimators._survival import has_causes, is_survival
 from prrt_estimators._targets import ClassTarget, target_of
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.metrics import prrt_scorers, survival_curves
@@ -68,7 +68,7 @@ class ClassComparison(TargetComparison):
             "Brier score: lower is better."
         )
 
-    def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def outcomes(self, data: Mapping[str, Any], followup: np.ndarray | None = None) -> list[tuple[str, int]]:
         """Return the patients of each class."""
         return [("with short PFS", data["n_short"]), ("with long PFS", data["n_long"])]
 
@@ -190,9 +190,11 @@ class TimeComparison(TargetComparison):
             "this moment alone: scores of whole curves are left empty."
         )
 
-    def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def outcomes(self, data: Mapping[str, Any], followup: np.ndarray | None = None) -> list[tuple[str, int]]:
         """Return progressions and censored patients."""
-        return [("with progression seen", data["n_events"]), ("with censored time", data["n_censored"])]
+        both = followup is not None and has_causes(followup) and data["n_events"] == followup["event"].sum()
+        seen = "with progression or death seen" if both else "with progression seen"
+        return [(seen, data["n_events"]), ("with censored time", data["n_censored"])]
 
     def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
         """Return None: the table is one by class."""

@@ -159,7 +159,7 @@ class TargetComparison:
         """Return how the scores of its table are read."""
         return "The title of a score names its value of chance, where it is not 0.5."
 
-    def outcomes(self, data: Mapping[str, Any]) -> list[tuple[str, int]]:
+    def outcomes(self, data: Mapping[str, Any], followup: np.ndarray | None = None) -> list[tuple[str, int]]:
         """Return the patients of each outcome."""
         return [(str(name), int(count)) for name, count in data.get("groups", ())]
 

@@ -127,18 +127,20 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     return said
 
 
-def follow_up_in_words(found: Any) -> str:
-    """Say how long the patients were followed; "" without times."""
+def follow_up_in_words(found: Any, ended: str = "progressed") -> str:
+    """Say how long the patients were followed; "" without times. `ended` is what an event is, "progressed or died" where known."""
     if found is None:
         return ""
     if found.n_events == found.n:
-        return f"All {found.n} patients were followed until they progressed: nobody was censored."
+        return f"All {found.n} patients were followed until they {ended}: nobody was censored."
     if not np.isfinite(found.median):
-        return f"Median follow-up by reverse Kaplan-Meier is not reached; {found.n_events} of {found.n} patients progressed."
+        return (
+            f"Median follow-up by reverse Kaplan-Meier is not reached; {found.n_events} of {found.n} patients {ended}."
+        )
     ends = " to ".join(f"{one:.1f}" if np.isfinite(one) else "not reached" for one in (found.low, found.high))
     return (
         f"Median follow-up by reverse Kaplan-Meier is {found.median:.1f} months (95 % interval {ends}); {found.n_events} of {found.n} "
-        "patients progressed."
+        f"patients {ended}."
     )
 
 

@@ -12,12 +12,10 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import check_cv
 
-from prrt_estimators._classes import as_target, check_same_order
+from prrt_estimators._classes import check_same_order
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._offscreen import offscreen
-from prrt_estimators._survival import as_survival, is_survival
-from prrt_estimators._targets import target_of
-from prrt_estimators._time_target import TimeTarget
+from prrt_estimators._targets import target_of, target_of_outcome
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection import (
@@ -42,7 +40,7 @@ from prrt_estimators.report._coefficients import add_coefficients, coefficients_
 from prrt_estimators.report._explained import ExplanationFolder, Section
 from prrt_estimators.report._maps import FoundMaps, explain_maps, maps_of_folds
 from prrt_estimators.report._shap_figures import draw_beeswarm, draw_scatter
-from prrt_estimators.report._shown_patients import class_at, measured, most_telling, out_of_fold_probability
+from prrt_estimators.report._shown_patients import measured, most_telling, out_of_fold_probability
 
 Progress = Callable[[str], None]
 
@@ -115,11 +113,9 @@ def explain_models(
     tell = progress or (lambda _: None)
     X = as_cohort(X)
     check_same_order(X, y, ("X", "y"))
-    of_times, given = is_survival(y), models
-    models = {name: model for name, model in models.items() if hasattr(model, "predict_survival_function") == of_times}
-    y = as_survival(y) if of_times else as_target(y)
-    classes = class_at(y, horizon) if of_times else y
-    strata = TimeTarget(horizon=horizon).strata(y) if of_times else y
+    target, given = target_of_outcome(y), models
+    models = {name: model for name, model in given.items() if target_of(model).name == target.name}
+    y, strata = target.for_folds(y)
     splits = list(check_cv(cv, strata, classifier=True).split(X, strata))
     forest, scans, linear = _forest(models), _with_scans(models, X, summary, scans), linear_model(models)
     if forest is None and scans is None and linear is None:
@@ -133,11 +129,13 @@ def explain_models(
         f"{counted(len(X), 'patient')}. Every patient is explained by a model that was trained without them, "
         f"{counted(len(splits), 'fold')}."
     )
-    if of_times:
-        out.open(_LONG.format(TimeTarget().beyond(horizon)))
-    left_out = [model_label(name) for name in given if name not in models]
-    if left_out and of_times:
-        out.open(f"Not explained here, because they learn classes: {'; '.join(left_out)}.")
+    if target.beyond(horizon) != "long PFS":
+        out.open(_LONG.format(target.beyond(horizon)))
+    left_out = [
+        f"{model_label(name)} ({target_of(model).title})" for name, model in given.items() if name not in models
+    ]
+    if left_out:
+        out.open(f"Not explained here, because they learn something else: {'; '.join(left_out)}.")
     if linear is not None:
         tell(f"{linear}: coefficients")
         coefficients_of_all(out, models[linear], X, y, linear)
@@ -151,17 +149,17 @@ def explain_models(
         if len(folds.folds[0].model.modalities_) > 1:
             tell(f"{scans}: what each modality adds")
             table = modality_shapley(model, X, y=y, cv=folds, horizon=horizon)
-            _modalities(out, table, None if of_times else y, scans)
-        if of_times:
-            p_long = out_of_fold_probability(folds, X, horizon)
-            out.open("A feature space is not shown, because it is coloured by class.")
-        else:
+            _modalities(out, table, y if target.has_classes else None, scans)
+        if target.has_classes:
             tell(f"{scans}: feature space")
             features = out_of_fold_features(model, X, y=y, cv=folds)
             _space(out, features, scans, random_state)
             p_long = features.p_long
+        else:
+            p_long = out_of_fold_probability(folds, X, horizon)
+            out.open("A feature space is not shown, because it is coloured by class.")
         tell(f"{scans}: maps")
-        chosen = most_telling(p_long, classes, n_patients)
+        chosen = most_telling(p_long, target.known_classes(y, horizon), n_patients)
         options = {"method": method, "auroc_interval": interval, "horizon": horizon, "random_state": random_state}
         found = maps_of_folds(folds, X, chosen, **options)
         explain_maps(out, found, X, chosen, model=folds.folds[-1].model, name=scans, seed=random_state)
@@ -240,7 +238,7 @@ def explain_model(
         out.add(section, shap=shap_importance(explanation))
     if len(used) > 1:
         tell("what each modality adds")
-        _modalities(out, modality_shapley(estimator, X, horizon=horizon), None if is_survival(y) else y, name)
+        _modalities(out, modality_shapley(estimator, X, horizon=horizon), y if target.has_classes else None, name)
     if hasattr(estimator, "net_") and any(modality in IMAGING and modality in X for modality in used):
         tell("maps")
         chosen = most_telling(p_long, (p_long >= 0.5).astype(int), n_patients)

@@ -135,6 +135,18 @@ def subgroup_text(comparison: Any, groups: Any, models: list[str]) -> pd.DataFra
 
 def centre_text(centres: pd.DataFrame) -> pd.DataFrame:
     """Scores by centre that was left out."""
+    if "uno_c" in centres:
+        return pd.DataFrame(
+            {
+                "model": [model_label(str(name)) for name in centres["model"]],
+                "centre": centres["centre"],
+                "n": centres["n"],
+                "progressions": centres["n_events"],
+                "Uno's C": [with_interval(*row) for row in centres[["uno_c", "low", "high"]].to_numpy(dtype=float)],
+                "observed": [number(one) for one in centres["observed"]],
+                "predicted": [number(one) for one in centres["predicted"]],
+            }
+        )
     return pd.DataFrame(
         {
             "model": [model_label(str(name)) for name in centres["model"]],

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from prrt_estimators._date_forms import without_dates
 from prrt_estimators._io import atomic_write
-from prrt_estimators._survival import as_survival
+from prrt_estimators._survival import as_survival, has_causes
 from prrt_estimators.evaluation import reverse_kaplan_meier
 from prrt_estimators.model_selection import ModelComparison, format_cohort_table, format_summary
 from prrt_estimators.model_selection._descriptions import size_in_words, skipped_in_words
@@ -188,7 +188,9 @@ def write_report(
         centres=centres,
     )
     of_classes = comparison.gives_probabilities
-    steps = flow(run["data"]["n_patients"], comparison.kind.outcomes(run["data"]), excluded, corrected)
+    ended = ["progressed or died"] if followup is not None and has_causes(followup) else []
+    outcomes = comparison.kind.outcomes(run["data"], followup)
+    steps = flow(run["data"]["n_patients"], outcomes, excluded, corrected)
     if followup is None and not of_classes:  # whoever was censored early is among the patients compared
         followup = _followup(comparison)
     reverse = None if followup is None or not len(followup) else reverse_kaplan_meier(followup)
@@ -242,7 +244,9 @@ def write_report(
         roles=_rows(None if roles is None else _shown_roles(roles)),
         cohort=_rows(cohort),
         n_everybody=0 if followup is None else len(followup),
-        followup=" ".join([follow_up_in_words(reverse), *causes_in_words(comparison, followup, horizon)]).strip(),
+        followup=" ".join(
+            [follow_up_in_words(reverse, *ended), *causes_in_words(comparison, followup, horizon)]
+        ).strip(),
         summary=_rows(table),
         readings=readings,
         panels=grouped,

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 
-from prrt_estimators._survival import StepCurve, as_survival, censoring_curve, is_survival
+from prrt_estimators._survival import StepCurve
 from prrt_estimators._targets import target_of
-from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.inspection._explained_models import FittedFolds
 from prrt_estimators.metrics import SCORES
@@ -18,29 +17,25 @@ from prrt_estimators.model_selection import bootstrap_interval
 
 
 def measured(model: Any, X: Any, y: Any, p_long: np.ndarray, seed: int) -> Any:
-    """Return the AUROC, or of times Uno's C, with an interval; None where too few patients have either outcome."""
-    if not is_survival(y):
+    """Return the main score of a model with an interval: AUROC, Uno's C of times; None where too few have either outcome."""
+    target = target_of(model)
+    if target.has_classes:
         return bootstrap_interval(y, p_long, random_state=seed) if len(np.unique(y)) == 2 else None
-    survival, kept = as_survival(y), getattr(model, "censoring_", None)
-    train = censoring_curve(survival) if kept is None else StepCurve(kept["time"], kept["survival"])
-    strata, risk = TimeTarget().strata(survival), np.asarray(model.predict(X), dtype=np.float64)
+    values, strata = target.for_folds(y)
     if np.bincount(strata, minlength=2).min() < 2:
         return None
+    score, predicted = SCORES[target.scores[0]], target.predicted(model, X)[0]
+    kept = getattr(model, "censoring_", None)
+    given = {} if kept is None else {"train": StepCurve(kept["time"], kept["survival"])}
 
     def of_rows(_: np.ndarray, drawn: np.ndarray) -> float:
         rows = drawn.astype(int)
-        return SCORES["uno_c"].function(survival[rows], risk[rows], train=train)
+        return float(score.function(values[rows], predicted[rows], **given))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UndefinedMetricWarning)
-        found = bootstrap_interval(strata, np.arange(len(survival)), of_rows, n_boot=500, random_state=seed)
+        found = bootstrap_interval(strata, np.arange(len(values)), of_rows, n_boot=500, random_state=seed)
     return found if np.isfinite([found.estimate, found.low, found.high]).all() else None
-
-
-def class_at(survival: np.ndarray, horizon: float) -> np.ndarray:
-    """Return 1 for long and 0 for short PFS, -1 for patients censored before the horizon."""
-    early = survival["time"] <= horizon
-    return np.where(survival["event"] & early, 0, np.where(survival["time"] >= horizon, 1, -1))
 
 
 def out_of_fold_probability(folds: FittedFolds, X: Cohort, horizon: float) -> np.ndarray:

@@ -12,8 +12,9 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from sksurv.nonparametric import CensoringDistributionEstimator
 
 from prrt_estimators import evaluation as ev
+from prrt_estimators._survival import as_survival
 from prrt_estimators.cohort import Cohort
-from prrt_estimators.estimators import LabPFSClassifier
+from prrt_estimators.estimators import CoxPFSSurvival, LabPFSClassifier
 from prrt_estimators.metrics import calibration_intercept_slope
 from prrt_estimators.model_selection import Skipped, compare_models
 
@@ -88,6 +89,28 @@ def test_weights_count_patients(external):
 
 
 # Centres and subgroups ------------------------------------------------------------------------------------------------
+
+
+def test_survival_models_are_scored_in_each_centre_by_times():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.normal(size=90), "b": rng.normal(size=90)})
+    months, limit = 14 * np.exp(-X["a"].to_numpy()) * rng.exponential(size=90), rng.uniform(10, 50, 90)
+    y = as_survival((months <= limit, np.minimum(months, limit)))
+    centre = np.repeat(["Basel", "Bonn", "Ulm"], [40, 46, 4])
+    found = ev.leave_one_centre_out({"cox": CoxPFSSurvival()}, X, y, centre, verbose=0)
+    rows = ev.centre_table(found, centre, n_boot=100).set_index("centre")
+    for name in ("Basel", "Bonn"):
+        inside = centre == name
+        model = CoxPFSSurvival().fit(X[~inside], y[~inside])
+        assert rows.loc[name, "uno_c"] == pytest.approx(model.score(X[inside], y[inside]))
+        assert rows.loc[name, "predicted"] == pytest.approx(model.predict_survival_function(X[inside], [12.0]).mean())
+        curve = KaplanMeierFitter().fit(y["time"][inside], y["event"][inside])
+        assert rows.loc[name, "observed"] == pytest.approx(curve.predict(12.0))
+        assert rows.loc[name, "low"] <= rows.loc[name, "uno_c"] <= rows.loc[name, "high"]
+        assert rows.loc[name, "n_events"] == y["event"][inside].sum()
+    assert np.isnan(rows.loc["Ulm", "uno_c"])
+    with pytest.raises(ValueError, match="this comparison is of times"):
+        ev.subgroup_table(found, {"centre": centre})
 
 
 def test_each_centre_is_predicted_by_models_of_the_others():

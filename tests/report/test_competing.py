@@ -42,6 +42,8 @@ def test_incidence_and_what_is_learnt_are_stated(table, tmp_path):
     # Nobody is censored by month 12: 10 of 40 and 5 of 40.
     assert re.search(r"progression 25 % \(\d+ to \d+\), death without progression 12 % \(\d+ to \d+\)", text)
     assert "which progression and death both end" in text
+    assert "of 40 patients progressed or died" in text
+    assert "with progression or death seen" in text
     assert "cause-specific" not in text
     assert "cumulative_incidence" in figures
     assert "in all 40 patients" in text
@@ -49,6 +51,7 @@ def test_incidence_and_what_is_learnt_are_stated(table, tmp_path):
     text, _ = text_of(table, tmp_path / "cause", target="time", competing_as="censored")
     assert "The models are cause-specific" in text
     assert "both end" not in text
+    assert "with progression seen" in text
     assert "10 of 40 patients died without progression" in text
 
 

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from prrt_estimators import Cohort, LabPFSClassifier, save_model
 from prrt_estimators._survival import as_survival
+from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cli import app
 from prrt_estimators.estimators import BlockFusionPFSSurvival, FusionPFSSurvival, LabPFSSurvival
 from prrt_estimators.report import explain_model, explain_models
-from prrt_estimators.report._shown_patients import class_at
 
 TINY = {"max_epochs": 1, "random_state": 0, "device": "cpu", "augment": None, "size": 8}
 
@@ -55,7 +55,7 @@ def test_a_comparison_of_times_explains_its_survival_models(tmp_path, patients):
     summary = pd.DataFrame([[0.6, 0.4, 0.8]] * 3, index=list(models), columns=names)
     page = explain_models(models, X, y, tmp_path, cv=2, summary=summary, n_patients=2)
     text = text_of(page)
-    assert "Not explained here, because they learn classes: Labs" in text
+    assert "Not explained here, because they learn something else: Labs (class of PFS)." in text
     assert "A feature space is not shown" in text
     assert "The Uno's C interval of this model (0.40 to 0.80) includes 0.5" in text
     assert "Loss of Uno's C on test patients" in text
@@ -79,4 +79,4 @@ def test_the_command_explains_a_saved_model_with_and_without_an_outcome(tmp_path
 
 def test_the_class_of_a_patient_censored_early_is_not_known():
     survival = as_survival(([True, False, False, True, False], [12.0, 11.0, 12.0, 13.0, 30.0]))
-    assert class_at(survival, 12.0).tolist() == [0, -1, 1, 1, 1]
+    assert TimeTarget().known_classes(survival, 12.0).tolist() == [0, -1, 1, 1, 1]
