@@ -62,7 +62,7 @@ def measure(folder: Path, patients: int, pet: int, ct: int) -> pd.DataFrame:
     cohort = make_cohort_folder(folder / "cohort", patients, volume_shape=pet, ct_shape=ct, random_state=0)
     X, y = load_cohort(cohort, return_X_y=True, verbose=False)
     openings = Openings(folder / "cohort" / "images")
-    options = {"cache_dir": folder / "cache", "max_epochs": 1, "random_state": 0, "device": "cpu"}
+    options = {"encoder": "compact", "cache_dir": folder / "cache", "max_epochs": 1, "random_state": 0, "device": "cpu"}
     fusion = FusionPFSClassifier(**options)
     steps: list[tuple[str, Callable[[], Any]]] = [
         ("first preparation", lambda: fusion.prepare(X)),

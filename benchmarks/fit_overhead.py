@@ -58,7 +58,7 @@ class Case:
 
 def cases(epochs: int, table_epochs: int, folder: Path) -> dict[str, Callable[[], Case]]:
     """Return what can be measured, by name, each made when it is asked for."""
-    common = {"max_epochs": epochs, "random_state": 0, "device": "cpu"}
+    common = {"encoder": "compact", "max_epochs": epochs, "random_state": 0, "device": "cpu"}
 
     def arrays(kind: Any, size: int, names: tuple[str, ...]) -> Case:
         X, y = _synthetic(size)

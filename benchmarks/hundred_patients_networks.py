@@ -32,7 +32,9 @@ def pretrained_ct(file: Path) -> Path:
     """Train a CT encoder on 300 synthetic patients of another seed, unless it is there."""
     if not file.exists():
         X, y = make_prrt_cohort(300, volume_shape=SHAPE, random_state=99, return_X_y=True)
-        model = CTPFSClassifier(max_epochs=15, size=SIZE, spacing=SPACING, device="cpu", random_state=0).fit(X, y)
+        model = CTPFSClassifier(
+            encoder="compact", max_epochs=15, size=SIZE, spacing=SPACING, device="cpu", random_state=0
+        ).fit(X, y)
         with atomic_write(file) as temporary:
             save_file(model.net_.module_.encoders["ct"].network.state_dict(), temporary)
     return file

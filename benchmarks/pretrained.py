@@ -31,7 +31,7 @@ def branches(own: Path, epochs: int) -> dict[str, tuple[str, dict]]:
     """Return the CT branches by name: what a reader sees, and the estimator's parameters."""
     few = {"max_epochs": epochs}
     return {
-        "random": ("random, trained from scratch", {}),
+        "random": ("random, trained from scratch", {"encoder": "compact"}),
         "own_frozen": ("self-supervised, frozen", {"weights": str(own), "finetune": "frozen"}),
         "own_last": ("self-supervised, last stage trained", {"weights": str(own), "finetune": "last"}),
         "own_full": ("self-supervised, all trained", {"weights": str(own), "finetune": "full"}),
@@ -51,7 +51,9 @@ def estimators(own: Path, epochs: int) -> dict[str, object]:
     for name, (_, options) in branches(own, epochs).items():
         if name in CT_ONLY:
             continue
-        fused = {key if key == "max_epochs" else f"ct_{key}": value for key, value in options.items()}
+        fused = {key: value if key in ("max_epochs", "encoder") else {"ct": value} for key, value in options.items()}
+        # The PET branch is trained from scratch in all of them.
+        fused["encoder"] = "compact"
         models[f"fusion_{name}"] = FusionPFSClassifier(device="cpu", precision="bfloat16", **fused)
     return models
 

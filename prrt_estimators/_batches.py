@@ -91,6 +91,11 @@ class PatientDataset(Dataset):
             inputs["lab"] = self.table[rows]
         return inputs, {name: column[rows] for name, column in self.target.items()}
 
+    def inputs(self, rows: np.ndarray, at_once: int = 8) -> Iterator[dict[str, torch.Tensor]]:
+        """Yield the inputs of patients, some at a time, in their order."""
+        for start in range(0, len(rows), at_once):
+            yield self.__getitems__([int(row) for row in rows[start : start + at_once]])[0]
+
     @contextlib.contextmanager
     def on(self, device: torch.device) -> Iterator[None]:
         """Keep the patients on a GPU while training, if all volumes are held and take at most half of its free memory.

@@ -40,6 +40,8 @@ class ModelSpec:
         Whether it looks at scans through a network that maps can be made of.
     formerly : str, default=""
         Name that it had, by which results of earlier versions and seeds know it.
+    defaults : mapping, default={}
+        Parameters that differ from the estimator's own defaults and that an option of the same name replaces.
     target : str, default="class"
         Kind of target that it learns: "class" or "time".
 
@@ -61,12 +63,19 @@ class ModelSpec:
     recommended: bool = False
     maps: bool = False
     formerly: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
     target: str = "class"
+
+
+#: The encoder that the configurations of the study have had from the first, so that their results stay comparable.
+_STUDY = {"encoder": "compact"}
 
 
 def _fusion(name: str, title: str, *modalities: str, **more: Any) -> ModelSpec:
     given = {"modalities": modalities}
-    return ModelSpec(name, title, "FusionPFSClassifier", given, needs=modalities, study=True, maps=True, **more)
+    return ModelSpec(
+        name, title, "FusionPFSClassifier", given, needs=modalities, study=True, maps=True, defaults=_STUDY, **more
+    )
 
 
 def _recommended(name: str, title: str, formerly: str = "", **parameters: Any) -> ModelSpec:
@@ -93,8 +102,8 @@ MODELS: Registry[ModelSpec] = Registry(
     ),
     _recommended("recommended_labs", "Recommended, labs alone", prior="published", blocks=("labs",)),
     ModelSpec("lab", "Labs", "LabPFSClassifier", needs=("lab",), study=True),
-    ModelSpec("pet", "PET", "PETPFSClassifier", needs=("pet",), study=True, maps=True),
-    ModelSpec("ct", "CT", "CTPFSClassifier", needs=("ct",), study=True, maps=True),
+    ModelSpec("pet", "PET", "PETPFSClassifier", needs=("pet",), study=True, maps=True, defaults=_STUDY),
+    ModelSpec("ct", "CT", "CTPFSClassifier", needs=("ct",), study=True, maps=True, defaults=_STUDY),
     _fusion("pet_ct", "PET + CT", "pet", "ct"),
     _fusion("pet_lab", "PET + labs", "pet", "lab"),
     _fusion("ct_lab", "CT + labs", "ct", "lab"),

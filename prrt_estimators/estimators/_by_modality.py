@@ -12,6 +12,9 @@ from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.preprocessing._windows import check_window
 from prrt_estimators.pretrained._branches import FINETUNE, BranchSettings
 
+#: What ``encoder="auto"`` is: without pretrained weights, and with weights that do not tell of what network they are.
+FROM_SCRATCH, WITHOUT_NOTE = "narrow_resnet10", "compact"
+
 #: What one value of each parameter may be.
 _ONE_VALUE: dict[str, list[Any]] = {
     "encoder": [str, callable],
@@ -22,7 +25,7 @@ _ONE_VALUE: dict[str, list[Any]] = {
 }
 #: What holds for a modality that a mapping does not name.
 _UNNAMED: dict[str, Any] = {
-    "encoder": "compact",
+    "encoder": "auto",
     "encoder_params": None,
     "window": "auto",
     "weights": None,
@@ -42,11 +45,14 @@ def branch_settings(params: Mapping[str, Any], modality: str) -> BranchSettings:
         If the window is none.
     """
     said = {name: _of(params[name], name, modality) for name in _ONE_VALUE}
+    encoder = said["encoder"]
+    if isinstance(encoder, str) and encoder == "auto":
+        encoder = FROM_SCRATCH if said["weights"] is None else WITHOUT_NOTE
     window = said["window"]
     if isinstance(window, str) and window == "auto":
         window = MODALITIES[modality].window
     return BranchSettings(
-        encoder=said["encoder"],
+        encoder=encoder,
         params=said["encoder_params"],
         window=check_window(window, _place(params, "window", modality)),
         weights=said["weights"],

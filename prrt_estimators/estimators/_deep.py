@@ -97,6 +97,7 @@ class DeepPFSEstimator(ByModalityMixin, SavesNetworkMixin, TransformerMixin, Bas
         dataset = self._dataset(cohort, table, self._target.columns(values, weights), hold=True)
         with _torch_state.training(int(rng.randint(2**31 - 1)), device):
             module = self._build(self.shapes_, 0 if table is None else table.shape[1], self._columns(dataset))
+            module.learn_scales(dataset.inputs(np.flatnonzero(weights > 0)))
             self.net_ = _net.train(
                 module,
                 dataset,

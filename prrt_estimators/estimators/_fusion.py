@@ -110,7 +110,7 @@ class FusionPFSClassifier(FusionMixin, DeepPFSClassifier):
         *,
         modalities: Any = "auto",
         fusion: str = "concat",
-        encoder: Any = "compact",
+        encoder: Any = "auto",
         encoder_params: Any = None,
         window: Any = "auto",
         weights: Any = None,

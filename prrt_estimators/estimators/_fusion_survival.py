@@ -73,7 +73,7 @@ class FusionPFSSurvival(FusionMixin, DeepPFSSurvival):
         fusion: str = "concat",
         head: str = "hazard",
         n_intervals: int = 10,
-        encoder: Any = "compact",
+        encoder: Any = "auto",
         encoder_params: Any = None,
         window: Any = "auto",
         weights: Any = None,

@@ -27,7 +27,7 @@ class _ImagePFSClassifier(OneImageMixin, DeepPFSClassifier):
     def __init__(
         self,
         *,
-        encoder: Any = "compact",
+        encoder: Any = "auto",
         encoder_params: Any = None,
         window: Any = None,
         weights: Any = None,

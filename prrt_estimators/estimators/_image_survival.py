@@ -19,7 +19,7 @@ class _ImagePFSSurvival(OneImageMixin, DeepPFSSurvival):
         *,
         head: str = "hazard",
         n_intervals: int = 10,
-        encoder: Any = "compact",
+        encoder: Any = "auto",
         encoder_params: Any = None,
         window: Any = None,
         weights: Any = None,

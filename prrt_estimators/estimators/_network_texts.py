@@ -11,11 +11,13 @@ Init = TypeVar("Init")
 
 _TEXTS = {
     "encoder": """
-encoder : str, Module class, function or Module, default="compact"
-    "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
-    "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
+encoder : str, Module class, function or Module, default="auto"
+    "narrow_resnet10" (a quarter of a ResNet-10's width, for a hundred patients; its volumes are brought to the mean and
+    standard deviation of the training patients), "compact" (the same with group normalisation), "resnet10", "resnet18",
+    "resnet34", "resnet50", "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
     ``functools.partial`` of your own that makes a Module from (n, 1, D, H, W) to (n, features) or a feature map. A Module
-    that was made already is copied, and its weights are drawn anew in each fit.
+    that was made already is copied, and its weights are drawn anew in each fit. "auto" is "narrow_resnet10", or with
+    pretrained weights the network that they are of ("compact" for a file that does not tell).
 encoder_params : mapping, default=None
     Keyword arguments for the encoder.
 """,
@@ -30,11 +32,13 @@ pretrained_lr_factor : float, default=0.1
     Learning rate of pretrained weights that are trained, as a part of `lr`.
 """,
     "branches": """
-encoder : str, Module class, function, Module, or mapping by modality, default="compact"
-    "compact" (a narrow 3D ResNet for a hundred patients), "resnet10", "resnet18", "resnet34", "resnet50",
-    "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
+encoder : str, Module class, function, Module, or mapping by modality, default="auto"
+    "narrow_resnet10" (a quarter of a ResNet-10's width, for a hundred patients; its volumes are brought to the mean and
+    standard deviation of the training patients), "compact" (the same with group normalisation), "resnet10", "resnet18",
+    "resnet34", "resnet50", "densenet121"; the class name of a network of MONAI, such as "DenseNet169"; or a class, a function or
     ``functools.partial`` of your own that makes a Module from (n, 1, D, H, W) to (n, features) or a feature map. A Module
-    that was made already is copied, and its weights are drawn anew in each fit.
+    that was made already is copied, and its weights are drawn anew in each fit. "auto" is "narrow_resnet10", or with
+    pretrained weights the network that they are of ("compact" for a file that does not tell).
 encoder_params : mapping, or mapping by modality of mappings, default=None
     Keyword arguments for the encoders.
 window : "auto", pair of floats, None, or mapping by modality, default="auto"

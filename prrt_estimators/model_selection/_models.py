@@ -195,7 +195,7 @@ def _make(spec: ModelSpec, options: Mapping[str, Any]) -> Any:
         return Skipped(spec.without or f"needs the option {next(iter(own))}")
     # Options of one model are those of no other, even where its class knows them.
     special = {name for other in MODELS.values() for name in other.options}
-    estimator = _class_of(spec)(**spec.parameters)
+    estimator = _class_of(spec)(**{**spec.defaults, **spec.parameters})
     free = set(estimator.get_params(deep=False)) - set(spec.parameters) - special
     given = {name: value for name, value in options.items() if name in free} | own
     return estimator.set_params(**{name: value for name, value in given.items() if value is not None})

@@ -43,8 +43,10 @@ class RandomAugment(nn.Module):
                 normalized=True, mode="bilinear", padding_mode="border", align_corners=False, reverse_indexing=False
             )
 
-    def forward(self, volumes: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return changed volumes, each of shape (n, 1, D, H, W)."""
+    def forward(
+        self, volumes: Mapping[str, torch.Tensor], scales: Mapping[str, torch.Tensor] | None = None
+    ) -> dict[str, torch.Tensor]:
+        """Return changed volumes, each of shape (n, 1, D, H, W); noise is in units of `scales`, 1 where none is given."""
         # As channels of one tensor PET and CT move together.
         stacked = torch.cat(list(volumes.values()), dim=1)
         n, channels = stacked.shape[:2]
@@ -52,7 +54,10 @@ class RandomAugment(nn.Module):
             stacked = self.resample(stacked, self._draw_affine(n, stacked.device))
         stacked = self._shifted(stacked)
         gains = 1 + self.gain * _uniform(n, channels, stacked.device)
-        stacked = stacked * gains.view(n, channels, 1, 1, 1) + self.noise * torch.randn_like(stacked)
+        noise = self.noise * torch.randn_like(stacked)
+        if scales is not None:
+            noise = noise * torch.stack([scales[name] for name in volumes]).view(1, channels, 1, 1, 1)
+        stacked = stacked * gains.view(n, channels, 1, 1, 1) + noise
         return {name: stacked[:, k : k + 1] for k, name in enumerate(volumes)}
 
     def _shifted(self, stacked: torch.Tensor) -> torch.Tensor:

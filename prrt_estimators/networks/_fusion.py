@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -95,6 +97,26 @@ class FusionNet(nn.Module):
         found = self.head(self.fuse(present, **inputs))
         return found.squeeze(1) if found.shape[1] == 1 else found
 
+    def learn_scales(self, patients: Iterable[Mapping[str, torch.Tensor]]) -> None:
+        """Give encoders that standardise the mean and standard deviation of the windowed voxels of these patients.
+
+        Parameters
+        ----------
+        patients : iterable of mappings
+            Batches as `forward` takes them.
+        """
+        names = [name for name in self.volumes if self.encoders[name].standardised]
+        totals = {name: np.zeros(3) for name in names}  # voxels, their sum and the sum of their squares
+        for batch in patients if names else ():
+            for name in names:
+                has = batch["present"][:, self.modalities.index(name)]
+                voxels = self._windowed(name, batch[name][has]).double()
+                totals[name] += voxels.numel(), float(voxels.sum()), float(voxels.square().sum())
+        for name, (count, total, squares) in totals.items():
+            if count:
+                mean = total / count
+                self.encoders[name].learn_scale(mean, math.sqrt(max(squares / count - mean**2, 0.0)))
+
     def fuse(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the fused features of shape (n, fused_features)."""
         if self.training and self.modality_dropout > 0:
@@ -126,7 +148,8 @@ class FusionNet(nn.Module):
         grids: dict[tuple[int, ...], dict[str, torch.Tensor]] = {}
         for name, volume in volumes.items():
             grids.setdefault(tuple(volume.shape[2:]), {})[name] = volume
-        return {name: volume for together in grids.values() for name, volume in self.augment(together).items()}
+        scales = {name: self.encoders[name].scale for name in volumes}
+        return {name: volume for together in grids.values() for name, volume in self.augment(together, scales).items()}
 
     def _embed_volumes(self, name: str, volume: torch.Tensor, has: torch.Tensor) -> torch.Tensor:
         if bool(has.all()):

@@ -105,7 +105,7 @@ def test_volumes_on_two_grids_are_augmented_apart_and_those_on_one_together():
     )
     grids = []
 
-    def note(volumes):
+    def note(volumes, scales):
         grids.append({name: tuple(volume.shape[2:]) for name, volume in volumes.items()})
         return volumes
 
