@@ -15,7 +15,6 @@ from prrt_estimators._registry import Registry
 from prrt_estimators.networks._encoders import Encoder, InputForm, Split
 from prrt_estimators.networks._foreign_encoders import drawn_anew, encoder_name, monai_network
 
-
 _NARROW: dict[str, Any] = {
     "block": "basic",
     "layers": [1, 1, 1, 1],

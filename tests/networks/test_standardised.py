@@ -90,9 +90,11 @@ def test_auto_is_the_network_of_the_weights_where_there_are_any(volumes, tmp_pat
     model = FusionPFSClassifier(weights={"ct": tmp_path / "w.safetensors"}, finetune="full", **FEW)
     model.fit({"pet": np.abs(X), "ct": X}, y)
     assert model.branches_["ct"].source.encoder == "compact"
-    assert encoder_of(model, "pet").standardised and not encoder_of(model).standardised
+    assert encoder_of(model, "pet").standardised
+    assert not encoder_of(model).standardised
 
 
 def test_the_configurations_of_the_study_keep_their_encoder():
     networks = {name: model.encoder for name, model in paper_models().items() if hasattr(model, "encoder")}
-    assert len(networks) == 6 and set(networks.values()) == {"compact"}
+    assert len(networks) == 6
+    assert set(networks.values()) == {"compact"}
