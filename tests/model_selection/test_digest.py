@@ -136,4 +136,4 @@ def test_keys_of_runs_that_were_begun_with_more_parameters_stay():
         "precision='auto', pretrained_lr_factor=0.1, random_state=None, size=48, spacing=8.0, validation_fraction=0.2, "
         "weight_decay=0.01, weights=None, window=(0.0, 20.0))"
     )
-    assert stable_text(PETPFSClassifier()) == text
+    assert stable_text(PETPFSClassifier(encoder="compact")) == text
