@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -115,7 +116,8 @@ class FusionNet(nn.Module):
         for name, (count, total, squares) in totals.items():
             if count:
                 mean = total / count
-                self.encoders[name].learn_scale(mean, math.sqrt(max(squares / count - mean**2, 0.0)))
+                encoder: Any = self.encoders[name]
+                encoder.learn_scale(mean, math.sqrt(max(squares / count - mean**2, 0.0)))
 
     def fuse(self, present: torch.Tensor, **inputs: torch.Tensor) -> torch.Tensor:
         """Return the fused features of shape (n, fused_features)."""
