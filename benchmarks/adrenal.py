@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--epochs", type=int, default=None, help="other than the default, for trying")
+    parser.add_argument("--encoder", default="auto", help="other than the default, for comparing")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--docs", type=Path, default=DOCS)
     options = parser.parse_args()
@@ -39,7 +40,7 @@ def main() -> None:
     rows = []
     for seed in range(options.seeds):
         wall, processor = time.perf_counter(), time.process_time()
-        model = CTPFSClassifier(random_state=seed, **changed).fit(X, y)
+        model = CTPFSClassifier(encoder=options.encoder, random_state=seed, **changed).fit(X, y)
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
         mass = model.predict_proba(X_val)[:, 1]
         auroc, auprc = roc_auc_score(y_val, mass), average_precision_score(y_val, mass)
@@ -47,7 +48,7 @@ def main() -> None:
         print(rows[-1], flush=True)
     columns = ["seed", "epochs", "auroc", "auprc", "processor_seconds", "seconds", "threads"]
     table = pd.DataFrame(rows, columns=columns).round({"auroc": 3, "auprc": 3, "processor_seconds": 0, "seconds": 0})
-    if options.epochs is None:
+    if options.epochs is None and options.encoder == "auto":
         with atomic_write(options.docs / "adrenal.csv") as temporary:
             table.to_csv(temporary, index=False, lineterminator="\n")
     print(table.to_string(index=False))
