@@ -165,6 +165,14 @@ def test_what_is_not_for_models_stays_outside(folder):
     assert "Meier" not in repr(list(b.values()))
 
 
+def test_a_second_column_of_a_role_is_left_out_for_what_it_is(folder):
+    source = table(study_id=[f"S{k}" for k in range(1, 7)], months_to_progression=[3, 5, 14, 9, 20, 12])
+    b = load(source, root=folder, patient_id="patient_id", time="pfs_months")
+    assert roles_of(b)["study_id"] == "identifier"
+    assert roles_of(b)["months_to_progression"] == "after_therapy"
+    assert not {"study_id", "months_to_progression"} & set(b.X["lab"])
+
+
 def test_a_patient_column_with_names_of_persons_is_no_id(folder):
     source = table(
         patient_id=None, patient=["Meier, Anna", "Huber, Jan", "Koch Eva", "Wolf, B.", "Adam Kurz", "Bo Lee"]
