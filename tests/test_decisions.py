@@ -18,7 +18,6 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 #: Where a message is read all the same, with the reason.
 READ = {
-    "__init__.py": "a warning of tqdm about notebooks has a class that is not imported here; known by its text",
     "_torch_state.py": "the CPU allocator of torch raises a plain RuntimeError without attributes",
 }
 

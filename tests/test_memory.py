@@ -13,7 +13,7 @@ from prrt_estimators.estimators import CTPretrainer
 from prrt_estimators.networks import Encoder, FusionNet, WeightedBCE, build_encoder
 
 #: Nothing random in a step, so that parts can be compared with the whole.
-PLAIN = {"dropout": 0.0, "augment": None, "optimizer": "sgd", "lr": 0.05, "max_epochs": 2}
+PLAIN = {"encoder": "compact", "dropout": 0.0, "augment": None, "optimizer": "sgd", "lr": 0.05, "max_epochs": 2}
 
 
 def test_how_torch_says_that_memory_is_full():
@@ -105,7 +105,7 @@ def test_one_patient_too_many_is_a_memory_error_with_the_remedy(monkeypatch):
     X, y = array_cohort()
     limit = Limit(monkeypatch, 0)
     with pytest.raises(MemoryError, match=r"even with one patient at a time. Pass a smaller size, .*device='cpu'"):
-        CTPFSClassifier(**QUICK, batch_size=8).fit(X, y)
+        CTPFSClassifier(encoder="compact", **QUICK, batch_size=8).fit(X, y)
     assert limit.sizes == [8, 4, 2, 1]
 
 

@@ -37,7 +37,7 @@ def test_fit_and_loop_have_the_same_losses(benchmark, names):
     fit_overhead = benchmark("fit_overhead")
     X, y = make_prrt_cohort(13, volume_shape=16, random_state=1, return_X_y=True)
     X = X.select(*names)
-    options = {"max_epochs": 3, "batch_size": 4, "random_state": 0, "device": "cpu"}
+    options = {"encoder": "compact", "max_epochs": 3, "batch_size": 4, "random_state": 0, "device": "cpu"}
     estimator = PETPFSClassifier(**options) if names == ("pet",) else FusionPFSClassifier(modalities=names, **options)
     held = {name: torch.from_numpy(X[name].array) for name in names if name != "lab"}
     if "lab" in names:

@@ -325,7 +325,7 @@ def test_scikit_learn_s_manners():
         (np.full((4, 1, 5, 5, 5), np.nan), ValueError, "got 0 with a CT"),
         (Cohort({"lab": np.eye(3)}), MissingModalityError, "CTPretrainer needs 'ct'; the data have lab"),
         (np.eye(3), MissingModalityError, "needs 'ct'"),
-        ("scans", TypeError, "expected a Cohort"),
+        ("scans", ValueError, "pretraining compares patients; got 1 with a CT"),  # the path of one scan
         ([1, 2], TypeError, "expected a Cohort"),
         ({"ct": ["none.nii.gz", "nor.nii.gz"]}, CohortError, "2 problems in the cohort"),
         ({"ct": np.full((3, 1, 1, 1, 1), 5.0), "mri": 1}, ValueError, "modalities"),

@@ -54,7 +54,7 @@ def pet_model() -> tuple[PETPFSClassifier, Cohort, np.ndarray]:
 
 @functools.cache
 def fusion_model() -> tuple[FusionPFSClassifier, Cohort, np.ndarray]:
-    """Return a barely trained model on all three modalities, with the library's own encoder, and patients."""
+    """Return a barely trained model on all three modalities, with the encoder of the study, and patients."""
     X, y = planted(12, seed=1)
-    model = FusionPFSClassifier(max_epochs=2, batch_size=4, device="cpu", random_state=0)
+    model = FusionPFSClassifier(encoder="compact", max_epochs=2, batch_size=4, device="cpu", random_state=0)
     return model.fit(X, y), X, y

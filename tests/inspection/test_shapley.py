@@ -229,7 +229,8 @@ def test_out_of_fold_with_the_network(network, tiny):
     _, X, y = network
     found = modality_shapley(FusionPFSClassifier(**tiny), X, y=y, cv=StratifiedKFold(2))
     np.testing.assert_allclose(found[NAMES].sum(axis=1), found["prediction"] - found["base"], atol=1e-6)
-    assert found["base"].nunique() == 2
+    # Equal within a fold but for the last digit, which depends on the size of the batch.
+    assert found["base"].round(6).nunique() == 2
 
 
 def test_the_ct_stays_where_it_was_when_the_pet_is_taken_away(nifti_cohort, tiny, tmp_path):

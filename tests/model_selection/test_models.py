@@ -120,7 +120,8 @@ def test_weights_and_how_much_to_train_reach_the_pretrained_one_alone():
 
 def test_none_means_the_estimators_own_defaults():
     fusion = FusionPFSClassifier().get_params()
-    assert paper_models()["pet_ct_lab"].get_params() == fusion | {"modalities": ("pet", "ct", "lab")}
+    given = {"modalities": ("pet", "ct", "lab"), "encoder": "compact"}
+    assert paper_models()["pet_ct_lab"].get_params() == fusion | given
 
 
 def test_what_is_given_reaches_every_model_that_has_it():
