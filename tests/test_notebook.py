@@ -85,7 +85,8 @@ assert np.array_equal(load_model("pet.prrt").predict_proba(X), search.predict_pr
 NEEDS = {"import optuna": "optuna", "import mlflow": "mlflow"}
 
 
-def test_the_walk_runs_as_a_notebook(tmp_path):
+def test_the_walk_runs_as_a_notebook(tmp_path, monkeypatch):
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # a command that ran in this process sets it for itself
     cells = [
         nbformat.v4.new_code_cell(code.strip())
         for code in CELLS
