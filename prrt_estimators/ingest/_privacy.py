@@ -36,6 +36,8 @@ _CHUNK = 1 << 22
 _PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % _SHORTEST_IN_VOXELS)
 _WORDS = re.compile(r"[^\W\d_]+")
 _PARTED = re.compile(r"[^\W\d_]+(?:['’‘`´ʼ′][^\W\d_]+)+")
+#: Of a file: its letters from a to f are no words, and "1ada7" occurs in one of two hundred of them.
+_DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{32,}(?![0-9A-Za-z])")
 #: Sources whose words are compared with and never written, such as the names of months.
 _NOT_WRITTEN = frozenset(["_privacy.py", "_spellings.py", "_identifying_words.py"])
 _PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
@@ -153,9 +155,13 @@ class Identity:
         >>> who.kinds_in("p of ada"), who.kinds_in("ab-1234.nii"), who.kinds_in("adamant xab-12345")
         ({'name'}, {'identifier'}, set())
         """
-        folded = fold(text)
+        folded, spoken = fold(text), _DIGEST.sub(" ", text)
         found = set()
-        words = {*_WORDS.findall(folded), *_WORDS.findall(fold(without_apostrophes(text))), *joined_names(text)}
+        words = {
+            *_WORDS.findall(fold(spoken)),
+            *_WORDS.findall(fold(without_apostrophes(spoken))),
+            *joined_names(spoken),
+        }
         if any(map(self._names_somebody, words)) or any(one in folded for one in self.signs):
             found.add("name")
         if any(_stands_alone(one, folded) for one in self.identifiers):

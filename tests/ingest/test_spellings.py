@@ -237,3 +237,16 @@ def test_short_months_and_days_of_the_year_are_dates(text):
 @pytest.mark.parametrize("text", ["mar 21", "Mai 10 mg", "Sep 9", "Jan 21.5", "2021/400", "1/076", "03.21"])
 def test_numbers_beside_what_may_be_a_month_are_none(text):
     assert not has_date(text, spoken=False)
+
+
+def test_letters_of_a_digest_are_no_name():
+    who = Identity()
+    who.add_names(["Okonkwo^Ada"])
+    digest = "0123456789" * 5 + "1ada7" + "012345678"
+    assert len(digest) == 64
+    assert who.kinds_in(f'"sha256": "{digest}"') == set()
+    assert who.clean(digest) == digest
+    assert who.kinds_in(f'"sha256": "{digest}", "by": "Ada"') == {"name"}
+    assert who.kinds_in("1ada7") == {"name"}
+    who.add_identifiers([digest])
+    assert who.kinds_in(f"of {digest}") == {"identifier"}
