@@ -43,8 +43,8 @@ def _compact(**options: Any) -> nn.Module:
 def _narrow_resnet10(**options: Any) -> nn.Module:
     """Return a ResNet-10 of a quarter of the width: four stages of one basic block, 16 to 128 channels, 0.9 million weights.
 
-    Batch normalisation keeps what a volume holds in all apart from another's: normalised on its own (as group
-    normalisation does), a volume with twice the uptake or twice the tumour looks much like the other.
+    Batch normalisation keeps differences in level between volumes. Group normalisation brings each volume to a scale of its
+    own, so that one with twice the uptake looks much like the other.
     """
     from monai.networks import nets
 
