@@ -13,6 +13,18 @@ _TRANSLITERATION = str.maketrans(
 )
 _CAMEL = re.compile(r"(?<=[a-z]{3})(?=[A-Z])|(?<=[A-Z]{2})(?=[A-Z][a-z]{3})")
 
+#: The unit of a value in multiples of its upper limit of normal.
+OVER_LIMIT = "x ULN"
+_OVER_LIMIT_NAMES = (
+    "over uln,x uln,xuln,times uln,fold uln,multiples of uln,multiple of uln,uln ratio,ratio to uln,over upper limit,x upper limit,"
+    "over upper limit of normal,over the upper limit of normal,x upper limit of normal,times upper limit of normal,"
+    "times the upper limit of normal,over upper normal limit,x upper normal limit,x ogn,over ogn,x ong,over ong,x norm,"
+    "fache norm,fache der norm,fach der norm,faches der norm,vielfaches der norm,vielfache der norm,x obere normgrenze,"
+    "over obere normgrenze,fache der oberen normgrenze,faches der oberen normgrenze,vielfaches der oberen normgrenze"
+)
+#: ``CgA/ULN`` and ``3 ×ULN``, whose signs are not words. "CgA ULN" alone may be the limit itself.
+_OVER_SIGN = re.compile(r"[/÷×*·]\s*(?=(the )?(uln|ogn|ong|upper (normal )?limit|obere)\b)", re.I)
+
 #: Units as column names spell them, longest first, and the spelling used in this package.
 _UNITS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
     sorted(
@@ -40,6 +52,7 @@ _UNITS: tuple[tuple[tuple[str, ...], str], ...] = tuple(
                 "/nL": "nl,per nl,1 nl,10 9 l,x10 9 l,10e9 l,10 3 ul,x10 3 ul,k ul,tsd ul,1000 ul,gpt l,giga l",
                 "/uL": "per ul,1 ul",
                 "%": "percent,prozent,pct",
+                OVER_LIMIT: _OVER_LIMIT_NAMES,
             }.items()
             for spelling in spellings.split(",")
         }.items(),
@@ -227,10 +240,18 @@ def split_unit(name: str) -> tuple[tuple[str, ...], str | None]:
 
     Examples
     --------
-    >>> split_unit("CgA_ug_l"), split_unit("Hb")
-    ((('cga',), 'ug/L'), (('hb',), None))
+    >>> split_unit("CgA_ug_l"), split_unit("Hb"), split_unit("AST/ULN")
+    ((('cga',), 'ug/L'), (('hb',), None), (('ast',), 'x ULN'))
     """
-    tokens = name_tokens(name)
+    signed = _OVER_SIGN.sub(" over ", str(name))
+    if signed != str(name):
+        tokens, unit = _split(name_tokens(signed))
+        if unit == OVER_LIMIT:
+            return tokens, unit
+    return _split(name_tokens(name))
+
+
+def _split(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:
     for spelling, unit in _UNITS:
         for start in range(len(tokens) - len(spelling), 0, -1):  # a name does not begin with its unit
             if tokens[start : start + len(spelling)] == spelling:
@@ -244,19 +265,22 @@ def find_analyte(column_name: str) -> Analyte | None:
 
     The whole name must be understood: a unit, words such as ``serum`` or ``baseline`` and a synonym in brackets
     are accepted, and a unit that is not known in brackets; ``cga_2``, ``log_cga`` or ``direct bilirubin`` are not the analyte as the panel defines it, and
-    a percentage of cells is not their number.
+    a percentage of cells is not their number. A value in multiples of its upper limit of normal is the analyte in
+    the unit `OVER_LIMIT`, where the analyte has such a limit.
 
     Examples
     --------
     >>> [a and a.name for a in map(find_analyte, ("CgA [µg/L]", "Kreatinin_umol_l", "AST (GOT)", "delta_cga"))]
     ['cga', 'creatinine', 'ast', None]
+    >>> [a and a.name for a in map(find_analyte, ("cga_over_uln", "GGT (x ULN)", "egfr_over_uln", "CgA ULN"))]
+    ['cga', 'ggt', None, None]
     """
     tokens, unit = split_unit(column_name)
     if unit == "%":
         return None
     found = _BY_KEY.get(_key(tokens))
     if found is not None:
-        return found
+        return None if unit == OVER_LIMIT and found.upper_limit() is None else found
     other = _OTHER_UNIT.search(str(column_name))
     if unit is None and other is not None:
         return find_analyte(str(column_name)[: other.start()])
@@ -270,12 +294,13 @@ def find_analyte(column_name: str) -> Analyte | None:
 def unit_factor(column_name: str) -> float:
     """Return the factor from the unit that a column name states to the analyte's own unit.
 
-    1 where the name states no unit, or the name is not an analyte's; NaN where the unit is not convertible.
+    1 where the name states no unit, or the name is not an analyte's; NaN where the unit is not convertible, as are
+    multiples of an upper limit of normal, which depends on the assay.
 
     Examples
     --------
-    >>> [unit_factor(name) for name in ("albumin_g_dl", "albumin", "albumin_umol_l")]
-    [10.0, 1.0, nan]
+    >>> [unit_factor(name) for name in ("albumin_g_dl", "albumin", "albumin_umol_l", "albumin_over_uln")]
+    [10.0, 1.0, nan, nan]
     """
     analyte, unit = find_analyte(column_name), split_unit(column_name)[1]
     if analyte is not None and unit is None and _OTHER_UNIT.search(str(column_name)):
@@ -283,3 +308,66 @@ def unit_factor(column_name: str) -> float:
     if analyte is None or unit is None or unit == analyte.unit:
         return 1.0
     return analyte.conversions.get(unit, float("nan"))
+
+
+def limit_factor(column_name: str, sex: str | None = None) -> float:
+    """Return the factor from the unit of an analyte's column to multiples of its upper limit of normal.
+
+    1 where the column holds such multiples; NaN where the unit is not convertible or there is no upper limit.
+
+    Parameters
+    ----------
+    column_name : str
+    sex : {"male", "female"} or None, default=None
+        Whose limit; the mean of both for None.
+
+    Examples
+    --------
+    >>> [limit_factor(name) for name in ("cga_ug_l", "cga_over_uln", "egfr")], limit_factor("GGT", "female")
+    ([0.01, 1.0, nan], 0.025)
+    """
+    if over_limit(column_name):
+        return 1.0
+    analyte = find_analyte(column_name)
+    limit = analyte.upper_limit(sex) if analyte is not None else None
+    return unit_factor(column_name) / limit if limit else float("nan")
+
+
+def over_limit(column_name: str) -> bool:
+    """Return whether a column holds an analyte in multiples of its upper limit of normal.
+
+    Examples
+    --------
+    >>> [over_limit(name) for name in ("cga_over_uln", "CgA", "progression x norm")]
+    [True, False, False]
+    """
+    return split_unit(column_name)[1] == OVER_LIMIT and find_analyte(column_name) is not None
+
+
+def over_limit_name(analyte: Analyte) -> str:
+    """Return the column name of an analyte in multiples of its upper limit of normal, as `ingest` writes it.
+
+    Examples
+    --------
+    >>> over_limit_name(ANALYTES[0])
+    'cga_over_uln'
+    """
+    return f"{analyte.name}_over_uln"
+
+
+def analyte_columns(column_names: Iterable[str]) -> dict[str, str]:
+    """Return the column of each analyte: the first one that holds its values, else the first of multiples of its limit.
+
+    Examples
+    --------
+    >>> analyte_columns(["cga_over_uln", "CgA [ug/l]", "ast_over_uln", "age"])
+    {'cga': 'CgA [ug/l]', 'ast': 'ast_over_uln'}
+    """
+    found: dict[str, str] = {}
+    for name in column_names:
+        analyte = find_analyte(name)
+        if analyte is not None and (
+            analyte.name not in found or (over_limit(found[analyte.name]) and not over_limit(name))
+        ):
+            found[analyte.name] = name
+    return found

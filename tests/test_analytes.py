@@ -7,7 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prrt_estimators._analytes import ANALYTES, find_analyte, name_tokens, split_unit, unit_factor
+from prrt_estimators._analytes import (
+    ANALYTES,
+    OVER_LIMIT,
+    analyte_columns,
+    find_analyte,
+    limit_factor,
+    name_tokens,
+    over_limit,
+    over_limit_name,
+    split_unit,
+    unit_factor,
+)
 
 SPELLINGS = [(synonym, a.name) for a in ANALYTES for synonym in a.synonyms]
 
@@ -90,3 +101,47 @@ def test_upper_limit_by_sex():
 
 def test_analytes_travel_to_workers():
     assert pickle.loads(pickle.dumps(ANALYTES)) == copy.deepcopy(ANALYTES) == ANALYTES
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("cga_over_uln", "cga"),
+        ("CgA/ULN", "cga"),
+        ("CgA [× ULN]", "cga"),
+        ("Chromogranin A (xULN)", "cga"),
+        ("GGT (x upper limit of normal)", "ggt"),
+        ("ggtOverULN", "ggt"),
+        ("GOT [Vielfaches der Norm]", "ast"),
+        ("AP x ULN baseline", "alp"),
+        ("creatinine_uln_ratio", "creatinine"),
+    ],
+)
+def test_multiples_of_the_upper_limit_are_a_unit(column, name):
+    assert (find_analyte(column).name, split_unit(column)[1]) == (name, OVER_LIMIT)
+    assert over_limit(column)
+    assert limit_factor(column) == limit_factor(column, "female") == 1
+    assert unit_factor(column) != unit_factor(column)  # never back to a value: the limit is that of an assay
+
+
+@pytest.mark.parametrize(
+    "column", ["CgA ULN", "ULN CgA", "egfr_over_uln", "delta_cga_over_uln", "over uln", "x ULN", "/ULN"]
+)
+def test_limits_themselves_and_what_has_none_are_not_multiples(column):
+    assert not over_limit(column)
+    assert find_analyte(column) is None
+
+
+@pytest.mark.parametrize(
+    "analyte", [one for one in ANALYTES if one.upper_limit() is not None], ids=lambda one: one.name
+)
+def test_every_name_that_ingest_writes_is_read_again(analyte):
+    assert find_analyte(over_limit_name(analyte)) is analyte
+    for sex in ("male", "female", None):
+        assert limit_factor(analyte.name, sex) * analyte.upper_limit(sex) == pytest.approx(1)
+
+
+def test_values_come_before_multiples_whatever_the_order():
+    names = ["ast_over_uln", "cga_over_uln", "age", "CgA [ug/l]", "cga"]
+    assert analyte_columns(names) == {"ast": "ast_over_uln", "cga": "CgA [ug/l]"}
+    assert analyte_columns(["CgA", "cga_over_uln"]) == {"cga": "CgA"}

@@ -30,6 +30,9 @@ def show_roles(bunch: Bunch) -> None:
         taken = bunch.roles.groupby("role", sort=False)["shown"].agg(", ".join)
         parts = [f"{role if role in USED else f'left out as {role}'}: {columns}" for role, columns in taken.items()]
         console.out(shown_text(f"Interpreted as {'; '.join(parts)}."), highlight=False)
+        unused = bunch.roles[bunch.roles["role"] == "unused"]
+        for column, reason in zip(unused["shown"], unused["reason"], strict=True):
+            console.out(shown_text(f"Left out {column!r}: {reason}."), highlight=False)
     if bunch.sheet is not None:
         console.out(shown_text(f"Read from sheet {bunch.sheet}."), highlight=False)
     for sentence in bunch.layout:

@@ -29,6 +29,7 @@ from prrt_estimators.datasets._column_vocabulary import (
 )
 from prrt_estimators.datasets._identities import Identities, identities_of, identity_problems
 from prrt_estimators.datasets._image_numbers import RADIOMICS
+from prrt_estimators.datasets._limit_ratios import repeated_ratios
 from prrt_estimators.datasets._options import AUTO, ModelColumns, Options, as_names
 from prrt_estimators.datasets._tables import empty_cells
 from prrt_estimators.exceptions import Problem
@@ -114,6 +115,8 @@ def assign_roles(frame: pd.DataFrame, options: Options, whole: pd.DataFrame | No
     roles.masks = _choose_masks(options, guesses, roles)
     _settle_outcome(frame, options, guesses, roles)
     _refuse_double_use(roles)
+    ratios = repeated_ratios(frame, [name for name, (role, _) in roles.log.items() if role == "lab"])
+    roles.log |= {name: ("unused", reason) for name, reason in ratios.items()}
     _choose_labs(options, guesses, roles)
     choose_blocks(options, guesses, roles, _existing)
     if roles.has_outcome and not isinstance(options.lab, ModelColumns):

@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators._analytes import find_analyte, name_tokens, unit_factor
+from prrt_estimators._analytes import find_analyte, name_tokens, over_limit, unit_factor
 from prrt_estimators._values import parse_column
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._saved_state import SavedState
@@ -89,7 +89,8 @@ class PublishedScoreClassifier(BasePFSClassifier):
     """A published score of the laboratory table, with nothing learnt from the cohort.
 
     The probability of long PFS falls from 0.75 without points to 0.25 with all; it orders patients and is not
-    calibrated. A patient for whom a value is missing gets 0.5.
+    calibrated. A patient for whom a value is missing gets 0.5. Values in multiples of the upper limit of normal cannot be used,
+    because the limits of these scores are published in the units of the analytes.
 
     Parameters
     ----------
@@ -107,7 +108,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
     Raises
     ------
     MissingModalityError
-        If the table lacks a column that the score needs.
+        If the table lacks a column that the score needs, or holds it only in multiples of the upper limit of normal.
 
     Examples
     --------
@@ -145,13 +146,21 @@ class PublishedScoreClassifier(BasePFSClassifier):
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         known: dict[str, str] = {}
+        relative: dict[str, str] = {}
         for name in table.columns:
-            known.setdefault(_variable(name), name)
+            (relative if over_limit(name) else known).setdefault(_variable(name), name)
         lacking = [name for name in SCORES[self.score].needs if name not in known]
         if lacking:
+            instead = [relative[name] for name in lacking if name in relative]
             raise MissingModalityError(
                 f"the score {self.score!r} needs {' and '.join(SCORES[self.score].needs)}; the laboratory table has no "
                 f"{' and no '.join(lacking)}."
+                + (
+                    f" {' and '.join(instead)} cannot stand in: its limits are published in the unit of the analyte, not in multiples "
+                    "of an upper limit of normal, which differs between laboratories. Add the values themselves."
+                    if instead
+                    else ""
+                )
             )
         self.columns_ = {name: known[name] for name in SCORES[self.score].needs}
         self.model_ = SCORES[self.score]

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._analytes import Analyte, find_analyte, name_tokens, split_unit, unit_factor
+from prrt_estimators._analytes import (
+    OVER_LIMIT,
+    Analyte,
+    find_analyte,
+    name_tokens,
+    over_limit_name,
+    split_unit,
+    unit_factor,
+)
 from prrt_estimators._values import is_error_cell, parse_number, read_numbers
 
 _WITH_UNIT = re.compile(r"^((?:[<>]=?|≤|≥)?\s*[\d.,' ]*\d)\s*([^\d\s.,].*)$")
@@ -17,15 +25,23 @@ _PER_MICROLITRE = re.compile(r"/\s*[uµμ]l\b", re.I)
 _MIN_TO_JUDGE = 3
 
 
-def output_name(analyte: Analyte) -> str:
+def output_name(analyte: Analyte, unit: str | None = None) -> str:
     """Return the column name of an analyte in the cohort table, unit included.
+
+    Parameters
+    ----------
+    analyte : Analyte
+    unit : str or None, default=None
+        As the header states it: multiples of the upper limit of normal stay what they are.
 
     Examples
     --------
     >>> from prrt_estimators._analytes import ANALYTES
-    >>> [output_name(one) for one in ANALYTES[:2]]
-    ['cga_ug_l', 'ggt_u_l']
+    >>> [output_name(one) for one in ANALYTES[:2]], output_name(ANALYTES[0], "x ULN")
+    (['cga_ug_l', 'ggt_u_l'], 'cga_over_uln')
     """
+    if _relative(unit):
+        return over_limit_name(analyte)
     return "_".join([analyte.name, *name_tokens(analyte.unit)])
 
 
@@ -40,8 +56,15 @@ def spelled_out(text: str) -> str:
     return _PER_MICROLITRE.sub(" per ul", text)
 
 
-def _factor(analyte: Analyte, unit: str) -> float:
+def _relative(unit: str | None) -> bool:
+    """Return whether a unit as written is multiples of the upper limit of normal."""
+    return unit is not None and split_unit(f"x {unit}")[1] == OVER_LIMIT
+
+
+def _factor(analyte: Analyte, unit: str, relative: bool) -> float:
     """Return the factor from a unit as written; NaN where it is not known or cannot be converted."""
+    if relative:
+        return 1.0 if _relative(unit) and analyte.upper_limit() is not None else float("nan")
     unit = spelled_out(unit)
     known = split_unit(f"x {unit}")
     if known[1] is None or known[0] != ("x",):
@@ -84,7 +107,8 @@ def read_analyte(
     cells : Series
     analyte : Analyte
     unit : str or None
-        As the header states it; ``"?"`` for one that is not known.
+        As the header states it; ``"?"`` for one that is not known. Multiples of the upper limit of normal are not
+        converted, nor is any cell among them.
     commas : bool, default=False
         Whether the table writes decimal commas.
 
@@ -98,7 +122,8 @@ def read_analyte(
     >>> doubts
     {3: 'a number that can be read in two ways', 4: 'a unit that is not known'}
     """
-    factor = 1.0 if unit is None else _factor(analyte, unit)
+    relative = _relative(unit)
+    factor = 1.0 if unit is None else _factor(analyte, unit, relative)
     if factor != factor:
         return [], {}, 0, "the unit is not known or cannot be converted"
     values: list[float | None] = []
@@ -110,7 +135,7 @@ def read_analyte(
             cell = cell.removesuffix("%").rstrip() if unit == "%" else cell
             within = _WITH_UNIT.match(cell)
             if within and parse_number(cell) is None:
-                cell, own = within[1], _factor(analyte, within[2])
+                cell, own = within[1], _factor(analyte, within[2], relative)
         factors.append(own)
         texts.append(cell)
     read = read_numbers(pd.Series(texts, dtype=object), commas)
@@ -128,7 +153,7 @@ def read_analyte(
             doubt = "a number that can be read in two ways"
         elif number < 0 or np.isinf(number):
             doubt = "a number that cannot be"
-        elif analyte.lln_male is not None and number * own < analyte.lln_male / 100:
+        elif not relative and analyte.lln_male is not None and number * own < analyte.lln_male / 100:
             doubt = "a number too small for its unit"
         if doubt or number != number:
             if doubt:
@@ -164,6 +189,8 @@ def _fits(median: float, analyte: Analyte) -> bool:
 def derive(frame: pd.DataFrame, panel: Mapping[str, Analyte]) -> Iterator[tuple[str, list[float | None], str]]:
     """Give ratios of the analytes that are there: De Ritis, neutrophils/lymphocytes, CRP/albumin, value/ULN.
 
+    A value/ULN that the table holds already stays, as its laboratory knows its own limits.
+
     Examples
     --------
     >>> from prrt_estimators._analytes import ANALYTES
@@ -181,9 +208,11 @@ def derive(frame: pd.DataFrame, panel: Mapping[str, Analyte]) -> Iterator[tuple[
             yield name, _divide(frame[column[above]], frame[column[below]]), why
     sexes = [{"M": "male", "F": "female"}.get(sex) for sex in frame["sex"]] if "sex" in frame else [None] * len(frame)
     for analyte in panel.values():
-        if column[analyte.name] in frame and analyte.uln_male is not None and analyte.log and analyte.unit != "/nL":
+        name = over_limit_name(analyte)
+        known = column[analyte.name] in frame and name not in frame
+        if known and analyte.uln_male is not None and analyte.log and analyte.unit != "/nL":
             limits = pd.Series([analyte.upper_limit(sex) for sex in sexes], index=frame.index)
-            yield f"{analyte.name}_over_uln", _divide(frame[column[analyte.name]], limits), f"{analyte.title} / ULN"
+            yield name, _divide(frame[column[analyte.name]], limits), f"{analyte.title} / ULN"
 
 
 def _divide(above: pd.Series, below: pd.Series) -> list[float | None]:

@@ -220,7 +220,7 @@ def _fill(
             values, doubts, limits, problem = read_analyte(cells, analyte, column.unit, commas)
             for key, doubt in doubts.items():
                 found.notes[key].append(f"{analyte.name}: {doubt}; value left out")
-            target = output_name(analyte)
+            target = output_name(analyte, column.unit)
             unit = "not known" if column.unit == "?" else column.unit or f"none stated, taken as {analyte.unit}"
             if problem:
                 for key in frame.index:

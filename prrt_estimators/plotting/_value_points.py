@@ -21,6 +21,7 @@ _UNIT_LABELS = {
     "umol/L": "µmol/L",
     "ukat/L": "µkat/L",
     "/uL": "/µL",
+    "x ULN": "× ULN",
     "mL/min/1.73 m2": "mL/min/1.73 m²",
 }
 

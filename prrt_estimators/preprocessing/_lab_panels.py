@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators._analytes import ANALYTES, find_analyte
+from prrt_estimators._analytes import ANALYTES, analyte_columns, find_analyte
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import parse_column
 from prrt_estimators.preprocessing._clipped import ClippedScaler
@@ -51,7 +51,8 @@ def default_panels() -> pd.DataFrame:
 class LabPanels(TransformerMixin, BaseEstimator):
     """Mean of the standardised analytes of each panel: markers, liver, inflammation, kidney and LDH.
 
-    Analytes are recognised by their column names. Skewed ones enter as logarithms; the median of the patient's sex is
+    Analytes are recognised by their column names; multiples of an upper limit of normal (``cga_over_uln``) stand in where the
+    table lacks the values themselves. Skewed ones enter as logarithms; the median of the patient's sex is
     subtracted where the table has a column of sex; values are clipped and standardised (`ClippedScaler`), turned so that
     high means abnormal, and averaged over what was measured. Everything is learnt from the training rows.
 
@@ -117,11 +118,9 @@ class LabPanels(TransformerMixin, BaseEstimator):
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         members = {analyte for signs in wanted.values() for analyte in signs}
-        self.columns_: dict[str, str] = {}
-        for name in table.columns:
-            analyte = find_analyte(name)
-            if analyte is not None and analyte.name in members:
-                self.columns_.setdefault(analyte.name, name)
+        self.columns_: dict[str, str] = {
+            analyte: name for analyte, name in analyte_columns(table.columns).items() if analyte in members
+        }
         self.panels_ = {
             panel: {analyte: sign for analyte, sign in signs.items() if analyte in self.columns_}
             for panel, signs in wanted.items()

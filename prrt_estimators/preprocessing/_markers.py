@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from prrt_estimators._analytes import find_analyte, unit_factor
+from prrt_estimators._analytes import analyte_columns, limit_factor, over_limit, unit_factor
 from prrt_estimators._forms import plain_form
 from prrt_estimators._pandas_tables import check_column_names
 from prrt_estimators._sex import read_sex, says_sex
 from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import decimal_commas, read_numbers
+from prrt_estimators.exceptions import MarkersMissingWarning
 
 #: Sexes that limits are told for; others have the mean.
 _LIMITED = {"male": "male", "female": "female"}
@@ -24,12 +26,16 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
     """Chromogranin A / ULN, De Ritis ratio (AST/ALT) and creatinine / ULN, as far as a table holds them.
 
     Columns are recognised by name and their unit, where the name has one, is converted. The upper limit of normal
-    (ULN) is that of the patient's sex if there is a column of it, else the mean of both.
+    (ULN) is that of the patient's sex if there is a column of it, else the mean of both. Where the table holds a value
+    only as a multiple of its limit (``cga_over_uln``), that is the marker. The De Ritis ratio needs AST and ALT
+    themselves, whose limits differ between laboratories.
 
     Attributes
     ----------
     markers_ : list of str
         Which of ``"cga_uln"``, ``"de_ritis"``, ``"creatinine_uln"`` the table gives.
+    left_out_ : dict of str to str
+        Markers that columns of the table nearly give, and why they do not.
 
     References
     ----------
@@ -55,11 +61,19 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
         self
         """
         table = self._named(X)
-        self.columns_: dict[str, str] = {}
-        for name in table.columns:
-            analyte = find_analyte(name)
-            if analyte is not None and analyte.name in ("cga", "ast", "alt", "creatinine"):
-                self.columns_.setdefault(analyte.name, name)
+        self.columns_: dict[str, str] = {
+            analyte: name
+            for analyte, name in analyte_columns(table.columns).items()
+            if analyte in ("cga", "ast", "alt", "creatinine")
+        }
+        relative = [self.columns_[one] for one in ("ast", "alt") if over_limit(self.columns_.get(one, ""))]
+        self.left_out_: dict[str, str] = {}
+        if relative and {"ast", "alt"} <= set(self.columns_):
+            self.left_out_["de_ritis"] = (
+                f"{' and '.join(relative)} are multiples of the upper limit of normal; AST / ALT needs the values themselves"
+            )
+        for marker, why in self.left_out_.items():
+            warnings.warn(f"the marker {marker!r} is left out: {why}.", MarkersMissingWarning, stacklevel=2)
         self.n_features_in_ = table.shape[1]
         self.feature_names_in_ = np.asarray(table.columns, dtype=object)
         sexes = [name for name in table.columns if says_sex(name)]
@@ -73,7 +87,7 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
                 ("de_ritis", {"ast", "alt"}),
                 ("creatinine_uln", {"creatinine"}),
             )
-            if needed <= set(known)
+            if needed <= set(known) and marker not in self.left_out_
         ]
         return self
 
@@ -112,6 +126,9 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
         return table.set_axis([str(name) for name in table.columns], axis=1)
 
     def _values(self, table: pd.DataFrame, analyte: str) -> np.ndarray:
+        return self._numbers(table, analyte) * unit_factor(self.columns_[analyte])
+
+    def _numbers(self, table: pd.DataFrame, analyte: str) -> np.ndarray:
         name = self.columns_[analyte]
         commas = getattr(self, "commas_", False) or decimal_commas(table.iloc[:, k] for k in range(table.shape[1]))
         read = read_numbers(table[name], commas)
@@ -120,10 +137,9 @@ class LiteratureMarkers(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"column {name!r} holds {cell!r}, which could mean two numbers. Write it without a thousands separator."
             )
-        return read.values * unit_factor(name)
+        return read.values
 
     def _over_limit(self, table: pd.DataFrame, name: str) -> np.ndarray:
-        analyte = find_analyte(self.columns_[name])
         sexes = [None] * len(table) if self.sex_column_ is None else table[self.sex_column_].tolist()
-        limits = [analyte.upper_limit(_LIMITED.get(read_sex(sex) or "")) for sex in sexes]  # type: ignore[union-attr]
-        return self._values(table, name) / np.array(limits, dtype=float)
+        factors = [limit_factor(self.columns_[name], _LIMITED.get(read_sex(sex) or "")) for sex in sexes]
+        return self._numbers(table, name) * np.array(factors, dtype=float)

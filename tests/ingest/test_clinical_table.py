@@ -228,6 +228,21 @@ def test_two_candidates_for_one_date_are_asked_about():
     assert read(columns, named={"therapy_date": None}).therapy == {}
 
 
+def test_multiples_of_a_limit_stay_what_they_are():
+    columns = {"CgA [x ULN]": ["2,1", "0.5 x ULN", "95 ug/l"], "AST": [70, 35, "2 x ULN"], "AST/ULN": [9, 9, 9]}
+    found = read(columns, derived=True)
+    assert values(found, "cga_over_uln") == [2.1, 0.5, None]
+    assert values(found, "ast_u_l") == [70, 35, None]
+    assert values(found, "ast_over_uln") == [9, 9, 9]  # of the laboratory, not worked out anew
+    assert "cga_ug_l" not in found.frame
+    assert found.notes["c"] == [
+        "cga: a unit that is not known; value left out",
+        "ast: a unit that is not known; value left out",
+    ]
+    again = read(found.frame.to_dict("list"), derived=True)
+    pd.testing.assert_frame_equal(again.frame.astype(float), found.frame.astype(float))
+
+
 def test_ratios_and_edited_limits(tmp_path):
     columns = {"AST": [70, 35, None], "ALT": [35, 0, 20], "CgA": [200, 50, 100], "sex": ["m", "w", None]}
     found = read(columns, derived=True)
