@@ -29,6 +29,7 @@ from prrt_estimators.model_selection._statistics import corrected_t_test, holm, 
 from prrt_estimators.model_selection._summary import format_summary
 from prrt_estimators.model_selection._tracking import log_to_mlflow
 from prrt_estimators.model_selection._tuned import TunedClassifier
+from prrt_estimators.model_selection._tuned_survival import TunedSurvival
 
 __all__ = [
     "BASELINES",
@@ -44,6 +45,7 @@ __all__ = [
     "Skipped",
     "SurvivalHorizonClassifier",
     "TunedClassifier",
+    "TunedSurvival",
     "bootstrap_interval",
     "cohort_table",
     "compare_models",

@@ -103,7 +103,8 @@ def compare_models(
         The one comparison that the study is about, named before it is run: the first model less the second. It is tested
         alone, the others by Holm.
     tune : mapping of model to grid of parameters, default=None
-        Parameters chosen anew inside each training set, see `TunedClassifier`: ``{"lab": {"max_depth": [3, None]}}``.
+        Parameters chosen anew inside each training set, see `TunedClassifier` and `TunedSurvival`:
+        ``{"lab": {"max_depth": [3, None]}}``. Distributions of Optuna are searched by its sampler.
     n_jobs : int, default=None
         Folds that run at once. Ignored with `client`.
     threads : int, default=None

@@ -76,6 +76,12 @@ class ClassComparison(TargetComparison):
         """Return the table of the cohort by class."""
         return cohort_table(X, y, followup=followup)
 
+    def tuned(self, model: Any, grid: Any) -> Any:
+        """Return the model with its parameters chosen inside each training set."""
+        from prrt_estimators.model_selection._tuned import TunedClassifier  # it asks this registry
+
+        return TunedClassifier(model, grid)
+
     def with_causes(self, patients: pd.DataFrame, followup: np.ndarray) -> list[str]:
         """Return what models learn of patients who died without progression."""
         return ["Death ends progression-free survival as progression does: who died by the horizon has short PFS."]
@@ -199,6 +205,12 @@ class TimeComparison(TargetComparison):
     def described_cohort(self, X: Any, y: np.ndarray, followup: np.ndarray | None) -> pd.DataFrame | None:
         """Return None: the table is one by class."""
         return None
+
+    def tuned(self, model: Any, grid: Any) -> Any:
+        """Return the model with its parameters chosen inside each training set."""
+        from prrt_estimators.model_selection._tuned_survival import TunedSurvival  # it clones and seeds as folds do
+
+        return TunedSurvival(model, grid)
 
     def without_causes(self) -> list[str]:
         """Return what is to be said where the table does not code deaths without progression apart."""

@@ -116,7 +116,8 @@ class ModelComparison:
             over repeats, with ``auroc_ensemble_low`` and ``auroc_ensemble_high``, an interval over patients (both left
             out with sample weights). ``reference``; for each metric the mean difference from it with its interval; of
             the first metric ``p_value`` and ``p_holm``, adjusted for the number of models (a primary comparison is
-            tested alone). ``inner_less_outer``, where a model is tuned inside: how much its inner AUROC flatters it.
+            tested alone). ``inner_less_outer``, where a model is tuned inside: how much its inner score (AUROC, or Uno's
+            C) flatters it.
 
         Raises
         ------

@@ -145,7 +145,7 @@ def format_summary(summary: pd.DataFrame) -> pd.DataFrame:
             "" if np.isnan(p) else f"{difference:+.2f} (p {_p_text(p)})" for difference, p in values
         ]
     if "inner_less_outer" in summary:
-        text["inner less outer AUROC"] = ["" if np.isnan(one) else f"{one:+.2f}" for one in summary["inner_less_outer"]]
+        text["inner less outer score"] = ["" if np.isnan(one) else f"{one:+.2f}" for one in summary["inner_less_outer"]]
     kinds = [_kind(name) for name in summary.index]
     if "recommended" in kinds:
         text["set"] = kinds

@@ -175,6 +175,19 @@ class TargetComparison:
         """Return what models learn of patients who died without progression."""
         return []
 
+    def tuned(self, model: Any, grid: Any) -> Any:
+        """Return the model with its parameters chosen inside each training set.
+
+        Raises
+        ------
+        ValueError
+            If there is no score by which to choose.
+        """
+        raise ValueError(
+            f"`tune` chooses parameters of classifiers and survival models; {type(model).__name__} learns the {self.title}. Pass "
+            "a search of scikit-learn as the model, e.g. GridSearchCV(model, grid)."
+        )
+
     def panels(self, comparison: Any, horizon: float | None, followup: np.ndarray | None) -> dict[str, Any]:
         """Return the figures with their captions."""
         from prrt_estimators.model_selection._figures import panels_of_scores  # it draws, and takes matplotlib

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.model_selection import ParameterGrid, StratifiedKFold
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from prrt_estimators._classes import as_target, probability_of_long
+from prrt_estimators._targets import TARGETS, target_of
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import factor
+from prrt_estimators.model_selection._compared import comparison_of
 from prrt_estimators.model_selection._fold import seeded, take_rows
 from prrt_estimators.model_selection._models import Skipped
+from prrt_estimators.model_selection._parameter_search import inner_splits, try_combinations
 
 
 class TunedClassifier(ClassifierMixin, BaseEstimator):
@@ -27,8 +29,10 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
     Parameters
     ----------
     estimator : classifier
-    grid : mapping of parameter to values, or sequence of such
-        As for `sklearn.model_selection.ParameterGrid`.
+    grid : mapping of parameter to values or distributions, or sequence of mappings to values
+        Values as for `sklearn.model_selection.ParameterGrid`. If one of them is a distribution of Optuna (extra ``optuna``), such
+        as ``optuna.distributions.FloatDistribution(1e-3, 10, log=True)``, its tree-structured Parzen estimator proposes
+        combinations, and sequences are choices.
     cv : int, default=3
         Inner folds, stratified by class; fewer where a class is smaller.
     repeats : int, default=1
@@ -36,7 +40,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
     score : str, default="auroc"
         Name of a registered score.
     n_iter : int, default=None
-        So many combinations drawn without replacement; all if None.
+        Combinations drawn without replacement; all if None. Of distributions, trials; 20 if None.
     random_state : int, default=None
         Seed of inner folds and draws.
 
@@ -103,11 +107,12 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If the grid is empty, a parameter or the score is unknown, or a class has one patient.
+        MissingDependencyError
+            If the grid holds distributions and Optuna is not installed.
         """
         found = find_score(self.score)
         if found is None:
             raise ValueError(f"`score` must be a registered score; got {self.score!r}.")
-        combinations = _combinations(self.grid, self.n_iter, self.random_state)
         labels, long = np.asarray(y), np.asarray(as_target(y))
         counts = np.unique(long, return_counts=True)[1]
         if len(counts) != 2 or counts.min() < 2:
@@ -119,13 +124,9 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
             if values is not None and has_fit_parameter(self.estimator, name)
         }
         folds, seed = min(self.cv, int(counts.min())), 0 if self.random_state is None else int(self.random_state)
-        splits = [
-            split
-            for repeat in range(self.repeats)
-            for split in StratifiedKFold(folds, shuffle=True, random_state=seed + repeat).split(long, long)
-        ]
-        rows = []
-        for parameters in combinations:
+        splits = inner_splits(long, folds, self.repeats, seed)
+
+        def evaluate(parameters: dict[str, Any]) -> float:
             model = clone(self.estimator).set_params(**parameters)
             values = []
             for train, test in splits:
@@ -134,10 +135,10 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
                 values.append(
                     factor(self.score) * found.function(long[test], probability_of_long(one, take_rows(X, test)))
                 )
-            rows.append({"score": float(np.mean(values)), **parameters})
-        self.results_ = pd.DataFrame(rows)
-        best = int(np.nanargmax([row["score"] for row in rows]))
-        self.best_params_, self.inner_score_ = combinations[best], rows[best]["score"]
+            return float(np.mean(values))
+
+        self.results_, self.best_params_ = try_combinations(evaluate, self.grid, self.n_iter, self.random_state)
+        self.inner_score_ = float(self.results_["score"].max())
         self.best_estimator_ = seeded(clone(self.estimator).set_params(**self.best_params_), seed).fit(
             X, labels, **given
         )
@@ -174,16 +175,6 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         return np.asarray(self.best_estimator_.predict(X))
 
 
-def _combinations(grid: Any, n_iter: int | None, random_state: Any) -> list[dict[str, Any]]:
-    found = list(ParameterGrid(grid))
-    if not found or found == [{}]:
-        raise ValueError("`grid` holds no combination of parameters; pass e.g. {'C': [0.1, 1.0]}.")
-    if n_iter is None or n_iter >= len(found):
-        return found
-    rng = np.random.default_rng(0 if random_state is None else random_state)
-    return [found[k] for k in sorted(rng.choice(len(found), n_iter, replace=False))]
-
-
 def with_tuning(models: Mapping[str, Any], tune: Any) -> dict[str, Any]:
     """Wrap the models that are to be tuned.
 
@@ -195,7 +186,8 @@ def with_tuning(models: Mapping[str, Any], tune: Any) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If `tune` names a model that is not compared, or a parameter that it does not have.
+        If `tune` names a model that is not compared, a parameter that it does not have, or a model of a target whose models are
+        not tuned.
     """
     if not tune:
         return dict(models)
@@ -211,28 +203,34 @@ def with_tuning(models: Mapping[str, Any], tune: Any) -> dict[str, Any]:
         absent = sorted({key for one in grids for key in one} - set(model.get_params()))
         if absent:
             raise ValueError(f"`tune[{name!r}]` names {', '.join(absent)}, which {type(model).__name__} does not have.")
-        found[name] = TunedClassifier(model, grid)
+        found[name] = comparison_of(target_of(model)).tuned(model, grid)
     return found
 
 
 def inner_score(model: Any) -> float | None:
     """Return the inner score of a tuned model in the main score of comparisons; None where it has none."""
+    target = target_of(model)
+    main = next(iter(target.scores), None)
     own = getattr(model, "inner_score_", None)
-    if own is not None and getattr(model, "score", None) == "auroc":
+    if own is not None and getattr(model, "score", None) == main:
         return float(own)
     best = getattr(model, "best_score_", None)
-    return float(best) if best is not None and getattr(model, "scoring", None) in ("roc_auc", "auroc") else None
+    return float(best) if best is not None and getattr(model, "scoring", None) in (target.scoring, main) else None
 
 
 def inner_less_outer(run: Mapping[str, Any], scores: pd.DataFrame, metric: str) -> pd.Series:
-    """Return by model the mean of inner less outer score over the folds of models that are tuned inside."""
+    """Return by model the mean of inner less outer score over the folds of models that are tuned inside.
+
+    `metric` is the main score of the comparison; another one than the first of its target has no inner scores.
+    """
     rows = [
         (name, fold["repeat"], fold["fold"], fold["inner_score"])
         for name, entry in run["models"].items()
         for fold in entry.get("folds", [])
         if fold.get("inner_score") is not None
     ]
-    if not rows or metric != "auroc":
+    firsts = [next(iter(target.scores), None) for target in TARGETS.values()]
+    if not rows or metric not in firsts:
         return pd.Series(dtype=float)
     inner = pd.DataFrame(rows, columns=["model", "repeat", "fold", "inner"])
     both = inner.merge(scores, on=["model", "repeat", "fold"])
