@@ -79,11 +79,12 @@ PROVISIONAL = {
     "prrt_estimators.model_selection": (
         "MODELS ModelSpec ClusterError RunInProgressError Skipped compare_part missing_parts fold_scores "
         "interval_of_predictions intervals_of_scores power_of score_interval holm RepeatedStratifiedGroupKFold "
-        "BASELINES CONFIGURATIONS MODEL_NAMES TunedClassifier log_to_mlflow HorizonClassifierSurvival SurvivalHorizonClassifier"
+        "BASELINES CONFIGURATIONS MODEL_NAMES TunedClassifier TunedSurvival log_to_mlflow "
+        "HorizonClassifierSurvival SurvivalHorizonClassifier"
     ),
     "prrt_estimators.plotting": (
         "CoefficientDisplay OKABE_ITO model_label style_context DecisionCurveDisplay ForestPlotDisplay MeanRocDisplay "
-        "MeanPrecisionRecallDisplay SurvivalCalibrationDisplay SurvivalCurvesDisplay TimeAUCDisplay"
+        "MeanPrecisionRecallDisplay CumulativeIncidenceDisplay SurvivalCalibrationDisplay SurvivalCurvesDisplay TimeAUCDisplay"
     ),
     "prrt_estimators.preprocessing": "ClippedScaler TableBlock prepare_volumes default_panels prune_cache",
     "prrt_estimators.report": "write_lesions write_lesions_to_edit write_viewer",

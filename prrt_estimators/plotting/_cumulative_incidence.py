@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from prrt_estimators._survival import CAUSES, Incidence, aalen_johansen
 from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._months import set_months
 from prrt_estimators.plotting._style import line_style
 
 
@@ -101,6 +102,8 @@ class CumulativeIncidenceDisplay(AxesDisplay):
             ax.axvline(
                 self.horizon, color="0.35", linestyle="--", linewidth=1, label=f"horizon, {self.horizon:g} months"
             )
-        ax.set(ylim=(0, 1), xlabel="Time (months)", ylabel="Cumulative incidence")
-        ax.set_xlim(left=0)
+        ax.set(ylim=(0, 1), ylabel="Cumulative incidence")
+        set_months(
+            ax, max([self.horizon or 0.0, *(one.times[-1] for one in self.incidences.values() if len(one.times))])
+        )
         ax.legend(loc="lower left", bbox_to_anchor=(0, 1.0))

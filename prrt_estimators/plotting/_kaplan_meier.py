@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from prrt_estimators._events import as_events
 from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._months import month_ticks
 from prrt_estimators.plotting._style import OKABE_ITO
 
 _SHORT, _LONG = "predicted short PFS", "predicted long PFS"
@@ -241,7 +241,7 @@ class KaplanMeierDisplay(AxesDisplay):
     def _draw(self, ax: Axes) -> None:
         last = self._last_time()
         n = max(int(curve["at_risk"].iloc[0]) for curve in self.curves.values())
-        ticks = _ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
+        ticks = month_ticks(max(last, self.horizon or 0.0, 0.1), intervals=10 if n < 1000 else 6)
         for name, curve in self.curves.items():
             self._draw_curve(ax, name, curve)
         if self.horizon is not None:
@@ -337,13 +337,6 @@ def _at_risk(curve: pd.DataFrame, time: float) -> int:
     """Patients still followed and free of progression just before `time`."""
     left = curve[curve["time"] < time]
     return int(curve["at_risk"].iloc[0] - (left["events"] + left["censored"]).sum())
-
-
-def _ticks(last: float, intervals: int) -> np.ndarray:
-    """Return ticks from 0 beyond `last`, in at most `intervals` steps of months, for as many numbers to fit below."""
-    steps = (0.1, 0.25, 0.5, 1, 2, 3, 6, 12, 24, 36, 60, 120)
-    step = next((step for step in steps if last <= intervals * step), 120 * math.ceil(last / intervals / 120))
-    return np.arange(0, np.ceil(last / step) * step + step / 2, step)
 
 
 def _check_survival(survival: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from prrt_estimators.metrics import survival_calibration, survival_curves
 from prrt_estimators.plotting._display import AxesDisplay
+from prrt_estimators.plotting._months import set_months
 from prrt_estimators.plotting._style import OKABE_ITO, line_style, model_label
 
 
@@ -90,7 +91,8 @@ class SurvivalCurvesDisplay(AxesDisplay):
     def _draw(self, ax: Axes) -> None:
         for k, (name, curve) in enumerate(zip(self.names, self.curves, strict=True)):
             ax.plot(self.times, curve, label=name, **line_style(k))
-        ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="P(progression-free)")
+        ax.set(ylim=(0, 1.02), ylabel="P(progression-free)")
+        set_months(ax, float(np.max(self.times)))
         if len(self.names) <= 10:
             ax.legend(title="patient")
 
@@ -142,7 +144,8 @@ class TimeAUCDisplay(AxesDisplay):
         ax.axhline(0.5, color="0.5", linestyle=":", linewidth=1)
         if self.horizon is not None:
             ax.axvline(self.horizon, color="0.35", linestyle="--", linewidth=1)
-        ax.set(ylim=(0, 1.02), xlabel="Time (months)", ylabel="AUC of progression by then")
+        ax.set(ylim=(0, 1.02), ylabel="AUC of progression by then")
+        set_months(ax, max(self.horizon or 0.0, float(np.max(self.times))))
         ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0))
 
 
