@@ -62,9 +62,9 @@ class SavesNetworkMixin(SavesStateMixin):
 
 def _check_network(estimator: Any, table: int, tensors: Mapping[str, torch.Tensor], name: str) -> None:
     """Refuse settings that ask for another network than the weights are of, before it takes any memory."""
-    encoders = [estimator._branch(key).encoder for key in estimator.shapes_]
-    encoders += [branch.source.encoder for branch in estimator.branches_.values()]
-    if not all(isinstance(encoder, str) for encoder in encoders):
+    made = [(branch.encoder, branch.params) for branch in map(estimator._branch, estimator.shapes_)]
+    made += [(branch.source.encoder, branch.source.encoder_params) for branch in estimator.branches_.values()]
+    if any(callable(part) for encoder, params in made for part in (encoder, *(params or {}).values())):
         return  # an encoder of the caller's own need not work without memory
     with torch.device("meta"):
         module = estimator._build(estimator.shapes_, table, {}, blank=True)

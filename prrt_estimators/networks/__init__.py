@@ -4,6 +4,7 @@ from prrt_estimators.networks._augment import AUGMENTATIONS, RandomAugment
 from prrt_estimators.networks._encoders import Encoder, Features, InputForm, LastStage
 from prrt_estimators.networks._fusion import FUSIONS, FusionNet, WeightedBCE
 from prrt_estimators.networks._named_encoders import ENCODERS, EncoderSpec, build_encoder, build_network
+from prrt_estimators.networks._projections import ProjectionEncoder
 from prrt_estimators.networks._survival_losses import CoxLoss, HazardLoss
 from prrt_estimators.networks._weight_files import load_weights
 
@@ -19,6 +20,7 @@ __all__ = [
     "HazardLoss",
     "InputForm",
     "LastStage",
+    "ProjectionEncoder",
     "RandomAugment",
     "WeightedBCE",
     "build_encoder",

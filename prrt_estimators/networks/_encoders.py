@@ -82,8 +82,9 @@ class Encoder(nn.Module):
         # Not part of what is saved where nothing was learnt, so that earlier models are read as they are.
         self.register_buffer("mean", torch.zeros(()), persistent=standardised)
         self.register_buffer("scale", torch.ones(()), persistent=standardised)
-        if standardised:
-            # Faster on a processor, with batch normalisation.
+        self.channels_last = standardised and all(weights.ndim != 4 for weights in network.parameters())
+        if self.channels_last:
+            # Faster on a processor, with batch normalisation; 2D weights have no such order.
             network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.split = split
         self.form = InputForm() if form is None else form
@@ -123,7 +124,7 @@ class Encoder(nn.Module):
         if not self.standardised:
             return self.form(volumes)
         formed = self.form((volumes - self.mean) / self.scale)
-        return formed.contiguous(memory_format=torch.channels_last_3d)
+        return formed.contiguous(memory_format=torch.channels_last_3d) if self.channels_last else formed
 
     def train(self, mode: bool = True) -> Encoder:
         """Switch to training or back; statistics that are frozen stay those of the pretraining."""

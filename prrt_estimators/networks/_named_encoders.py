@@ -52,9 +52,9 @@ def _narrow_resnet10(**options: Any) -> nn.Module:
 
 
 def _group_normalised(module: nn.Module, groups: int) -> None:
-    """Replace batch by group normalisation; MONAI's ResNet (1.6) hands its `norm` to the first layer only."""
+    """Replace batch by group normalisation, in 3D and 2D; MONAI's ResNet (1.6) hands its `norm` to the first layer only."""
     for name, child in module.named_children():
-        if isinstance(child, nn.BatchNorm3d):
+        if isinstance(child, (nn.BatchNorm2d, nn.BatchNorm3d)):
             setattr(module, name, nn.GroupNorm(groups, child.num_features))
         else:
             _group_normalised(child, groups)
@@ -89,6 +89,12 @@ def _inflated_resnet152(**options: Any) -> nn.Module:
         "bias_downsample": False,
     }
     return nets.ResNet(**(settings | options))
+
+
+def _projections(**options: Any) -> nn.Module:
+    from prrt_estimators.networks._projections import ProjectionEncoder  # which builds its backbone by this module
+
+    return ProjectionEncoder(**options)
 
 
 def _densenet(**options: Any) -> nn.Module:
@@ -156,6 +162,7 @@ ENCODERS: Registry[EncoderSpec] = Registry(
     *(EncoderSpec(name, _medicalnet(name), _residual) for name in ("resnet10", "resnet18", "resnet34", "resnet50")),
     EncoderSpec("densenet121", _densenet),
     EncoderSpec("inflated_resnet152", _inflated_resnet152, _residual, form=InputForm(axes=(2, 0, 1), channels=3)),
+    EncoderSpec("projections", _projections, standardised=True),
 )
 
 

@@ -50,7 +50,9 @@ def as_data(key: str, value: Any, *, file: bool = False) -> Any:
     TypeError
         If it is not data.
     """
-    if (key == "encoder" and callable(value)) or (isinstance(value, type) and issubclass(value, nn.Module)):
+    if (key in ("encoder", "encoder_params") and callable(value)) or (
+        isinstance(value, type) and issubclass(value, nn.Module)
+    ):
         return {"__encoder__": encoder_name(value)}
     if key == "callbacks":
         return None  # they watched the training; a saved model is not trained
