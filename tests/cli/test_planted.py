@@ -29,8 +29,8 @@ def outputs(tmp_path_factory):
     csv, excel = planted_cohort(folder, 12)
     out, cache = folder / "out", ("--cache-dir", folder / "out" / "cache")
     prrt(
-        "compare", excel, "--out", out / "results", "--models", "baseline_lab,pet", "--epochs", 1, "--folds", 2, "--repeats", 1,
-        "--jobs", 1, *BOX, *cache, "-q",
+        "compare", excel, "--out", out / "results", "--models", "baseline_lab,pet,recommended_lesions", "--epochs", 1,
+        "--folds", 2, "--repeats", 1, "--jobs", 1, *BOX, *cache, "-q",
     )  # fmt: skip
     prrt("fit", csv, "--model", "baseline_lab", "--out", out / "lab.prrt", "--results", out / "results", "-q")
     prrt("fit", excel, "--model", "pet_lab", "--epochs", 1, *BOX, *cache, "--out", out / "pet.prrt", "-q")
@@ -62,9 +62,10 @@ def test_nothing_planted_in_headers_and_cells_is_on_the_screen(tmp_path):
         prrt("fit", csv, "--model", "baseline_lab", "--out", model),
         prrt("predict", model, csv),
         prrt("evaluate", model, excel),
+        prrt("lesions", csv, "--out", tmp_path / "lesions", "--lesions", "mask"),
     ]
     for text in said:
-        for typed in (str(csv), csv.name):
+        for typed in (str(csv), csv.name, *(str(path) for path in (tmp_path / "in").rglob("*.dcm"))):
             text = text.replace(typed, "")
         assert [one for one in SECRETS if one.lower() in text.lower()] == []
 

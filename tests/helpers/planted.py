@@ -14,13 +14,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+from contour_builders import LPS, segmentation, write
 from ingest_helpers import DATES
 
+from prrt_estimators.contours import write_seg_nrrd
 from prrt_estimators.datasets import make_cohort_folder
 
 NAME, IDENTIFIER, PLACE, SERIAL = "Okonkwo", "KX-774411", "Sonnenhang", "SN48213"
 STRANGER = "Lindqvist"  # whom no cell names
 SECRETS = [NAME, "Adaeze", STRANGER, IDENTIFIER, "774411", PLACE, SERIAL, *DATES]
+_DRAWN = np.zeros((8, 8, 8), dtype=np.uint8)
+_DRAWN[3:5, 3:5, 3] = 1
 _DATA_URI = re.compile(rb"data:[\w/+.-]+;base64,([A-Za-z0-9+/=]+)")
 _PDF_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.S)
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -33,6 +37,8 @@ def planted_cohort(folder: Path, n_patients: int) -> tuple[Path, Path]:
     table.unlink()
     for name in ("pet", "ct"):
         frame[name] = [str(_plant(table.parent, path, k)) for k, path in enumerate(frame[name])]
+    plants = (_plant, _plant_seg, _plant_nrrd)
+    frame["lesion_mask"] = [str(plants[k % 3](table.parent, path, k)) for k, path in enumerate(frame["lesion_mask"])]
     rows = range(n_patients)
     frame["Name"] = [f"{NAME}, Adaeze {k}" for k in rows]
     frame["Geburtsdatum"] = "06.01.2020"
@@ -73,6 +79,46 @@ def _plant(root: Path, path: str, k: int) -> Path:
     target.parent.mkdir(exist_ok=True)
     with open(target, "wb") as raw, gzip.GzipFile(f"{NAME}_20200106.nii", "wb", fileobj=raw) as packed:
         packed.write(named.to_bytes())
+    source.unlink()
+    return target.relative_to(root)
+
+
+def _plant_seg(root: Path, path: str, k: int) -> Path:
+    """Draw a mask as DICOM SEG whose names, texts, ids and dates name somebody; return its place."""
+    source, day = root / path, DATES[k % len(DATES)]
+    image = nib.load(source)
+    who, label = f"{NAME}^Adaeze", f"Lesion {NAME} {day}"
+    dataset = segmentation(
+        {label: _DRAWN > 0, f"Niere {NAME}": _DRAWN[::-1] > 0, f"{NAME} 2": _DRAWN[:, ::-1] > 0},
+        LPS @ image.affine,
+        PatientName=who,
+        PatientID=IDENTIFIER,
+        PatientBirthDate="20200106",
+    )
+    dataset.InstitutionName, dataset.DeviceSerialNumber = f"Klinikum {PLACE}", SERIAL
+    dataset.ContentCreatorName, dataset.SeriesDescription = who, f"{NAME} {PLACE} {day}"
+    dataset.ContentLabel, dataset.ContentDescription, dataset.SeriesDate = NAME.upper(), f"{NAME} {day}", "20200106"
+    segment = dataset.SegmentSequence[0]
+    segment.SegmentDescription, segment.TrackingID = f"{NAME} {IDENTIFIER}", f"{IDENTIFIER} {day}"
+    source.unlink()
+    return write(dataset, source.with_name(f"{NAME}_{IDENTIFIER}_{k}.dcm")).relative_to(root)
+
+
+def _plant_nrrd(root: Path, path: str, k: int) -> Path:
+    """Draw a mask as 3D Slicer does, with comments and names that name somebody; return its place."""
+    source, day = root / path, DATES[k % len(DATES)]
+    image = nib.load(source)
+    target = source.with_name(f"{NAME}_{SERIAL}_{k}.seg.nrrd")
+    write_seg_nrrd(target, _DRAWN, image.affine)
+    head, _, voxels = target.read_bytes().partition(b"\n\n")
+    head = head.replace(b"Segment0_Name:=Lesion 1", f"Segment0_Name:=Lesion {NAME} {day}".encode())
+    assert NAME.encode() in head
+    said = (
+        f"# {NAME} {IDENTIFIER} {day}",
+        f"Patient:={NAME} {PLACE} {SERIAL}",
+        f"Segmentation_MasterVolume:=20200106 {NAME}",
+    )
+    target.write_bytes("\n".join([head.decode(), *said]).encode() + b"\n\n" + voxels)
     source.unlink()
     return target.relative_to(root)
 
