@@ -24,6 +24,8 @@ from prrt_estimators.exceptions import SUVError
 _DAY = timedelta(days=1)
 #: Dates this far apart cannot belong to one examination: one of them was changed when the files were made anonymous.
 _OTHER_DATES = timedelta(days=2)
+#: A first acquisition this long after the series time is remarked on: one of them belongs to another scan, or to a copy.
+_LATE_ACQUISITION = timedelta(hours=2)
 #: Scan starts worked out from the slices of one series that differ by more than this are remarked on.
 _SAME_START_S = 30.0
 
@@ -135,7 +137,7 @@ def scan_start(headers: Sequence[Any], half_life: float) -> Moment:
     if written is not None:
         return _on_scan_day(written, earliest or series)
     if series is not None and (earliest is None or earliest >= series):
-        return Moment(series, "series time")
+        return Moment(series, "series time", _late_acquisition(series, earliest))
     if earliest is None:
         raise SUVError(
             f"{_both(headers[0], 'SeriesTime', 'AcquisitionTime')}, so the time from injection to scan is unknown. Export "
@@ -239,6 +241,13 @@ def _frame_duration(header: Any) -> float:
             "Correct the header."
         )
     return duration / 1000
+
+
+def _late_acquisition(series: datetime, earliest: datetime | None) -> tuple[str, ...]:
+    if earliest is None or earliest - series <= _LATE_ACQUISITION:
+        return ()
+    hours = (earliest - series).total_seconds() / 3600
+    return (f"the first acquisition lies {hours:.1f} h after {label('SeriesTime')}, to which the dose is decayed",)
 
 
 def _half_frame_error(header: Any, half_life: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from prrt_estimators.dicom._tracers import Tracer, tracer_of
 from prrt_estimators.dicom._vendor_factors import VendorFactor, factors_to, number_of, stored_scale
 from prrt_estimators.exceptions import SUVError
 
-#: A dose below is in MBq: no scan is done with 10 kBq, nor with 10 GBq.
+#: A dose below is in MBq: no scan is done with 10 kBq, nor with 10 GBq. Of a smaller number than the least of the usual doses
+#: in MBq, nobody can tell whether it is in MBq, mCi or GBq.
 _MIN_DOSE_BQ = 1e4
 #: A weight from here on is in g, a height above in cm.
 _MAX_WEIGHT_KG, _MAX_HEIGHT_M = 1000.0, 3.0
-#: Placeholders and slips of the unit lie outside.
-_USUAL_WEIGHT_KG, _USUAL_DOSE_BQ = (10.0, 400.0), (1e6, 1e10)
+#: Placeholders and slips of the unit lie outside of what is possible: no SUV follows from them.
+_POSSIBLE_WEIGHT_KG, _POSSIBLE_DOSE_BQ = (10.0, 400.0), (1e6, 1e10)
+_USUAL_DOSE_BQ = (20e6, 1.2e9)
+#: kg/m2. A weight in pounds makes 55 of 25.
+_USUAL_BODY_MASS_INDEX = (12.0, 50.0)
 
 
 class PETHeaders:
@@ -89,9 +94,8 @@ class PETHeaders:
         if weight >= _MAX_WEIGHT_KG:
             self.remarks.append(f"{label('PatientWeight')} {weight:g} is taken as g, not kg")
             weight /= 1000
-        low, high = _USUAL_WEIGHT_KG
-        if not low <= weight <= high:
-            self.remarks.append(f"{label('PatientWeight')} {weight:g} kg is unusual")
+        self._check_possible("PatientWeight", "weight_kg", weight, _POSSIBLE_WEIGHT_KG, f"{weight:g} kg")
+        self._check_build(weight)
         self.tags["PatientWeight"] = weight
         return weight
 
@@ -119,13 +123,46 @@ class PETHeaders:
         """Return the dose at the time of injection in Bq."""
         dose = self._positive("RadionuclideTotalDose", "dose_bq", self.pharmaceuticals())
         if dose < _MIN_DOSE_BQ and "dose_bq" not in self.given:
+            if dose * 1e6 < _USUAL_DOSE_BQ[0]:
+                raise SUVError(
+                    f"{label('RadionuclideTotalDose')} {dose:g} is not in Bq, and may be in MBq, mCi or GBq. Correct the "
+                    f"header{or_pass('dose_bq')}."
+                )
             self.remarks.append(f"{label('RadionuclideTotalDose')} {dose:g} is taken as MBq, not Bq")
             dose *= 1e6
+        in_megabecquerel = f"{dose / 1e6:g} MBq"
+        self._check_possible("RadionuclideTotalDose", "dose_bq", dose, _POSSIBLE_DOSE_BQ, in_megabecquerel)
         low, high = _USUAL_DOSE_BQ
         if not low <= dose <= high:
-            self.remarks.append(f"{label('RadionuclideTotalDose')} {dose / 1e6:g} MBq is unusual")
+            self.remarks.append(f"{label('RadionuclideTotalDose')} {in_megabecquerel} is unusual")
         self.tags["RadionuclideTotalDose"] = dose
         return dose
+
+    def _check_possible(
+        self, keyword: str, argument: str, value: float, possible: tuple[float, float], written: str
+    ) -> None:
+        """Refuse a value that no patient has; what the user gives counts, and is remarked on."""
+        if possible[0] <= value <= possible[1]:
+            return
+        what = f"{label(keyword)} {written} is not possible"
+        if argument not in self.given:
+            raise SUVError(f"{what}. Correct the header{or_pass(argument)}.")
+        self.remarks.append(what)
+
+    def _check_build(self, weight: float) -> None:
+        """Remark on a weight that does not fit the height, where the header has one."""
+        height = None
+        with suppress(SUVError):  # no SUV by weight depends on a height that cannot be read
+            height = self._same("PatientSize", self.slices)
+        if height is None or height <= 0:
+            return
+        index = weight / (height / 100 if height > _MAX_HEIGHT_M else height) ** 2
+        low, high = _USUAL_BODY_MASS_INDEX
+        if not low <= index <= high:
+            self.remarks.append(
+                f"{label('PatientWeight')} {weight:g} kg and {label('PatientSize')} {height:g} give a body mass index of "
+                f"{index:.0f}: one may be in another unit"
+            )
 
     def half_life(self) -> float:
         """Return the half-life in s."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+import warnings
 from math import exp, log
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from dicom_builders import CU64, F18, GA68, PLANTED_NAME, ZR89, add_private, pet_header
 
 from prrt_estimators.dicom import suv_factors
-from prrt_estimators.exceptions import SUVWarning
+from prrt_estimators.exceptions import SUVError, SUVWarning
 
 
 def factor(*headers, **options):
@@ -183,13 +184,53 @@ def test_weight_in_grams_and_height_in_centimetres():
 @pytest.mark.parametrize(
     ("elements", "remark"),
     [
-        ({"PatientWeight": 1}, "PatientWeight (0010,1030) 1 kg is unusual"),
-        ({"RadionuclideTotalDose": 150e3}, "RadionuclideTotalDose (0018,1074) 0.15 MBq is unusual"),
+        # 75 kg in pounds; a body mass index of 25 becomes 54.
+        (
+            {"PatientWeight": 165.3},
+            "PatientWeight (0010,1030) 165.3 kg and PatientSize (0010,1020) 1.75 give a body mass index",
+        ),
+        ({"PatientWeight": 31}, "a body mass index of 10"),
+        ({"PatientWeight": 165.3, "PatientSize": 175}, "a body mass index of 54"),
+        ({"RadionuclideTotalDose": 15e6}, "RadionuclideTotalDose (0018,1074) 15 MBq is unusual"),
+        ({"RadionuclideTotalDose": 3680.8e6}, "RadionuclideTotalDose (0018,1074) 3680.8 MBq is unusual"),
+        ({"AcquisitionDate": "20250102"}, "the first acquisition lies 24.0 h after SeriesTime (0008,0031)"),
     ],
 )
-def test_placeholders_are_remarked_on(elements, remark):
+def test_unusual_values_are_remarked_on(elements, remark):
     with pytest.warns(SUVWarning, match=re.escape(remark)):
         suv_factors([pet_header(**elements)])
+
+
+@pytest.mark.parametrize("height", [None, 0, "1.75\\1.8"])
+def test_a_height_that_is_not_known_changes_nothing(height):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", SUVWarning)
+        assert factor(pet_header(PatientSize=height)) == factor(pet_header())
+
+
+@pytest.mark.parametrize(
+    ("elements", "argument", "value"),
+    [
+        ({"PatientWeight": 1}, "weight_kg", 70.0),
+        ({"PatientWeight": 7.0}, "weight_kg", 70.0),
+        ({"PatientWeight": 450}, "weight_kg", 70.0),
+        ({"PatientWeight": 1.75, "PatientSize": 70}, "weight_kg", 70.0),
+        ({"RadionuclideTotalDose": 1}, "dose_bq", 368.08e6),
+        # In mCi, GBq, kBq, and MBq written as though it were in MBq twice.
+        ({"RadionuclideTotalDose": 9.948}, "dose_bq", 368.08e6),
+        ({"RadionuclideTotalDose": 0.36808}, "dose_bq", 368.08e6),
+        ({"RadionuclideTotalDose": 368080}, "dose_bq", 368.08e6),
+        ({"RadionuclideTotalDose": 368.08e9}, "dose_bq", 368.08e6),
+    ],
+)
+def test_what_no_patient_has_is_refused_and_may_be_given(elements, argument, value):
+    right = factor(pet_header())
+    with pytest.raises(SUVError, match=f"or pass `{argument}`"):
+        suv_factors([pet_header(**elements)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SUVWarning)
+        given = factor(pet_header(**elements), **{argument: value})
+    assert given == pytest.approx(right, rel=1e-12)
 
 
 @pytest.mark.parametrize(("injected", "minutes"), [("103500", 25), ("084500", 135)])
