@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -293,6 +294,12 @@ def check_same_order(first: Any, second: Any, names: tuple[str, str]) -> None:
             f"and {two[row]!r} in {names[1]}. Bring them into one order, e.g. {names[1]} = {names[1]}.loc[...], or drop "
             "the labels of one with .to_numpy()."
         )
+
+
+def check_all_in_order(**things: Any) -> None:
+    """Refuse any two of several things that name the same patients in another order, see `check_same_order`."""
+    for (one, first), (two, second) in combinations(things.items(), 2):
+        check_same_order(first, second, (one, two))
 
 
 def _labels(thing: Any) -> list[str] | None:

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from prrt_estimators._classes import check_same_order, positive_label
+from prrt_estimators._classes import check_all_in_order, check_same_order, positive_label
 from prrt_estimators._forms import are_records, are_scans, as_array, plain_form
 from prrt_estimators._modalities import IMAGING
 from prrt_estimators._targets import ClassTarget, Target
@@ -36,6 +37,29 @@ class KnowsLongClass:
         """Label of long PFS among `classes_`: by its meaning, or `pos_label`."""
         check_is_fitted(self, "classes_")
         return positive_label(self.classes_, getattr(self, "pos_label", None), strict=False)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of patients whose class is right.
+
+        Parameters
+        ----------
+        X : Cohort, mapping, DataFrame or array
+            As for `fit`.
+        y : array-like of shape (n,)
+            Labels.
+        sample_weight : array-like of shape (n,), default=None
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If X and y name the same patients in another order.
+        """
+        check_all_in_order(X=plain_form(X), y=y, sample_weight=sample_weight)
+        return float(accuracy_score(y, self.predict(X), sample_weight=sample_weight))  # type: ignore[attr-defined]
 
     def _encode_classes(self, encoded: np.ndarray) -> np.ndarray:
         """Return labels as 1 for long PFS and 0, from their places in `classes_`; the inside knows no other."""

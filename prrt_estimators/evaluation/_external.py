@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._classes import check_same_order, probability_of_long
+from prrt_estimators._classes import check_all_in_order, probability_of_long
 from prrt_estimators._targets import ClassTarget, target_of
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
@@ -151,7 +151,7 @@ def evaluate_external(
     >>> found.scores["value"].round(2).to_dict()["auroc"] > 0.7
     True
     """
-    check_same_order(X, y, ("X", "y"))
+    check_all_in_order(X=X, y=y, sample_weight=sample_weight)
     n = len(X)
     if target_of(model).name == TimeTarget.name:
         if sample_weight is not None:

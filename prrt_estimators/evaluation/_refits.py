@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import RepeatedStratifiedKFold
 
-from prrt_estimators._classes import probability_of_long
+from prrt_estimators._classes import check_same_order, probability_of_long
 from prrt_estimators._fit_times import fit_times
 from prrt_estimators._targets import ClassTarget
 from prrt_estimators.cohort import Cohort
@@ -47,6 +47,7 @@ def _score_of(name: str) -> Any:
 
 
 def _input(X: Any, y: Any) -> tuple[Any, np.ndarray]:
+    check_same_order(X, y, ("X", "y"))
     X = Cohort(X) if isinstance(X, Mapping) and not isinstance(X, Cohort) else X
     return X, ClassTarget().check_coded(y, len(X))
 

@@ -13,7 +13,7 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_consistent_length
 from threadpoolctl import threadpool_limits
 
-from prrt_estimators._classes import long_rows, probability_of_long
+from prrt_estimators._classes import check_all_in_order, long_rows, probability_of_long
 from prrt_estimators._extras import require
 from prrt_estimators._targets import target_of
 from prrt_estimators.inspection._explained_models import as_data, check_count, fold_models, ids_of, innermost, take_rows
@@ -240,6 +240,7 @@ def class_separation(
     table, folds = _features_and_fold(features, fold)
     if y is None and not isinstance(features, OutOfFoldFeatures):
         raise ValueError("`y` is missing: pass the classes of the patients.")
+    check_all_in_order(features=features, y=y, fold=fold)
     y = np.asarray(features.y if y is None else y)
     check_consistent_length(table, y)
     check_count("n_neighbors", n_neighbors)

@@ -78,7 +78,7 @@ def calibration_intercept_slope(
         raise ValueError(f"`clip` must lie between 0 and 0.5; got {clip}. Pass e.g. 0.001.")
     if not holds_both_classes(y, "Calibration"):
         return CalibrationLine(float("nan"), float("nan"))
-    linear, weight = logit(np.clip(p, clip, 1 - clip)), check_weight(sample_weight, len(y))
+    linear, weight = logit(np.clip(p, clip, 1 - clip)), check_weight(sample_weight, y_true)
     # The score equation sum(expit(a + l)) = sum(y) is monotone in a, and its root lies within these bounds.
     share = weight @ y
     centre, half_width = logit(share), np.abs(linear).max() + 1.0
@@ -161,7 +161,7 @@ def loess_calibration(
     points = p if at is None else np.atleast_1d(np.asarray(at, dtype=np.float64))
     neighbours = min(len(p), max(2, int(span * len(p) + 1e-10)))
     distinct, where = np.unique(points, return_inverse=True)
-    given = None if sample_weight is None else check_weight(sample_weight, len(y))
+    given = None if sample_weight is None else check_weight(sample_weight, y_true)
     smooth = np.array([_local_line(point, p, y, neighbours, given) for point in distinct])
     return np.clip(smooth, 0.0, 1.0)[where]
 
@@ -229,4 +229,4 @@ def integrated_calibration_index(
     smooth = loess_calibration(y, p, span=span, sample_weight=sample_weight)
     if not holds_both_classes(y, "The integrated calibration index"):
         return float("nan")
-    return float(check_weight(sample_weight, len(y)) @ np.abs(p - smooth))
+    return float(check_weight(sample_weight, y_true) @ np.abs(p - smooth))

@@ -56,10 +56,12 @@ def holds_both_classes(y_true: np.ndarray, name: str, stacklevel: int = 3) -> bo
     return False
 
 
-def check_weight(sample_weight: ArrayLike | None, n: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return weights that sum to 1, alike if none are given."""
+def check_weight(sample_weight: ArrayLike | None, y_true: ArrayLike) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return weights of the patients of `y_true` that sum to 1, alike if none are given."""
+    n = len(np.asarray(y_true))
     if sample_weight is None:
         return np.full(n, 1 / n)
+    check_same_order(y_true, sample_weight, ("y_true", "sample_weight"))
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n,) or not np.isfinite(weight).all() or (weight < 0).any() or not weight.any():
         raise ValueError(

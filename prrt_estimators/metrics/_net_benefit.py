@@ -60,7 +60,7 @@ def net_benefit(
         )
     treated = p[np.newaxis, :] >= t[:, np.newaxis]
     odds = t / (1 - t)
-    weight = check_weight(sample_weight, len(y))
+    weight = check_weight(sample_weight, y_true)
     true_positive = (treated & (y == 1)) @ weight
     false_positive = (treated & (y == 0)) @ weight
     share = float(weight @ y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from prrt_estimators.metrics._check import check_target_and_probability, holds_both_classes
+from prrt_estimators.metrics._check import check_target_and_probability, check_weight, holds_both_classes
 
 
 def scaled_brier_score(y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: ArrayLike | None = None) -> float:
@@ -47,7 +47,7 @@ def scaled_brier_score(y_true: ArrayLike, p_long: ArrayLike, *, sample_weight: A
     y, p = check_target_and_probability(y_true, p_long)
     if not holds_both_classes(y, "The scaled Brier score"):
         return float("nan")
-    weights = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    weights = check_weight(sample_weight, y_true)
     prevalence = np.average(y.astype(np.float64), weights=weights)
     reference = np.average((y - prevalence) ** 2, weights=weights)
     return float(1 - np.average((y - p) ** 2, weights=weights) / reference)

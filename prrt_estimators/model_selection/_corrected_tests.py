@@ -16,6 +16,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from prrt_estimators._classes import check_all_in_order
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import chance_by_score, factor
 from prrt_estimators.model_selection._fold_correction import correction_of
@@ -161,6 +162,7 @@ def fold_scores(
     found = find_score(score)
     if found is None:
         raise ValueError(f"`score` must be a registered score; got {score!r}. See prrt_estimators.metrics.SCORES.")
+    check_all_in_order(y=y, p=p, repeat=repeat, fold=fold, sample_weight=sample_weight)
     columns = {"y": y, "p": p, "repeat": repeat, "fold": fold, "weight": sample_weight}
     arrays = {name: np.asarray(values) for name, values in columns.items() if values is not None}
     if len({array.shape for array in arrays.values()}) > 1 or arrays["y"].ndim != 1:
@@ -230,6 +232,7 @@ def interval_of_predictions(
     >>> interval.low < interval.mean < interval.high, interval.null
     (True, 0.5)
     """
+    check_all_in_order(p=p, p_other=p_other)
     table = fold_scores(y, p, repeat, fold, score, sample_weight=sample_weight)
     values, null = table[score].to_numpy(dtype=float), float(table["chance"].mean())
     found = find_score(score)

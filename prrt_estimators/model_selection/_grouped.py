@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from prrt_estimators._classes import check_all_in_order
+
 
 class RepeatedStratifiedGroupKFold:
     """`StratifiedGroupKFold` several times over, each time drawn anew.
@@ -59,6 +61,7 @@ class RepeatedStratifiedGroupKFold:
         ------
         train, test : ndarray of int
         """
+        check_all_in_order(X=X, y=y, groups=groups)
         for repeat in range(self.n_repeats):
             seed = int(np.random.SeedSequence([self.random_state, repeat]).generate_state(1)[0] % 2**31)
             yield from StratifiedGroupKFold(self.n_splits, shuffle=True, random_state=seed).split(X, y, groups)

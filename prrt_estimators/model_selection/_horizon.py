@@ -11,7 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from prrt_estimators._classes import probability_of_long
+from prrt_estimators._classes import check_all_in_order, probability_of_long
 from prrt_estimators._survival import as_survival, censoring_curve
 from prrt_estimators._time_target import TimeTarget
 from prrt_estimators.cohort import Cohort
@@ -84,6 +84,7 @@ class HorizonClassifierSurvival(MetaEstimatorMixin, BaseEstimator):
         self
         """
         self._validate_params()
+        check_all_in_order(X=X, y=y, sample_weight=sample_weight)
         survival = TimeTarget().check(y, X=X, estimator=type(self).__name__).values
         early = survival["event"] & (survival["time"] <= self.horizon)
         known = np.flatnonzero(early | (survival["time"] >= self.horizon))
@@ -238,6 +239,7 @@ class SurvivalHorizonClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimat
         self
         """
         self._validate_params()
+        check_all_in_order(X=X, y=y, sample_weight=sample_weight, time=time, event=event)
         if time is None:
             if getattr(getattr(y, "dtype", None), "names", None) is None:
                 raise ValueError(

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from prrt_estimators._classes import as_target, check_same_order, probability_of_long
+from prrt_estimators._classes import as_target, check_all_in_order, check_same_order, probability_of_long
 from prrt_estimators.metrics import net_benefit
 from prrt_estimators.plotting._display import AxesDisplay
 from prrt_estimators.plotting._style import line_style, model_label
@@ -85,7 +85,7 @@ class DecisionCurveDisplay(AxesDisplay):
         at = THRESHOLDS if thresholds is None else thresholds
         curves = None
         for model, p in given.items():
-            check_same_order(y_true, p, ("y_true", "p_long"))
+            check_all_in_order(y_true=y_true, p_long=p, sample_weight=sample_weight)
             found = net_benefit(as_target(y_true), p, at, sample_weight=sample_weight)
             curves = found.drop(columns="model") if curves is None else curves
             curves[str(model)] = found["model"]
