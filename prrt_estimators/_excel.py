@@ -18,6 +18,9 @@ from prrt_estimators.exceptions import MissingDependencyError
 MAX_UNPACKED = 48_000_000
 MAX_CELLS = 4_000_000
 
+#: Words that a number format adds to what is shown, and commas after its last digit, each of which divides by 1000.
+_ADDED = re.compile(r'"([^"]*)"|\\(.)')
+_SCALED = re.compile(r"[0#?](,+)(?![0#?,])")
 _PARTS = re.compile(r"\.(xml|rels)$", re.I)
 _FORMULA_PART = re.compile(r"worksheets/[^/]+\.xml$", re.I)
 
@@ -40,6 +43,10 @@ class Sheet:
         Letters of columns that Excel hides.
     merged : list of str
         Ranges of cells that Excel shows as one over several rows, such as ``B2:B3``.
+    scaled : list of str
+        Letters of columns whose numbers Excel shows divided by a thousand or more.
+    added : dict of str to str
+        Letter of a column to the words that Excel shows beside its numbers and that no cell above them has.
     layout : list of str
         Sentences on rows that are not patients: titles, units, means.
     """
@@ -51,6 +58,8 @@ class Sheet:
     struck: list[int] = field(default_factory=list)
     hidden_columns: list[str] = field(default_factory=list)
     merged: list[str] = field(default_factory=list)
+    scaled: list[str] = field(default_factory=list)
+    added: dict[str, str] = field(default_factory=dict)
     layout: list[str] = field(default_factory=list)
 
 
@@ -147,6 +156,7 @@ def _rows_of(book: Any, chosen: Any, formulas: Any, file: str) -> Sheet:
             f"{MAX_CELLS} cells of a table. Delete what lies beside the table, or save it as CSV."
         )
     hidden = {row for row, about in chosen.row_dimensions.items() if about.hidden}
+    scaled, added = _shown_otherwise(chosen, values)
     return Sheet(
         rows=[(row, [values[row].get(column) for column in used]) for row in sorted(values)],
         name=chosen.title,
@@ -155,6 +165,8 @@ def _rows_of(book: Any, chosen: Any, formulas: Any, file: str) -> Sheet:
         struck=sorted(struck),
         hidden_columns=_hidden_columns(chosen, used),
         merged=_merged(chosen, values),
+        scaled=scaled,
+        added=added,
     )
 
 
@@ -170,6 +182,29 @@ def _value(cell: Any, formulas: Any) -> Any:
         return float(f"{value * 100:.12g}")
     # As a float it is known to be rounded: Excel keeps no more digits.
     return float(value) if abs(value) >= 10**MAX_DIGITS else value
+
+
+def _shown_otherwise(chosen: Any, values: dict[int, dict[int, Any]]) -> tuple[list[str], dict[str, str]]:
+    """Return the columns whose number formats show other numbers, and words that are in no cell."""
+    from openpyxl.utils import get_column_letter
+
+    scaled: set[int] = set()
+    added: dict[int, str] = {}
+    texts: dict[int, str] = {}
+    for row in sorted(values):
+        for column, value in values[row].items():
+            cell = chosen._cells[row, column]
+            if isinstance(value, str):
+                texts[column] = texts.get(column, "") + " " + value.casefold()
+            elif isinstance(value, (int, float)) and cell.has_style:
+                positive = str(cell.number_format).split(";")[0]
+                words = "".join(a or b for a, b in _ADDED.findall(positive)).strip()
+                if any(sign.isalpha() for sign in words) and column in texts and words.casefold() not in texts[column]:
+                    added.setdefault(column, words)
+                if _SCALED.search(_ADDED.sub("", positive)):
+                    scaled.add(column)
+    letter = get_column_letter
+    return [letter(one) for one in sorted(scaled)], {letter(one): added[one] for one in sorted(added)}
 
 
 def _is_formula(formulas: Any, cell: Any) -> bool:

@@ -75,6 +75,17 @@ def remarks(sheet: Sheet) -> list[str]:
             f"sheet {sheet.name!r}: {', '.join(sheet.merged[:_LISTED])} is merged over several rows, so that only the first "
             "row has its value. Write the value into each row."
         )
+    if sheet.scaled:
+        told.append(
+            f"sheet {sheet.name!r}: the number format of column {', '.join(sheet.scaled[:_LISTED])} shows thousands, e.g. 12 for "
+            "12000. The whole numbers are read, so the unit of the header must be theirs."
+        )
+    if sheet.added:
+        listed = ", ".join(f"{words!r} in column {letter}" for letter, words in list(sheet.added.items())[:_LISTED])
+        told.append(
+            f"sheet {sheet.name!r}: a number format adds {listed}, which is in no cell and is not read. Write the unit into "
+            "the header."
+        )
     return told
 
 

@@ -147,6 +147,29 @@ def test_cells_merged_over_several_rows_are_reported(tmp_path):
         load_cohort(path, event=None, verbose=False)
 
 
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ('0.0" mg/l"', "a number format adds 'mg/l' in column B"),
+        ("#,##0\\ \\m\\g", "a number format adds 'mg' in column B"),
+        ("#,##0,", "the number format of column B shows thousands"),
+        ('0.0,,"M"', "the number format of column B shows thousands"),
+        ("#,##0", None),
+        ("#,##0.00;[Red]-#,##0.00", None),
+        ('0" U/l"', None),  # the header says so, too
+        ('_-* #,##0.00_-;-* #,##0.00_-;_-* "-"??_-;_-@_-', None),
+    ],
+)
+def test_formats_that_show_what_is_in_no_cell_are_reported(tmp_path, form, told):
+    def mark(_, sheet):
+        sheet["B1"] = "AST [U/l]"
+        for row in (2, 3):
+            sheet.cell(row, 2).value, sheet.cell(row, 2).number_format = 12000, form
+
+    found = remarks(read_sheet_file(write(tmp_path / "t.xlsx", act=mark)))
+    assert found == [] if told is None else any(told in text for text in found)
+
+
 def test_one_far_cell_costs_nothing_and_far_cells_are_refused(tmp_path):
     path = write(tmp_path / "t.xlsx", act=lambda _, sheet: sheet.cell(1048576, 16384, "x"))
     assert [len(cells) for _, cells in read_excel(path).rows] == [4] * 5
