@@ -58,6 +58,9 @@ _ERROR = re.compile(
 )
 
 
+_HUNDREDS = 100
+
+
 @dataclass(frozen=True)
 class _Number:
     """A number as written: its value, which sign is decimal in it (``""`` where that is not certain)."""
@@ -132,15 +135,41 @@ def parse_number(value: object) -> float | None:
 
 
 def decimal_commas(columns: Iterable[pd.Series]) -> bool:
-    """Tell whether any cell of a table holds a decimal comma, so that a point in it may separate thousands.
+    """Tell whether a point between digits of a table may separate thousands.
+
+    It may where any cell holds a decimal comma; and where no cell holds a certain decimal point, and the other cells of its
+    column are whole numbers that reach hundreds: ``1.095`` among 365, 412 and 730.
 
     Examples
     --------
     >>> table = pd.DataFrame({"CgA": ["4.500", "85"], "Hb": ["13,5", "12"]})
     >>> decimal_commas(table[name] for name in table), decimal_commas([table["CgA"]])
     (True, False)
+    >>> decimal_commas([pd.Series(["1.095", "365", "412"])]), decimal_commas([pd.Series(["1.095", "2", "4"])])
+    (True, False)
     """
-    return any(_sure_marks(cells)[0] for cells in columns if not pd.api.types.is_numeric_dtype(cells.dtype))
+    written = [cells for cells in columns if not pd.api.types.is_numeric_dtype(cells.dtype)]
+    marks = [_sure_marks(cells) for cells in written]
+    if any(comma for comma, _ in marks):
+        return True
+    return not any(point for _, point in marks) and any(map(_grouped_among_whole, written))
+
+
+def _grouped_among_whole(cells: Iterable[Any]) -> bool:
+    """Tell whether a column has points with three digits behind them, beside whole numbers only, some of at least 100."""
+    grouped, largest, n_whole = False, 0.0, 0
+    for cell in cells:
+        read = _read(_bare(cell)) if isinstance(cell, str) else None
+        if read is not None and read.thousands is not None:
+            grouped = grouped or "." in cell
+            continue
+        value = parse_number(cell) if read is None else read.value
+        if value is None or not np.isfinite(value):
+            continue
+        if value % 1:
+            return False
+        largest, n_whole = max(largest, value), n_whole + 1
+    return grouped and n_whole > 1 and largest >= _HUNDREDS
 
 
 def _sure_marks(cells: Iterable[Any]) -> tuple[bool, bool]:

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prrt_estimators._values import empty_words, is_error_cell, parse_number, read_numbers
+from prrt_estimators._values import decimal_commas, empty_words, is_error_cell, parse_number, read_numbers
+from prrt_estimators.datasets import load_cohort
+from prrt_estimators.exceptions import CohortError
 
 
 @pytest.mark.parametrize(
@@ -128,3 +130,44 @@ def test_an_answer_among_measurements_is_no_measurement():
     assert np.isnan(read.values[1])
     for answers in ([True, False, None], [1, True, 0]):  # answers alone are 1 and 0
         assert not read_numbers(pd.Series(answers, dtype=object)).text.any()
+
+
+@pytest.mark.parametrize(
+    ("columns", "in_doubt"),
+    [
+        ([["1.095", "365", "412"]], True),
+        ([["> 5.000", "365", "412", ""]], True),
+        ([["1.095", 365, 412.0]], True),  # text between numbers of Excel
+        ([["1.095", "365"]], False),  # one other number tells nothing
+        ([["1.095", "2", "14"]], False),
+        ([["1.095", "365", "412.5"]], False),
+        ([["1.095", 365, 412.5]], False),
+        ([["1.095", "365", "412"], ["13.5", "12"]], False),  # the table has decimal points
+        ([["1.095", "365", "412"], ["13,5", "12"]], True),
+        ([["1.095", "2.100", "3.250"]], False),
+        ([["1,095", "365", "412"]], False),  # in doubt by itself
+        ([["long", "short", "365", "412"]], False),
+    ],
+)
+def test_a_point_among_whole_numbers_that_reach_hundreds_is_in_doubt(columns, in_doubt):
+    table = [pd.Series(column, dtype=object) for column in columns]
+    assert decimal_commas(table) is in_doubt
+    read = read_numbers(table[0], decimal_commas(table))
+    assert read.ambiguous.any() == (in_doubt or "1,095" in columns[0])
+
+
+def test_the_remedy_for_a_point_in_doubt_is_read():
+    days = {
+        "patient_id": list("abcdef"),
+        "PFS (Tage)": ["1.095", "365", "412", "90", "800", "120"],
+        "progressed": [1] * 6,
+    }
+    with pytest.raises(CohortError, match=r"'1\.095' could mean 1095 or 1\.095") as caught:
+        load_cohort({**days, "CRP [mg/l]": list("123456")})
+    assert "write 1095, or 1.0950 if it is a fraction" in str(caught.value)
+    days["PFS (Tage)"][0] = "1095"
+    assert load_cohort({**days, "CRP [mg/l]": list("123456")}).X.survival["time"][0] == pytest.approx(
+        1095 / 30.4375, rel=1e-3
+    )
+    cga = ["1.0950", "365", "412", "90", "800", "120"]
+    assert load_cohort({**days, "CgA [ug/l]": cga}).X["lab"]["CgA [ug/l]"].iloc[0] == 1.095

@@ -40,8 +40,8 @@ def number_problems(read: Numbers, cells: pd.Series, ids: np.ndarray, column: st
         what = f"{quote(cell)} could mean {cell.replace(mark, '')} or {cell.replace(mark, '.', 1)}"
         remedy = "write it without a thousands separator and with a decimal point"
         if mark == ".":
-            what += ", because the table has decimal commas"
-            remedy = "write it without a thousands separator, and with a decimal comma if it is a fraction"
+            what += ": points of this table may separate thousands"
+            remedy = f"write {cell.replace(mark, '')}, or {cell}0 if it is a fraction"
         problems.append(Problem(what, remedy, patient=ids[k], column=column))
     for k in np.flatnonzero(np.isinf(read.values)):
         what = "holds an infinite value, expected a number"

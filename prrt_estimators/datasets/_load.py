@@ -30,7 +30,8 @@ from prrt_estimators.datasets._competing import columns_apart
 from prrt_estimators.datasets._load_messages import show_roles, warn_about
 from prrt_estimators.datasets._options import AUTO, TIMES, Options, as_names
 from prrt_estimators.datasets._outcome_copies import copies_of_outcome
-from prrt_estimators.datasets._plausible import implausible_labs, implausible_times
+from prrt_estimators.datasets._outcome_remarks import outcome_remarks
+from prrt_estimators.datasets._plausible import implausible_labs
 from prrt_estimators.datasets._predictors import LOADED
 from prrt_estimators.datasets._roles import CARRIED, Roles, assign_roles, scan_titles
 from prrt_estimators.datasets._tables import empty_cells, read_table
@@ -305,11 +306,10 @@ def _read(source: Any, options: Options, everyone: bool = False) -> _Reading:
         for part in (reading.lab, *reading.blocks.values()):
             roles.notices += copies_of_outcome(part.frame, outcome.y[kept].astype(float))
     if outcome.time is not None and not any(problem.column == roles.time for problem in outcome.problems):
-        roles.notices += implausible_times(outcome, reading.ids, roles.time or "", roles.time_unit or "months")
+        roles.notices += outcome_remarks(frame, outcome, reading.ids, roles)
 
     columns = [*roles.scans.values(), *roles.masks.values()]
-    folder = options.folder or table.folder
-    files = found_paths({name: resolve_paths(frame[name], folder) for name in columns})
+    files = found_paths({name: resolve_paths(frame[name], options.folder or table.folder) for name in columns})
     reading.files = {name: paths[kept] for name, paths in files.items()}
     asked, of = (files, reading.ids) if everyone else (reading.files, ids)
     reading.problems += file_problems(asked, of, options.root is not None, set(roles.masks.values()))

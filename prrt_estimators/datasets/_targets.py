@@ -62,7 +62,7 @@ def read_outcome(frame: pd.DataFrame, roles: Roles, options: Options, ids: np.nd
         _take_times(frame, roles, options, outcome)
         return outcome
     if roles.target is not None:
-        outcome.y = _read_class(frame[roles.target], roles.target, ids, outcome.problems, options.target_codes)
+        outcome.y = read_class(frame[roles.target], roles.target, ids, outcome.problems, options.target_codes)
         missing = empty_cells(frame[roles.target])
         outcome.reasons[missing] = f"no PFS class in column {roles.target!r}"
         if options.censored == "weight":
@@ -245,9 +245,10 @@ def _read_event(
     return known == 1.0
 
 
-def _read_class(
+def read_class(
     cells: pd.Series, column: str, ids: np.ndarray, problems: list[Problem], codes: frozenset[str] | None
 ) -> np.ndarray:
+    """Return 1 for long and 0 for short PFS as a class column has it, NaN where it is empty or not certain."""
     if codes is not None:
         return _by_code(cells, codes, column, "target", problems)
     one = class_of_one(column)

@@ -243,7 +243,8 @@ def test_an_event_of_unclear_coding_is_asked_about(name, named):
 
 def test_time_goes_before_a_guessed_class_and_after_a_named_one():
     table = cohort([5, 30, 20], [1, 1, 1], pfs_class=[1, 0, 0])
-    assert load(table).y.tolist() == [0, 1, 1]
+    with pytest.warns(CohortWarning, match="has the other class than 'pfs_months' gives"):
+        assert load(table).y.tolist() == [0, 1, 1]
     b = load(table, target="pfs_class")
     assert b.y.tolist() == [1, 0, 0]
     assert b.X.survival["time"].tolist() == [5, 30, 20]
