@@ -12,6 +12,11 @@ _SPLIT: dict[str, Any] = {"window": "auto", "weights": None, "finetune": "frozen
 _BEFORE = ("pet", "ct")
 #: Parameters that estimators with a network had, and the one value that they have now.
 _REMOVED: dict[str, Any] = {"hidden": 32, "lr_schedule": "cosine", "validation_fraction": 0.2}
+#: Parameters that were called ``score``, which is the name of a method, by the parameters that their estimators have.
+_SCORES: tuple[tuple[str, frozenset[str]], ...] = (
+    ("name", frozenset()),
+    ("scoring", frozenset(["estimator", "grid", "cv", "repeats", "n_iter", "random_state"])),
+)
 _NAMES = {f"{modality}_{name}" for modality in _BEFORE for name in _SPLIT}
 
 
@@ -22,7 +27,12 @@ def with_removed(params: Mapping[str, Any]) -> dict[str, Any]:
     --------
     >>> with_removed({"embedding": 8, "early_stopping": False})["hidden"], with_removed({"C": 1.0})
     (32, {'C': 1.0})
+    >>> with_removed({"name": "glasgow"})
+    {'score': 'glasgow'}
     """
+    for now, others in _SCORES:
+        if set(params) == {now, *others}:
+            return {"score" if key == now else key: value for key, value in params.items()}
     return {**_REMOVED, **params} if {"embedding", "early_stopping"} <= set(params) else dict(params)
 
 
@@ -60,7 +70,12 @@ def present_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     --------
     >>> present_parameters({"pet_weights": None, "ct_weights": "astra", "lr": 0.001})
     {'lr': 0.001, 'weights': {'pet': None, 'ct': 'astra'}}
+    >>> present_parameters({"score": "glasgow"})
+    {'name': 'glasgow'}
     """
+    for now, others in _SCORES:
+        if set(params) == {"score", *others}:
+            return {now if key == "score" else key: value for key, value in params.items()}
     present = {key: value for key, value in params.items() if key not in _NAMES and key not in _REMOVED}
     for name in _SPLIT:
         for modality in _BEFORE:

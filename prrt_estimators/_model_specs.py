@@ -83,7 +83,7 @@ def _recommended(name: str, title: str, formerly: str = "", **parameters: Any) -
 
 
 def _published(name: str, title: str, score: str) -> ModelSpec:
-    given = {"score": score}
+    given = {"name": score}
     return ModelSpec(name, title, "PublishedScoreClassifier", given, needs=("lab",), recommended=True)
 
 

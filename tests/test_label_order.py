@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from prrt_estimators.estimators import CoxPFSClassifier, LabPFSClassifier, LabPFSSurvival
+from prrt_estimators.estimators import CoxPFSClassifier, CoxPFSSurvival, LabPFSClassifier, LabPFSSurvival
 from prrt_estimators.evaluation import evaluate_external, learning_curve_table, permutation_test, refit_stability
 from prrt_estimators.inspection import class_separation
 from prrt_estimators.metrics import (
@@ -21,6 +21,8 @@ from prrt_estimators.model_selection import (
     HorizonClassifierSurvival,
     RepeatedStratifiedGroupKFold,
     SurvivalHorizonClassifier,
+    TunedClassifier,
+    TunedSurvival,
     fold_scores,
     interval_of_predictions,
 )
@@ -71,6 +73,12 @@ CALLS = {
     "accuracy of the Cox regression": (lambda y: CoxPFSClassifier().fit(X, Y).score(X, y), Y),
     "accuracy, weights": (lambda w: CoxPFSClassifier().fit(X, Y).score(X, Y, sample_weight=w), WEIGHT),
     "class at a horizon, times": (lambda y: HorizonClassifierSurvival(LabPFSClassifier()).fit(X, y), TIMES),
+    "tuned, classes": (lambda y: TunedClassifier(LogisticRegression(), {"C": [1.0]}).fit(X, y), Y),
+    "tuned, weights": (
+        lambda w: TunedClassifier(LogisticRegression(), {"C": [1.0]}).fit(X, Y, sample_weight=w),
+        WEIGHT,
+    ),
+    "tuned, times": (lambda y: TunedSurvival(CoxPFSSurvival(), {"strength": [1.0]}).fit(X, y), TIMES),
     "times at a horizon, months": (lambda time: horizon(time=time), TIME),
     "times at a horizon, events": (lambda event: horizon(event=event), EVENT),
     "times at a horizon, weights": (lambda w: horizon(sample_weight=w), WEIGHT),

@@ -94,7 +94,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
 
     Parameters
     ----------
-    score : {"inflammation_index", "glasgow", "crp_albumin", "cga_200", "ki67_5"}, default="inflammation_index"
+    name : {"inflammation_index", "glasgow", "crp_albumin", "cga_200", "ki67_5"}, default="inflammation_index"
         See `published_scores` for what each is and where it comes from.
 
     Attributes
@@ -113,16 +113,16 @@ class PublishedScoreClassifier(BasePFSClassifier):
     Examples
     --------
     >>> table = pd.DataFrame({"CRP [mg/l]": [2.0, 30.0, 30.0], "Albumin g/l": [42.0, 40.0, 28.0]})
-    >>> PublishedScoreClassifier(score="glasgow").fit(table, [1, 0, 0]).predict_proba(table)[:, 1].tolist()
+    >>> PublishedScoreClassifier(name="glasgow").fit(table, [1, 0, 0]).predict_proba(table)[:, 1].tolist()
     [0.75, 0.5, 0.25]
     """
 
     # The score is known by its name; its formula is not a data.
     _saved_apart: ClassVar[tuple[str, ...]] = ("model_",)
-    _parameter_constraints: ClassVar[dict] = {"score": [StrOptions(set(SCORES))]}
+    _parameter_constraints: ClassVar[dict] = {"name": [StrOptions(set(SCORES))]}
 
-    def __init__(self, *, score: str = "inflammation_index"):
-        self.score = score
+    def __init__(self, *, name: str = "inflammation_index"):
+        self.name = name
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> PublishedScoreClassifier:
         """Find the columns.
@@ -149,11 +149,11 @@ class PublishedScoreClassifier(BasePFSClassifier):
         relative: dict[str, str] = {}
         for name in table.columns:
             (relative if over_limit(name) else known).setdefault(_variable(name), name)
-        lacking = [name for name in SCORES[self.score].needs if name not in known]
+        lacking = [name for name in SCORES[self.name].needs if name not in known]
         if lacking:
             instead = [relative[name] for name in lacking if name in relative]
             raise MissingModalityError(
-                f"the score {self.score!r} needs {' and '.join(SCORES[self.score].needs)}; the laboratory table has no "
+                f"the score {self.name!r} needs {' and '.join(SCORES[self.name].needs)}; the laboratory table has no "
                 f"{' and no '.join(lacking)}."
                 + (
                     f" {' and '.join(instead)} cannot stand in: its limits are published in the unit of the analyte, not in multiples "
@@ -162,8 +162,8 @@ class PublishedScoreClassifier(BasePFSClassifier):
                     else ""
                 )
             )
-        self.columns_ = {name: known[name] for name in SCORES[self.score].needs}
-        self.model_ = SCORES[self.score]
+        self.columns_ = {name: known[name] for name in SCORES[self.name].needs}
+        self.model_ = SCORES[self.name]
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
@@ -181,11 +181,11 @@ class PublishedScoreClassifier(BasePFSClassifier):
         check_is_fitted(self, "columns_")
         points = self.points(X)
         cohort = self._cohort(X)
-        warn_of_nothing(np.isnan(points), None if cohort is None else cohort.ids, f"the score {self.score!r}")
+        warn_of_nothing(np.isnan(points), None if cohort is None else cohort.ids, f"the score {self.name!r}")
         share = (
-            points / (points + SCORES[self.score].worst)
-            if self.score == "crp_albumin"
-            else points / SCORES[self.score].worst
+            points / (points + SCORES[self.name].worst)
+            if self.name == "crp_albumin"
+            else points / SCORES[self.name].worst
         )
         long = np.where(np.isnan(share), 0.5, 0.75 - 0.5 * share)
         return self._ordered(np.column_stack([1 - long, long]))
@@ -207,11 +207,11 @@ class PublishedScoreClassifier(BasePFSClassifier):
             name: np.asarray(parse_column(table[column])[0], dtype=float) * unit_factor(column)
             for name, column in self.columns_.items()
         }
-        return np.asarray(SCORES[self.score].points(values), dtype=float)
+        return np.asarray(SCORES[self.name].points(values), dtype=float)
 
     def _restore(self, state: SavedState) -> None:
         super()._restore(state)
-        self.model_ = SCORES[self.score]
+        self.model_ = SCORES[self.name]
 
     def _named(self, X: Any) -> pd.DataFrame:
         table = self._table(X, self._cohort(X))

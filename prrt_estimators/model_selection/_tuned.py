@@ -10,7 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from prrt_estimators._classes import as_target, probability_of_long
+from prrt_estimators._classes import as_target, check_all_in_order, probability_of_long
 from prrt_estimators._targets import TARGETS, target_of
 from prrt_estimators.metrics import find_score
 from prrt_estimators.metrics._score import factor
@@ -37,7 +37,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         Inner folds, stratified by class; fewer where a class is smaller.
     repeats : int, default=1
         Repeats of the inner folds.
-    score : str, default="auroc"
+    scoring : str, default="auroc"
         Name of a registered score.
     n_iter : int, default=None
         Combinations drawn without replacement; all if None. Of distributions, trials; 20 if None.
@@ -72,7 +72,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         *,
         cv: int = 3,
         repeats: int = 1,
-        score: str = "auroc",
+        scoring: str = "auroc",
         n_iter: int | None = None,
         random_state: int | None = None,
     ):
@@ -80,7 +80,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         self.grid = grid
         self.cv = cv
         self.repeats = repeats
-        self.score = score
+        self.scoring = scoring
         self.n_iter = n_iter
         self.random_state = random_state
 
@@ -110,9 +110,10 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
         MissingDependencyError
             If the grid holds distributions and Optuna is not installed.
         """
-        found = find_score(self.score)
+        check_all_in_order(X=X, y=y, sample_weight=sample_weight, time=time, event=event)
+        found = find_score(self.scoring)
         if found is None:
-            raise ValueError(f"`score` must be a registered score; got {self.score!r}.")
+            raise ValueError(f"`scoring` must be a registered score; got {self.scoring!r}.")
         labels, long = np.asarray(y), np.asarray(as_target(y))
         counts = np.unique(long, return_counts=True)[1]
         if len(counts) != 2 or counts.min() < 2:
@@ -133,7 +134,7 @@ class TunedClassifier(ClassifierMixin, BaseEstimator):
                 part = {name: array[train] for name, array in given.items()}
                 one = seeded(model, seed).fit(take_rows(X, train), labels[train], **part)
                 values.append(
-                    factor(self.score) * found.function(long[test], probability_of_long(one, take_rows(X, test)))
+                    factor(self.scoring) * found.function(long[test], probability_of_long(one, take_rows(X, test)))
                 )
             return float(np.mean(values))
 
@@ -212,7 +213,7 @@ def inner_score(model: Any) -> float | None:
     target = target_of(model)
     main = next(iter(target.scores), None)
     own = getattr(model, "inner_score_", None)
-    if own is not None and getattr(model, "score", None) == main:
+    if own is not None and getattr(model, "scoring", None) == main:
         return float(own)
     best = getattr(model, "best_score_", None)
     return float(best) if best is not None and getattr(model, "scoring", None) in (target.scoring, main) else None

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
+from prrt_estimators._classes import check_all_in_order
 from prrt_estimators._survival import as_survival, censoring_curve
 from prrt_estimators._targets import target_of_outcome
 from prrt_estimators.metrics import find_score, survival_curves
@@ -29,7 +30,7 @@ class TunedSurvival(BaseEstimator):
         Inner folds, stratified by progression up to 12 months; fewer where there are fewer such patients.
     repeats : int, default=1
         Repeats of the inner folds.
-    score : str, default="uno_c"
+    scoring : str, default="uno_c"
         Name of a registered score of times; censoring is weighted as among the inner training patients.
     n_iter : int, default=None
         Combinations drawn without replacement; all if None. Of distributions, trials; 20 if None.
@@ -66,7 +67,7 @@ class TunedSurvival(BaseEstimator):
         *,
         cv: int = 3,
         repeats: int = 1,
-        score: str = "uno_c",
+        scoring: str = "uno_c",
         n_iter: int | None = None,
         random_state: int | None = None,
     ):
@@ -74,7 +75,7 @@ class TunedSurvival(BaseEstimator):
         self.grid = grid
         self.cv = cv
         self.repeats = repeats
-        self.score = score
+        self.scoring = scoring
         self.n_iter = n_iter
         self.random_state = random_state
 
@@ -101,10 +102,11 @@ class TunedSurvival(BaseEstimator):
         MissingDependencyError
             If the grid holds distributions and Optuna is not installed.
         """
-        found = find_score(self.score)
+        check_all_in_order(X=X, y=y, sample_weight=sample_weight)
+        found = find_score(self.scoring)
         scorer = None if found is None else found.scorer
         if not isinstance(scorer, SurvivalScorer):
-            raise ValueError(f"`score` must be a registered score of times, e.g. 'uno_c'; got {self.score!r}.")
+            raise ValueError(f"`scoring` must be a registered score of times, e.g. 'uno_c'; got {self.scoring!r}.")
         survival = as_survival(y)
         strata = target_of_outcome(survival).for_folds(survival)[1]
         fewest = int(np.bincount(strata, minlength=2).min())

@@ -89,6 +89,6 @@ def test_published_score_names_the_ratio_that_cannot_stand_in():
     with pytest.raises(
         MissingModalityError, match=r"no cga\. cga_over_uln cannot stand in: .* Add the values themselves"
     ):
-        PublishedScoreClassifier(score="cga_200").fit(pd.DataFrame({"cga_over_uln": TABLE["cga_over_uln"]}), Y)
+        PublishedScoreClassifier(name="cga_200").fit(pd.DataFrame({"cga_over_uln": TABLE["cga_over_uln"]}), Y)
     both = pd.DataFrame({name: TABLE[name] for name in ("cga_over_uln", "cga_ug_l")})
-    assert PublishedScoreClassifier(score="cga_200").fit(both, Y).points(both).tolist() == [0, 1, 0, 1, 0, 1]
+    assert PublishedScoreClassifier(name="cga_200").fit(both, Y).points(both).tolist() == [0, 1, 0, 1, 0, 1]

@@ -49,7 +49,7 @@ MODELS = {
     "fusion of labs alone": (FusionPFSClassifier(**QUICK, modalities=("lab",)), ("lab",)),
     "blocks": (BlockFusionPFSClassifier(blocks=["labs"]), ("lab",)),
     "late blocks": (BlockFusionPFSClassifier(blocks=["labs"], fusion="late", cv=2), ("lab",)),
-    "published score": (PublishedScoreClassifier(score="cga_200"), ("lab",)),
+    "published score": (PublishedScoreClassifier(name="cga_200"), ("lab",)),
 }
 
 

@@ -28,7 +28,7 @@ POINTS = {
 
 
 def fitted(score, table=TABLE):
-    return PublishedScoreClassifier(score=score).fit(table, [0, 1, 0, 1, 1][: len(table)])
+    return PublishedScoreClassifier(name=score).fit(table, [0, 1, 0, 1, 1][: len(table)])
 
 
 @pytest.mark.parametrize("score", published_scores()["score"])
@@ -59,7 +59,7 @@ def test_probabilities_by_hand(score):
 
 def test_nothing_is_learnt():
     one = fitted("crp_albumin")
-    other = PublishedScoreClassifier(score="crp_albumin").fit(TABLE, [1, 0, 1, 0, 0])
+    other = PublishedScoreClassifier(name="crp_albumin").fit(TABLE, [1, 0, 1, 0, 0])
     np.testing.assert_array_equal(one.predict_proba(TABLE), other.predict_proba(TABLE))
 
 

@@ -97,7 +97,7 @@ def test_what_cannot_be_tuned_is_refused():
     with pytest.raises(ValueError, match="no combination"):
         TunedClassifier(LogisticRegression(), {}).fit(X, y)
     with pytest.raises(ValueError, match="registered score"):
-        TunedClassifier(LogisticRegression(), {"C": [1]}, score="luck").fit(X, y)
+        TunedClassifier(LogisticRegression(), {"C": [1]}, scoring="luck").fit(X, y)
 
 
 def test_a_skipped_model_hides_no_other_from_tuning():
@@ -199,7 +199,7 @@ def test_a_survival_model_is_tuned_by_the_concordance_of_inner_folds():
     found = TunedSurvival(CoxPFSSurvival(), {"strength": FloatDistribution(1e-2, 1e2, log=True)}, n_iter=4).fit(X, y)
     assert found.results_["strength"].between(1e-2, 1e2).all()
     with pytest.raises(ValueError, match="registered score of times"):
-        TunedSurvival(CoxPFSSurvival(), grid, score="auroc").fit(X, y)
+        TunedSurvival(CoxPFSSurvival(), grid, scoring="auroc").fit(X, y)
     with pytest.raises(ValueError, match="two training patients who progressed"):
         TunedSurvival(CoxPFSSurvival(), grid).fit(X, {"event": [True] + [False] * 59, "time": y["time"]})
 

@@ -85,7 +85,7 @@ ESTIMATORS = {
     "full CT": CTPFSClassifier(max_epochs=1, random_state=0, weights=PRETRAINER, finetune="full"),
     "pretrainer": PRETRAINER,
     "blocks": BlockFusionPFSClassifier(prior="published", blocks=("labs",)),
-    "published score": PublishedScoreClassifier(score="cga_200"),
+    "published score": PublishedScoreClassifier(name="cga_200"),
 }
 
 

@@ -59,7 +59,7 @@ MODELS = [
     PRETRAINER,
     CoxPFSClassifier(prior="published"),
     BlockFusionPFSClassifier(prior="published", blocks=("labs",)),
-    PublishedScoreClassifier(score="cga_200"),
+    PublishedScoreClassifier(name="cga_200"),
     CoxPFSSurvival(prior="published"),
     LabPFSSurvival(),
     LabPFSSurvival(model="forest", n_estimators=3, random_state=0),
