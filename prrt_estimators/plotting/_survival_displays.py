@@ -223,8 +223,9 @@ class SurvivalCalibrationDisplay(AxesDisplay):
             fmt="o",
             color=OKABE_ITO["blue"],
         )
-        for row in known.itertuples(index=False):
-            ax.annotate(f"n = {row.n}", (row.predicted, row.observed), (6, -10), textcoords="offset points", fontsize=7)
+        counts = ", ".join(str(one) for one in known.sort_values("predicted")["n"])
+        # Above the axes, where no interval runs through it, and in one line, as groups can lie close together.
+        ax.set_title(f"patients from left to right: {counts}", fontsize=8, loc="left")
         ax.set(
             xlim=(0, 1),
             ylim=(0, 1),

@@ -89,7 +89,7 @@ def answer(comparison: Any, summary: pd.DataFrame) -> list[str]:
     if not np.isnan(low):
         share = comparison.run["cv"]["n_splits"] // comparison.run["cv"]["n_repeats"]
         said.append(
-            f"The 95 % interval of the {title} to be expected of it, trained on {share - 1} of {share} parts of such a cohort, "
+            f"The 95 % interval of {'' if title.endswith(' C') else 'the '}{title} to be expected of it, trained on {share - 1} of {share} parts of such a cohort, "
             f"is {low:.2f} to {high:.2f}."
             if share > 1
             else f"The 95 % interval of its {title} is {low:.2f} to {high:.2f}."

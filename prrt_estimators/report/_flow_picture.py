@@ -6,7 +6,7 @@ import html
 import textwrap
 from collections.abc import Sequence
 
-_WIDTH, _BOX, _LINE, _GAP = 640, 300, 17, 26
+_WIDTH, _BOX, _CLASS, _LINE, _GAP = 640, 300, 160, 17, 26
 
 
 def flow_picture(steps: Sequence[tuple[str, int | str]]) -> str:
@@ -44,13 +44,11 @@ def flow_picture(steps: Sequence[tuple[str, int | str]]) -> str:
             y = previous + _GAP
     bottom = previous or y
     for k, (text, count) in enumerate(classes):
-        left = 20 + k * (_BOX / 2 + 10) if len(whole) else 20
-        width = _BOX / 2 - 5
-        parts.append(_box(left, bottom + _GAP, width, [f"{text.removeprefix('with ')}: {count}"]))
-        parts.append(_arrow(left + width / 2, bottom, left + width / 2, bottom + _GAP))
-    tallest = max(
-        (_height([f"{text.removeprefix('with ')}: {count}"], _BOX / 2 - 5) for text, count in classes), default=0
-    )
+        left = 20 + k * (_CLASS + 10)
+        parts.append(_box(left, bottom + _GAP, _CLASS, [f"{text.removeprefix('with ')}: {count}"]))
+        middle = left + _CLASS / 2
+        parts.append(_arrow(min(middle, 20 + _BOX), bottom, middle, bottom + _GAP))
+    tallest = max((_height([f"{text.removeprefix('with ')}: {count}"], _CLASS) for text, count in classes), default=0)
     height = bottom + (_GAP + tallest if classes else 0) + 8
     label = "; ".join(f"{text}: {count}" for text, count in steps)
     return (
@@ -78,7 +76,7 @@ def _box(x: float, y: float, width: float, lines: list[str]) -> str:
 
 def _arrow(x1: float, y1: float, x2: float, y2: float) -> str:
     line = f'<line x1="{x1:.0f}" y1="{y1:.0f}" x2="{x2:.0f}" y2="{y2:.0f}"/>'
-    if x1 == x2:
+    if y1 != y2:
         head = f"{x2 - 4:.0f},{y2 - 7:.0f} {x2 + 4:.0f},{y2 - 7:.0f} {x2:.0f},{y2:.0f}"
     else:
         head = f"{x2 - 7:.0f},{y2 - 4:.0f} {x2 - 7:.0f},{y2 + 4:.0f} {x2:.0f},{y2:.0f}"

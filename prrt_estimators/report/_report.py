@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -73,6 +74,9 @@ SECTIONS = {
     "claim": "CLAIM 2024",
 }
 
+
+#: Numbers with what belongs to them.
+_TOGETHER = re.compile(r"(?<=\d) (?:±|to) (?=[-+\d])|\b[np] = (?=\d)|(?<=\d) %|(?<=p) (?=[<\d])")
 
 _OF_MODEL = {
     "kaplan_meier_risk_": "Progression-free survival by thirds of the risk that {} predicts",
@@ -337,7 +341,22 @@ def _shown_roles(roles: pd.DataFrame) -> pd.DataFrame:
 def _rows(table: pd.DataFrame | None) -> dict[str, Any] | None:
     if table is None or table.empty:
         return None
-    return {"columns": [str(name) for name in table.columns], "rows": table.astype(str).to_numpy().tolist()}
+    rows = table.astype(str).to_numpy().tolist()
+    return {
+        "columns": [_unbroken(str(name)) for name in table.columns],
+        "rows": [[_unbroken(cell) for cell in row] for row in rows],
+    }
+
+
+def _unbroken(text: str) -> str:
+    """Return a text whose numbers do not part from their sign, unit or other end at the end of a line.
+
+    Examples
+    --------
+    >>> _unbroken("0.66 (0.48 to 0.84)").split(" "), _unbroken("long (n = 65)").split(" ")
+    (['0.66', '(0.48\xa0to\xa00.84)'], ['long', '(n\xa0=\xa065)'])
+    """
+    return _TOGETHER.sub(lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def _title(name: str) -> str:

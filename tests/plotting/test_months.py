@@ -1,4 +1,4 @@
-"""One axis of months for all figures over time."""
+"""One axis of months for all figures over time, and the calibration of survival models at a horizon."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import pytest
 from prrt_estimators.plotting import (
     CumulativeIncidenceDisplay,
     KaplanMeierDisplay,
+    SurvivalCalibrationDisplay,
     SurvivalCurvesDisplay,
     TimeAUCDisplay,
 )
@@ -46,3 +47,10 @@ def test_a_horizon_beyond_the_last_event_is_within_the_axis():
     assert display.ax_.get_xlim()[1] >= 12
     nobody = CumulativeIncidenceDisplay.from_causes([0.0], [0])
     assert np.isfinite(nobody.ax_.get_xlim()).all()
+
+
+def test_groups_of_calibration_that_lie_close_together_can_be_read(assert_fit_to_print):
+    rng = np.random.default_rng(0)
+    y = np.array([(k % 3 > 0, 1 + k % 24) for k in range(60)], dtype=[("event", bool), ("time", float)])
+    display = SurvivalCalibrationDisplay.from_predictions(y, 0.5 + 0.01 * rng.random(60), 12.0)
+    assert "patients from left to right: 15, 15, 15, 15" in assert_fit_to_print(display.figure_)

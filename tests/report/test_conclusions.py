@@ -113,6 +113,14 @@ def test_the_picture_of_the_flow_holds_every_step_and_every_box_lies_within_it()
     tall = float(re.search(r'viewBox="0 0 \d+ (\d+)"', long_name)[1])
     every = re.findall(r'<rect x="\d+" y="(\d+)" width="\d+" height="(\d+)"', long_name)
     assert all(float(y) + float(high) <= tall for y, high in every)
+    plain = flow_picture([("patients compared", 9), ("with one", 2), ("with two", 3), ("with three", 4)])
+    ends = re.findall(r'<line x1="(\d+)" y1="(\d+)" x2="(\d+)" y2="(\d+)"', plain)
+    rects = re.findall(r'<rect x="(\d+)" y="(\d+)" width="(\d+)" height="(\d+)"', plain)
+    whole, *groups = [tuple(map(float, one)) for one in rects]
+    for (x1, y1, x2, y2), (x, y, wide, _) in zip([tuple(map(float, one)) for one in ends], groups, strict=True):
+        assert whole[0] <= x1 <= whole[0] + whole[2]
+        assert y1 == whole[1] + whole[3]
+        assert (x2, y2) == (x + wide / 2, y)
     for x, y, wide, high in boxes:
         assert 0 <= x < x + wide <= width
         assert 0 <= y < y + high <= height
