@@ -185,6 +185,8 @@ def failure_text(comparison: Any, model: str, n: int = 12) -> pd.DataFrame:
             ],
         }
     )
+    if (own["low"] == own["high"]).all():  # one repeat
+        table = table.drop(columns="least to greatest over repeats")
     if {"time", "event"} <= set(patients.columns):
         at = patients.loc[worst["patient_id"]]
         table["months"] = [
@@ -239,18 +241,22 @@ def size_text(comparison: Any) -> list[str]:
 
 
 def with_interval(value: float, low: float, high: float, *, plus: bool = False) -> str:
-    """Return a number with its interval as text, "" for NaN.
+    """Return a number with its interval as text, "" for NaN; alone where the interval is not known or has no width.
 
     Examples
     --------
     >>> with_interval(0.7, 0.6, 0.8), with_interval(0.1, -0.05, 0.25, plus=True), with_interval(float("nan"), 0, 1)
     ('0.70 (0.60 to 0.80)', '+0.10 (-0.05 to +0.25)', '')
+    >>> with_interval(0.67, 0.67, 0.67)
+    '0.67'
     """
     if np.isnan(value):
         return ""
     kind = "+.2f" if plus else ".2f"
     text = f"{value:{kind}}"
-    return text if np.isnan(low) or np.isnan(high) else f"{text} ({low:{kind}} to {high:{kind}})"
+    # An interval without width comes from folds that all have one value, and is no measure of precision.
+    known = np.isfinite(low) and np.isfinite(high) and high - low > 1e-9
+    return f"{text} ({low:{kind}} to {high:{kind}})" if known else text
 
 
 def number(value: float) -> str:

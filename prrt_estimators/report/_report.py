@@ -78,6 +78,9 @@ SECTIONS = {
 #: Numbers with what belongs to them.
 _TOGETHER = re.compile(r"(?<=\d) (?:±|to) (?=[-+\d])|\b[np] = (?=\d)|(?<=\d) %|(?<=p) (?=[<\d])")
 
+#: Figures that become taller with each model, whose text would be too small in print if they did not take their room.
+_ONE_LINE_PER_MODEL = ("forest", "forest_difference", "auroc_auprc", "scores")
+
 _OF_MODEL = {
     "kaplan_meier_risk_": "Progression-free survival by thirds of the risk that {} predicts",
     "calibration_": "Calibration of {}",
@@ -294,8 +297,10 @@ def _by_text(entries: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [("; ".join(names), text) for text, names in found.items()]
 
 
-def _picture(name: str, panel: Any) -> dict[str, str]:
-    return {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure)}
+def _picture(name: str, panel: Any) -> dict[str, Any]:
+    width, height = panel.figure.get_size_inches()
+    tall = name in _ONE_LINE_PER_MODEL and height > 0.6 * width
+    return {"title": _title(name), "caption": panel.caption, "source": data_uri(panel.figure), "tall": tall}
 
 
 def _first_of_each_kind(texts: list[str]) -> list[str]:

@@ -154,3 +154,5 @@ def test_failures_begin_with_the_patient_who_was_predicted_worst():
     assert (
         len(failure_text(SimpleNamespace(predictions=predictions, survival=survival.iloc[:, :2]), "lab").columns) == 4
     )
+    once = failure_text(SimpleNamespace(predictions=predictions[:3], survival=survival), "lab")
+    assert list(once) == ["patient", "PFS", "probability of long PFS", "months"], "one repeat has no least and greatest"
