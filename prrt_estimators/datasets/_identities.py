@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -98,6 +99,16 @@ class Identities:
         >>> who.masked("CgA Müller 17.03.2021 [ug/l]"), who.masked("patient_schmidt_cga"), who.masked("Patient weight")
         ('CgA *** *** [ug/l]', 'patient_***_cga', 'Patient weight')
         """
+        if header not in self._masked:
+            self._masked[header] = self._without_identity(header)
+        return self._masked[header]
+
+    @functools.cached_property
+    def _masked(self) -> dict[str, str]:
+        """Headers as they were masked: each message of a table asks for all of them."""
+        return {}
+
+    def _without_identity(self, header: str) -> str:
         if not self.kind_in(header):
             return header
         text = without_dates(header, _MARK, spoken=False)
