@@ -95,7 +95,8 @@ class PETHeaders:
             self.remarks.append(f"{label('PatientWeight')} {weight:g} is taken as g, not kg")
             weight /= 1000
         self._check_possible("PatientWeight", "weight_kg", weight, _POSSIBLE_WEIGHT_KG, f"{weight:g} kg")
-        self._check_build(weight)
+        if "weight_kg" not in self.given:
+            self._check_build(weight)
         self.tags["PatientWeight"] = weight
         return weight
 
