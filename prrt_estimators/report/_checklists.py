@@ -201,6 +201,59 @@ CLAIM = (
 )
 
 
+#: Items that read otherwise where times to progression are learnt.
+TRIPOD_AI_OF_TIMES = (
+    Item("10", "Study size and its justification", note="Riley's criteria for times are not computed here"),
+    Item("11", "Missing data", "methods", "imputed inside the training folds; add how many values are missing"),
+    Item("12e", "Measures of performance and plots", "results", "discrimination, accuracy and calibration"),
+    Item("13", "Class imbalance", note="times have no classes; give numbers of events"),
+    Item("14", "Approaches to fairness", note="scores of subgroups are not computed for times"),
+    Item(
+        "15",
+        "Output of the model and thresholds",
+        "methods",
+        "a risk, and the probability of PFS beyond any time; no threshold is chosen",
+    ),
+    Item(
+        "20b",
+        "Characteristics of participants",
+        note="Table 1 is by class: prrt compare without --target time makes it",
+    ),
+    Item("23a", "Performance with intervals, in subgroups too", "results", "subgroups are for the author"),
+)
+
+CLAIM_OF_TIMES = (
+    Item("12", "Missing data", "methods", "imputed inside the training folds; add how many values are missing"),
+    Item("13", "Image acquisition protocol", note="scanner, tracer and protocol"),
+    Item(
+        "14",
+        "How the reference standard was obtained",
+        "question",
+        "time and event; add how progression was assessed",
+    ),
+    Item("21", "Sample size", note="Riley's criteria for times are not computed here"),
+    Item("30", "Robustness and sensitivity", note="censored patients are learnt from; none is left out for it"),
+    Item(
+        "36",
+        "Demographic and clinical characteristics",
+        note="Table 1 is by class: prrt compare without --target time makes it",
+    ),
+    Item("39", "Analysis of failures", note="patients whose months differ most from the prediction are not listed"),
+)
+
+
+def with_others(items: tuple[Item, ...], others: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Return items, with those in `others` in place of the ones of the same number.
+
+    Examples
+    --------
+    >>> [one.anchor for one in with_others(TRIPOD_AI, TRIPOD_AI_OF_TIMES) if one.number in ("9a", "11")]
+    ['columns', 'methods']
+    """
+    by_number = {one.number: one for one in others}
+    return tuple(by_number.get(one.number, one) for one in items)
+
+
 def rows(items: tuple[Item, ...], sections: set[str]) -> list[dict[str, str]]:
     """Return items with an anchor only where the page has that section; the rest is for the author.
 

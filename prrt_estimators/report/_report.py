@@ -23,10 +23,10 @@ from prrt_estimators.model_selection._descriptions import size_in_words, skipped
 from prrt_estimators.model_selection._digest import WITHOUT_EFFECT
 from prrt_estimators.model_selection._run_store import folder_name
 from prrt_estimators.plotting import model_label, save_figure
-from prrt_estimators.report._checklists import CLAIM, TRIPOD_AI, rows
+from prrt_estimators.report._checklists import rows
 from prrt_estimators.report._conclusions import answer, causes_in_words, flow, follow_up_in_words, limits, reading
 from prrt_estimators.report._flow_picture import flow_picture
-from prrt_estimators.report._methods import methods
+from prrt_estimators.report._guidelines import guidelines
 from prrt_estimators.report._parts import TABLES, page_tables, shown_models, size_text
 from prrt_estimators.report._plain_tables import write_tables
 from prrt_estimators.report._report_figures import more_panels
@@ -201,10 +201,8 @@ def write_report(
     if followup is None and not of_classes:  # whoever was censored early is among the patients compared
         followup = _followup(comparison)
     reverse = None if followup is None or not len(followup) else reverse_kaplan_meier(followup)
-    text, references = "", list[str]()
-    if of_classes:
-        reference_title = str(summary["reference"].iloc[0]) if len(summary) else ""
-        text, references = methods(comparison, horizon, reference_title, reverse)
+    reference_title = str(summary["reference"].iloc[0]) if len(summary) else ""
+    text, references, tripod, claim = guidelines(comparison, horizon, reference_title, reverse, followup, of_classes)
     drawn = {name: _picture(name, panel) for name, panel in (panels | more).items()}
     explained = "explain/explain.html" if (Path(folder) / "explain" / "explain.html").is_file() else ""
     cohort = None if cohort_table is None else cohort_table.pipe(format_cohort_table)
@@ -227,8 +225,8 @@ def write_report(
         "table1": cohort is not None, "columns": roles is not None, "explanations": bool(explained), "figures": bool(grouped["study"]),
         "curves": bool(grouped["curves"]), "survival": bool(grouped["survival"]),
         "subgroups": "subgroups" in tables or "centres" in tables,
-        # What they say of classes and left out patients is not so for risks.
-        **dict.fromkeys(("methods", "size", "tripod", "claim"), of_classes),
+        # What they say of classes and left out patients is not so for other targets.
+        **dict.fromkeys(("methods", "tripod", "claim"), bool(text)), "size": of_classes,
         **{name: name in tables for name in ("inputs", "decision", "differences", "censoring", "failures")},
         "calibration": "calibration" in tables or bool(grouped["calibration"]),
     }  # fmt: skip
@@ -263,8 +261,8 @@ def write_report(
         explanations=explained,
         methods=text,
         references=references,
-        tripod=rows(TRIPOD_AI, sections),
-        claim=rows(CLAIM, sections),
+        tripod=rows(tripod, sections),
+        claim=rows(claim, sections),
         skipped=skipped_in_words(skipped, run["data"]["modalities"], lacks),
         failed=[(model_label(str(row.model)), row.reason) for row in failed.itertuples(index=False)],
         cohort_warnings=run["data"].get("warnings", []),

@@ -30,7 +30,7 @@ ASKING = {
     "report/_coefficients.py": "what coefficients were learnt from, which classifiers differ in",
     "report/_conclusions.py": "a limit on pooled probabilities",
     "report/_methods.py": "which classifiers learnt from times, in the paragraph of methods",
-    "report/_report.py": "sections of probabilities: methods, sample size, TRIPOD+AI and CLAIM are worded for classes",
+    "report/_report.py": "sections of probabilities: sample size and notes are worded for classes",
     "persistence/_probe_predictions.py": "how any saved estimator answers, of this library or not",
     "cli/_compare.py": "a table of inputs by class",
 }  # fmt: skip

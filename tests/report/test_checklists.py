@@ -6,7 +6,16 @@ import re
 
 import pytest
 
-from prrt_estimators.report._checklists import AUTHOR, CLAIM, TRIPOD_AI, Item, rows
+from prrt_estimators.report._checklists import (
+    AUTHOR,
+    CLAIM,
+    CLAIM_OF_TIMES,
+    TRIPOD_AI,
+    TRIPOD_AI_OF_TIMES,
+    Item,
+    rows,
+    with_others,
+)
 from prrt_estimators.report._report import SECTIONS
 
 #: As in the publications.
@@ -67,12 +76,17 @@ NUMBERS = {
     ],
     "CLAIM 2024": [str(number) for number in range(1, 45)],
 }
-ITEMS = {"TRIPOD+AI": TRIPOD_AI, "CLAIM 2024": CLAIM}
+ITEMS = {
+    "TRIPOD+AI": TRIPOD_AI,
+    "CLAIM 2024": CLAIM,
+    "TRIPOD+AI of times": with_others(TRIPOD_AI, TRIPOD_AI_OF_TIMES),
+    "CLAIM 2024 of times": with_others(CLAIM, CLAIM_OF_TIMES),
+}
 
 
 @pytest.mark.parametrize("name", ITEMS)
 def test_every_item_is_there_once_in_order(name):
-    assert [one.number for one in ITEMS[name]] == NUMBERS[name]
+    assert [one.number for one in ITEMS[name]] == NUMBERS[name.removesuffix(" of times")]
 
 
 @pytest.mark.parametrize("name", ITEMS)
@@ -106,3 +120,14 @@ def test_items_point_to_sections_of_this_run_only():
 def test_where_an_item_is_answered(name, number, anchor):
     (row,) = (one for one in rows(ITEMS[name], set(SECTIONS)) if one["number"] == number)
     assert row["where"] == row["anchor"] == anchor
+
+
+@pytest.mark.parametrize(("plain", "others"), [(TRIPOD_AI, TRIPOD_AI_OF_TIMES), (CLAIM, CLAIM_OF_TIMES)])
+def test_items_of_times_ask_for_the_same(plain, others):
+    what = {one.number: one.what for one in plain}
+    assert all(what[one.number] == one.what for one in others)
+    found = with_others(plain, others)
+    of_classes = {"size", "decision", "inputs", "table1", "failures", "censoring"}
+    assert of_classes.isdisjoint(one.anchor for one in found), "sections that a comparison of times does not have"
+    for wrong in ("by class;", "probability of long", "class weights"):
+        assert wrong not in " ".join(one.note for one in found), wrong
