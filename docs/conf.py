@@ -15,6 +15,8 @@ sys.path.insert(0, str(HERE / "scripts"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PRRT_CACHE_DIR", tempfile.mkdtemp(prefix="prrt-docs-"))
 
+import inventories  # noqa: E402
+
 import prrt_estimators  # noqa: E402
 
 project = "prrt-estimators"
@@ -24,6 +26,8 @@ version = release = prrt_estimators.__version__
 
 extensions = [
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
     "numpydoc",
     "myst_parser",
     "sphinx_copybutton",
@@ -47,6 +51,13 @@ python_maximum_signature_line_length = 88
 toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 numpydoc_show_inherited_class_members = False
+
+# Empty without the environment variable: see scripts/inventories.py.
+intersphinx_mapping = inventories.inventories(os.environ.get(inventories.VARIABLE), HERE / "_build" / "inventories")
+intersphinx_disabled_reftypes = ["std:doc"]
+numpydoc_xref_param_type = bool(intersphinx_mapping)
+numpydoc_xref_aliases = inventories.types(intersphinx_mapping)
+numpydoc_xref_ignore = "all"
 
 myst_enable_extensions = ["alert", "deflist"]
 myst_heading_anchors = 3

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from prrt_estimators._classes import check_same_order
+from prrt_estimators._cohort_html import NotebookViews
 from prrt_estimators._events import as_events
 from prrt_estimators._forms import are_records, as_array, by_lower_name, plain_form
 from prrt_estimators._joining import joined_ids, joined_tables, joined_volumes
@@ -22,7 +23,7 @@ from prrt_estimators._volumes import Volumes
 __all__ = ["Cohort", "Volumes"]
 
 
-class Cohort(Mapping):
+class Cohort(NotebookViews, Mapping):
     """Patients with their PET, CT and laboratory values, indexable like an array of patients.
 
     scikit-learn counts the keys of a plain dict as samples; a `Cohort` counts patients, so splitters, searches
@@ -335,11 +336,6 @@ class Cohort(Mapping):
             for part in parts
         )
         return object.__sizeof__(self) + held + int(self.ids.nbytes)
-
-    def _repr_html_(self) -> str:
-        from prrt_estimators._cohort_html import cohort_html
-
-        return cohort_html(self)
 
     def __repr__(self) -> str:
         parts = [

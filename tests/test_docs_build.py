@@ -144,6 +144,44 @@ def test_every_command_is_on_the_page_of_commands(script):
     assert [one for one in words if f"`{one}" not in table and f"`{one.split()[-1]}`" not in table] == []
 
 
+# Links to other projects ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", [None, ""])
+def test_a_build_without_a_word_links_nowhere_else(script, tmp_path, source):
+    def never(url):
+        raise AssertionError(url)
+
+    assert script("inventories").inventories(source, tmp_path, never) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inventories_of_a_folder(script, tmp_path, capsys):
+    ours = script("inventories")
+    (tmp_path / "pandas.inv").write_bytes(inventory(["pandas.DataFrame"]))
+    (tmp_path / "torch.inv").write_text("<html>not found</html>")
+    found = ours.inventories(str(tmp_path), tmp_path / "cache")
+    assert found == {"pandas": ("https://pandas.pydata.org/docs/", str(tmp_path / "pandas.inv"))}
+    assert set(ours.types(found)) == {"DataFrame", "Series"}
+    assert "No inventory of sklearn, torch, monai" in capsys.readouterr().err
+    with pytest.raises(NotADirectoryError, match="PRRT_DOCS_INVENTORIES must be a folder of inventories, or 'online'"):
+        ours.inventories(str(tmp_path / "gone"), tmp_path)
+
+
+def test_inventories_that_cannot_be_reached_are_left_out(script, tmp_path):
+    ours = script("inventories")
+
+    def fetch(url):
+        if "scikit-learn" in url:
+            return inventory(["sklearn.base.clone"])
+        if "monai" in url:
+            return b"<html>moved</html>"
+        raise OSError("no network")
+
+    assert set(ours.inventories("online", tmp_path / "new", fetch)) == {"sklearn"}
+    assert set(ours.inventories("online", tmp_path / "new", lambda url: fetch("nowhere"))) == {"sklearn"}, "kept"
+
+
 # Formulas, figures, times ----------------------------------------------------------------------------------------------
 
 
