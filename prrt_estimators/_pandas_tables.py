@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -58,6 +59,33 @@ def check_column_names(table: pd.DataFrame) -> None:
         told = ", ".join(map(repr, repeated[:5])) + (", ..." if len(repeated) > 5 else "")
         names = "1 column name occurs" if len(repeated) == 1 else f"{len(repeated)} column names occur"
         raise ValueError(f"{names} more than once: {told}. Rename or remove all but one.")
+
+
+def check_column_order(table: pd.DataFrame, fitted: Sequence[Any]) -> None:
+    """Refuse a table with the columns of training in another order, as scikit-learn does, and name the remedy.
+
+    Raises
+    ------
+    ValueError
+        If the names are those of training and their order is not.
+
+    Examples
+    --------
+    >>> check_column_order(pd.DataFrame([[1.0, 2.0]], columns=["ALT", "AST"]), ["AST", "ALT"])
+    Traceback (most recent call last):
+    ...
+    ValueError: The feature names should match those that were passed during fit.
+    Feature names must be in the same order as they were in fit.
+    Pass table[model.feature_names_in_], the columns 'AST', 'ALT'.
+    """
+    names, wanted = list(table.columns), list(fitted)
+    if names != wanted and len(names) == len(wanted) and set(names) == set(wanted):
+        shown = ", ".join(map(repr, wanted[:5])) + (", ..." if len(wanted) > 5 else "")
+        raise ValueError(
+            "The feature names should match those that were passed during fit.\n"
+            "Feature names must be in the same order as they were in fit.\n"
+            f"Pass table[model.feature_names_in_], the columns {shown}."
+        )
 
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:

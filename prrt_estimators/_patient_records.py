@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +53,10 @@ def parts_of_records(records: Sequence[Mapping[str, Any]]) -> Parts:
     ValueError
         See `parts_of_columns`.
     """
+    if not isinstance(records, Iterable):
+        raise TypeError(
+            f"records are a list of mappings such as {{'pet': path, 'ct': path, 'label': 1}}, one per patient; got {type(records).__name__}."
+        )
     listed = list(records)
     wrong = [type(one).__name__ for one in listed if not isinstance(one, Mapping)]
     if wrong or not listed:

@@ -113,7 +113,8 @@ def as_cohort(X: Any, *, image: str | None = None) -> Cohort:
     ndim = X.ndim if hasattr(X, "ndim") else np.ndim(X)
     if ndim == 2:
         return Cohort({"lab": X})
-    raise TypeError(f"expected {FORMS}; got {type(X).__name__} with {ndim} dimension(s).")
+    one = " For one patient pass one row: X.reshape(1, -1), table.iloc[[0]] or [{'CgA': 95}]." if ndim == 1 else ""
+    raise TypeError(f"expected {FORMS}; got {type(X).__name__} with {ndim} dimension(s).{one}")
 
 
 def check_modalities(X: Cohort, wanted: str | Sequence[str], *, estimator: str) -> tuple[str, ...]:

@@ -184,7 +184,8 @@ class Cohort(NotebookViews, Mapping):
         """
         frame = as_frame(frame)
         if not isinstance(frame, pd.DataFrame):
-            raise TypeError(f"`frame` must be a table with one row per patient; got {type(frame).__name__}.")
+            more = " Pass it to Cohort.from_records." if are_records(frame) else ""
+            raise TypeError(f"`frame` must be a table with one row per patient; got {type(frame).__name__}.{more}")
         return cls._of_parts(parts_of_columns({name: frame[name] for name in frame.columns}, frame.index), return_X_y)
 
     @classmethod
@@ -374,7 +375,10 @@ def _as_table(values: Any) -> pd.DataFrame:
         return pd.DataFrame(cells if any(np.ndim(cell) for cell in cells.values()) else [cells])
     array = np.asarray(as_array(values))
     if array.ndim != 2:
-        raise ValueError(f"'lab' must be a table of shape (n_patients, n_columns); got shape {array.shape}.")
+        raise ValueError(
+            f"'lab' must be a table of shape (n_patients, n_columns); got shape {array.shape}. For one patient pass [values] or a "
+            "mapping such as {'CgA': 95}, for one value per patient {'CgA': values}."
+        )
     return pd.DataFrame(array)
 
 

@@ -201,6 +201,18 @@ def link_code(app: Sphinx, doctree: nodes.document) -> None:
         reference += node
 
 
+def anchor_every_room(app: Sphinx, doctree: nodes.document) -> None:
+    """Give the page of a name an anchor for each room that offers it: pages of sources link to any of them."""
+    del app
+    own = homes()
+    for signature in doctree.findall(addnodes.desc_signature):
+        for anchor in list(signature["ids"]):
+            room, _, name = anchor.rpartition(".")
+            if own.get(name) == room:
+                others = [f"{other}.{name}" for other, one in api_page.public_names() if one == name]
+                signature["ids"] += [one for one in others if one not in signature["ids"]]
+
+
 def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: Any) -> Any:
     """Resolve a name as docstrings write it; what belongs to another project stays plain text."""
     target = node.get("reftarget", "")
@@ -222,5 +234,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", fill_api_page)
     app.connect("source-read", mend_links)
     app.connect("doctree-read", link_code)
+    app.connect("doctree-read", anchor_every_room)
     app.connect("missing-reference", resolve)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -89,9 +89,9 @@ def load_cohort(
 
     Parameters
     ----------
-    source : path, DataFrame or mapping of str to sequence
-        A CSV file (separator and encoding are found out), an Excel file (needs the extra ``excel``), a DataFrame
-        or a dict of columns.
+    source : path, DataFrame, mapping of str to sequence, or list of mappings
+        A CSV file (separator and encoding are found out), an Excel file (needs the extra ``excel``), a DataFrame,
+        a dict of columns, or a list of records, one per patient.
     scans : "auto", None or mapping of modality to column, default="auto"
         Columns with the NIfTI files of the PET (SUVbw) and of the CT (HU): ``{"pet": "scan_1", "ct": None}`` takes the PET
         from ``scan_1`` and leaves CT out. A modality that the mapping does not name is found by name; None leaves out all.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prrt_estimators._pandas_tables import as_frame, plain_frame
+from prrt_estimators._forms import are_records, plain_form
+from prrt_estimators._pandas_tables import plain_frame
 from prrt_estimators._sheets import read_sheet_file, remarks, table_fault
 from prrt_estimators._text import plain_text
 from prrt_estimators._values import EMPTY, decimal_commas, empty_words
@@ -51,7 +52,7 @@ class Table:
 
 
 def read_table(source: Any, sheet: int | str = 0) -> Table:
-    """Read a cohort table from a dict of columns, a DataFrame, a text file or an Excel file.
+    """Read a cohort table from a dict of columns, a list of records, a DataFrame, a text file or an Excel file.
 
     Raises
     ------
@@ -60,17 +61,22 @@ def read_table(source: Any, sheet: int | str = 0) -> Table:
     MissingDependencyError
         If an Excel file is given and openpyxl is not installed.
     """
-    source = as_frame(source)
+    if not isinstance(source, (str, os.PathLike, Mapping, Iterator)):
+        source = plain_form(source)
     if isinstance(source, pd.DataFrame):
         table = _from_frame(source)
+    elif are_records(source):
+        table = _from_frame(_of_records(source))
+    elif hasattr(source, "modalities"):
+        raise TypeError("`source` is a Cohort already; pass it to estimators and compare_models as it is.")
     elif isinstance(source, Mapping):
         table = _from_mapping(source)
     elif isinstance(source, (str, os.PathLike)):
         table = _from_file(Path(source), sheet)
     else:
         raise TypeError(
-            "`source` must be the path of a CSV or Excel file, a DataFrame or a dict of columns; "
-            f"got {type(source).__name__}."
+            "`source` must be the path of a CSV or Excel file, a DataFrame, a dict of columns, or a list of records such as "
+            f"[{{'pet': path, 'CgA': 95, 'pfs_months': 7}}, ...], one per patient; got {type(source).__name__}."
         )
     if not table.problems and not len(table.frame):
         table.problems.append(
@@ -111,6 +117,20 @@ def _from_mapping(source: Mapping[Any, Any]) -> Table:
         what = "columns differ in length: " + ", ".join(f"{name} {n}" for name, n in lengths.items())
         return Table(pd.DataFrame(), problems=[Problem(what, "give every column one value per patient")])
     return _from_frame(pd.DataFrame(columns))
+
+
+def _of_records(records: Sequence[Mapping[Any, Any]]) -> pd.DataFrame:
+    """Return the table of records with one patient each, whose entries are what a cell can hold."""
+    for k, record in enumerate(records):
+        for name, cell in record.items():
+            if isinstance(cell, (Mapping, list, tuple)) or getattr(cell, "shape", ()) != ():
+                raise TypeError(
+                    f"record {k} holds a {type(cell).__name__} under {name!r}; a table holds paths, numbers and words. Pass "
+                    "Cohort.from_records(records, return_X_y=True), which accepts images and nested values."
+                )
+    names = list(dict.fromkeys(str(name) for record in records for name in record))
+    cells = [{str(name): cell for name, cell in record.items()} for record in records]
+    return pd.DataFrame(cells, columns=names)
 
 
 def _from_frame(frame: pd.DataFrame) -> Table:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from prrt_estimators._classes import check_labels, check_same_order
-from prrt_estimators._forms import plain_form
-from prrt_estimators.cohort import Cohort
+from prrt_estimators._forms import are_records, plain_form
+from prrt_estimators._pandas_tables import check_column_order
+from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
@@ -22,6 +25,7 @@ from prrt_estimators.estimators._ridge_evidence import LogisticLikelihood, avera
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.estimators._survival_input import check_survival
 from prrt_estimators.estimators._unknown_patients import empty_rows, warn_of_nothing
+from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.preprocessing import ClippedScaler
 
 #: Precision of the class's logistic model: C = 0.03.
@@ -256,7 +260,10 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
             adds nothing.
         """
         check_is_fitted(self)
-        X = validate_data(self, _table(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        table = _table(X)
+        if isinstance(table, pd.DataFrame) and hasattr(self, "feature_names_in_"):
+            check_column_order(table, self.feature_names_in_)
+        X = validate_data(self, table, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         return np.nan_to_num(self.scaler_.transform(X)) @ self.coef_
 
     def _fit_class(self, Z: np.ndarray, encoded: np.ndarray, weights: np.ndarray, direction: np.ndarray) -> None:
@@ -295,5 +302,11 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
 
 
 def _table(X: Any) -> Any:
-    """Return the table of X: the laboratory values of a cohort, anything else as it is."""
-    return X["lab"] if isinstance(X, Cohort) and "lab" in X else plain_form(X)
+    """Return the table of X: the laboratory values of a cohort or what becomes one, anything else as it is."""
+    X = plain_form(X)
+    if not issparse(X) and (isinstance(X, Mapping) or are_records(X)):
+        X = as_cohort(X)
+        if "lab" not in X:
+            raise MissingModalityError.of("CoxPFSClassifier", ["lab"], X.modalities)
+        return X["lab"]
+    return X

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._forms import plain_form
+from prrt_estimators._pandas_tables import check_column_order
 from prrt_estimators.estimators._directions import match_directions
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._survival_base import ProportionalHazards
@@ -160,9 +161,10 @@ class CoxPFSSurvival(RidgeCoxSurvival):
         ndarray of shape (n,)
         """
         check_is_fitted(self)
-        return self._risk(
-            validate_data(self, self._numbers(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        )
+        numbers = self._numbers(X)
+        if isinstance(numbers, pd.DataFrame) and hasattr(self, "feature_names_in_"):
+            check_column_order(numbers, self.feature_names_in_)
+        return self._risk(validate_data(self, numbers, dtype=np.float64, ensure_all_finite="allow-nan", reset=False))
 
     def _numbers(self, X: Any, *, training: bool = False) -> Any:
         """Return the table of X.

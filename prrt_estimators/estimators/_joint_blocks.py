@@ -85,6 +85,8 @@ class JointBlocksMixin:
         if reset:
             self.input_ = LabPreprocessor().fit(X)
             self.n_features_in_ = self.input_.n_features_in_
+        if not hasattr(self, "input_"):  # fitted on a cohort: as_cohort takes the table for its laboratory values
+            return X
         table = self.input_._table(X, reset=False)
         self.input_.transform(X)  # refuses an infinity, or text among numbers
         return table

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from prrt_estimators._analytes import find_analyte, name_tokens, over_limit, unit_factor
+from prrt_estimators._validation import as_cohort
 from prrt_estimators._values import parse_column
 from prrt_estimators.estimators._base import BasePFSClassifier
 from prrt_estimators.estimators._saved_state import SavedState
@@ -203,6 +204,9 @@ class PublishedScoreClassifier(BasePFSClassifier):
         """
         check_is_fitted(self, "columns_")
         table = self._named(X)
+        missing = [name for name in self.columns_.values() if name not in table.columns]
+        if missing:
+            raise ValueError(f"columns of training are missing: {', '.join(missing)}; pass the same table.")
         values = {
             name: np.asarray(parse_column(table[column])[0], dtype=float) * unit_factor(column)
             for name, column in self.columns_.items()
@@ -215,7 +219,7 @@ class PublishedScoreClassifier(BasePFSClassifier):
 
     def _named(self, X: Any) -> pd.DataFrame:
         table = self._table(X, self._cohort(X))
-        table = table if isinstance(table, pd.DataFrame) else pd.DataFrame(np.asarray(table))
+        table = table if isinstance(table, pd.DataFrame) else as_cohort(np.asarray(table))["lab"]
         return table.set_axis([str(name) for name in table.columns], axis=1)
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from prrt_estimators._analytes import find_analyte
 from prrt_estimators._forms import plain_form
-from prrt_estimators._pandas_tables import check_column_names
+from prrt_estimators._pandas_tables import check_column_names, check_column_order
 from prrt_estimators._values import decimal_commas, is_error_cell, read_numbers
 from prrt_estimators.preprocessing._categories import category_text, is_nothing, known_spellings, sex_spellings
 
@@ -174,6 +174,8 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
         X = plain_form(X)
         if isinstance(X, pd.DataFrame):
             check_column_names(X)
+            if not reset and hasattr(self, "feature_names_in_"):
+                check_column_order(X, self.feature_names_in_)
         if isinstance(X, pd.DataFrame) and not isinstance(X.columns, pd.RangeIndex):
             validate_data(self, X, skip_check_array=True, reset=reset)
             if X.shape[0] < 1 or X.shape[1] < 1:
@@ -183,9 +185,9 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
                 )
             if any(np.iscomplexobj(X[name]) for name in X.columns):
                 raise ValueError("Complex data not supported by LabPreprocessor.")
-            if not reset and hasattr(self, "feature_names_in_") and list(X.columns) != list(self.feature_names_in_):
-                # Numbers for names, which scikit-learn has warned of: by position, as in an array.
-                X = X.set_axis(self.feature_names_in_, axis=1)
+            if not reset and list(X.columns) != (fitted := self._fitted_names()):
+                # Names here and numbers in training, or the reverse, which scikit-learn has warned of: by position, as in an array.
+                X = X.set_axis(fitted, axis=1)
             return X.reset_index(drop=True)
         if isinstance(X, pd.DataFrame):
             X = X.to_numpy()
@@ -199,8 +201,11 @@ class LabPreprocessor(TransformerMixin, BaseEstimator):
             dtype=None if text else "numeric",
             ensure_all_finite=False if text else "allow-nan",
         )
-        names = getattr(self, "feature_names_in_", [f"x{k}" for k in range(array.shape[1])])
-        return pd.DataFrame(array, columns=list(names))
+        return pd.DataFrame(array, columns=self._fitted_names())
+
+    def _fitted_names(self) -> list[Any]:
+        """Return the names of the columns in training; x0, x1, ... where it had none."""
+        return list(getattr(self, "feature_names_in_", [f"x{k}" for k in range(self.n_features_in_)]))
 
     def _parsed(self, table: pd.DataFrame, levels: dict[Any, Any]) -> pd.DataFrame:
         """Return numbers and category texts; `levels` are those of training, empty in training."""

@@ -97,7 +97,7 @@ def test_excel_without_openpyxl_names_the_extra(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (3, "must be the path of a CSV or Excel file, a DataFrame or a dict of columns; got int"),
+        (3, "a DataFrame, a dict of columns, or a list of records such as .* got int"),
         ({"age": 61}, "column 'age' must be a sequence"),
         ({"id": "ab"}, "column 'id' must be a sequence"),
         ({"pet": np.zeros((2, 1, 4, 4, 4))}, r"got shape \(2, 1, 4, 4, 4\).*Cohort"),
