@@ -53,16 +53,12 @@ def parts_of_records(records: Sequence[Mapping[str, Any]]) -> Parts:
     ValueError
         See `parts_of_columns`.
     """
-    if not isinstance(records, Iterable):
-        raise TypeError(
-            f"records are a list of mappings such as {{'pet': path, 'ct': path, 'label': 1}}, one per patient; got {type(records).__name__}."
-        )
-    listed = list(records)
+    listed = list(records) if isinstance(records, Iterable) else [records]
     wrong = [type(one).__name__ for one in listed if not isinstance(one, Mapping)]
     if wrong or not listed:
         what = f"got one of type {wrong[0]}" if wrong else "got none"
         raise TypeError(
-            f"records are mappings such as {{'pet': path, 'ct': path, 'label': 1}}, one per patient; {what}."
+            f"records are a list of mappings such as {{'pet': path, 'ct': path, 'label': 1}}, one per patient; {what}."
         )
     names = list(dict.fromkeys(name for one in listed for name in one))
     return parts_of_columns({name: [one.get(name) for one in listed] for name in names})

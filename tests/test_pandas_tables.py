@@ -143,5 +143,5 @@ def test_other_sources_are_refused_with_the_forms(source, words):
 def test_makers_of_cohorts_name_one_another():
     with pytest.raises(TypeError, match=r"Pass it to Cohort\.from_records"):
         Cohort.from_frame(TABLE.to_dict("records"))
-    with pytest.raises(TypeError, match=r"records are a list of mappings .* got NoneType"):
+    with pytest.raises(TypeError, match=r"records are a list of mappings .* got one of type NoneType"):
         Cohort.from_records(None)

@@ -76,7 +76,7 @@ def read_table(source: Any, sheet: int | str = 0) -> Table:
     else:
         raise TypeError(
             "`source` must be the path of a CSV or Excel file, a DataFrame, a dict of columns, or a list of records such as "
-            f"[{{'pet': path, 'CgA': 95, 'pfs_months': 7}}, ...], one per patient; got {type(source).__name__}."
+            f"[{{'CgA': 95, 'pfs_months': 7}}, ...], one per patient; got {type(source).__name__}."
         )
     if not table.problems and not len(table.frame):
         table.problems.append(
