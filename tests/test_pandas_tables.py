@@ -33,7 +33,7 @@ def models():
         "fusion": FusionPFSClassifier(size=8, max_epochs=1, random_state=0).fit({"lab": LAB, "pet": SCANS}, Y),
         "blocks": BlockFusionPFSClassifier().fit(Cohort({"lab": LAB}), Y),
         "baseline": LabBaselineClassifier().fit(LAB, Y),
-        "score": PublishedScoreClassifier(score="cga_200").fit(LAB, Y),
+        "score": PublishedScoreClassifier(name="cga_200").fit(LAB, Y),
     }
 
 
