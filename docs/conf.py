@@ -16,6 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("PRRT_CACHE_DIR", tempfile.mkdtemp(prefix="prrt-docs-"))
 
 import inventories  # noqa: E402
+import numpydoc.xref  # noqa: E402
 
 import prrt_estimators  # noqa: E402
 
@@ -55,6 +56,8 @@ numpydoc_show_inherited_class_members = False
 # Empty without the environment variable: see scripts/inventories.py.
 intersphinx_mapping = inventories.inventories(os.environ.get(inventories.VARIABLE), HERE / "_build" / "inventories")
 intersphinx_disabled_reftypes = ["std:doc"]
+# Of the words that numpydoc would make links, only those whose inventory is there.
+numpydoc.xref.DEFAULT_LINKS.clear()
 numpydoc_xref_param_type = bool(intersphinx_mapping)
 numpydoc_xref_aliases = inventories.types(intersphinx_mapping)
 numpydoc_xref_ignore = "all"

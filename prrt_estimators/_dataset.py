@@ -1,7 +1,8 @@
-"""What loaders return: scikit-learn's Bunch that shows itself in a few lines."""
+"""What loaders and readers return: results that show themselves in a few lines."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,25 @@ class Dataset(Bunch):
     def _repr_html_(self) -> str:
         cohort = self.X._repr_html_() if "X" in self else ""
         return f"{cohort}<p>Entries: {', '.join(self)}</p>"
+
+
+class ShortRepr:
+    """Base of dataclasses with ``repr=False`` whose text names arrays and tables in place of printing every value.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(repr=False)
+    ... class Scan(ShortRepr):
+    ...     voxels: np.ndarray
+    ...     unit: str
+    >>> Scan(np.zeros((64, 64)), "HU")
+    Scan(voxels: ndarray of shape (64, 64), unit: 'HU')
+    """
+
+    def __repr__(self) -> str:
+        shown = [f"{one.name}: {_short(getattr(self, one.name))}" for one in fields(self) if one.repr]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 def _short(value: Any) -> str:

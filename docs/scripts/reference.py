@@ -202,15 +202,28 @@ def link_code(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def anchor_every_room(app: Sphinx, doctree: nodes.document) -> None:
-    """Give the page of a name an anchor for each room that offers it: pages of sources link to any of them."""
+    """Give the page of a name an anchor for each room of the names beside it: the page of their source links to any of them."""
     del app
     own = homes()
     for signature in doctree.findall(addnodes.desc_signature):
         for anchor in list(signature["ids"]):
             room, _, name = anchor.rpartition(".")
             if own.get(name) == room:
-                others = [f"{other}.{name}" for other, one in api_page.public_names() if one == name]
+                others = [f"{other}.{name}" for other in sorted(_rooms_of_module().get(_module(room, name), ()))]
                 signature["ids"] += [one for one in others if one not in signature["ids"]]
+
+
+def _module(room: str, name: str) -> str:
+    return getattr(getattr(importlib.import_module(room), name), "__module__", "")
+
+
+@cache
+def _rooms_of_module() -> dict[str, set[str]]:
+    """Return the rooms that offer names of each module."""
+    found: dict[str, set[str]] = {}
+    for room, name in api_page.public_names():
+        found.setdefault(_module(room, name), set()).add(room)
+    return found
 
 
 def resolve(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, content: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._nifti import check_claims
 from prrt_estimators._placement import NiftiFault, placement
 from prrt_estimators.contours._lesion_names import Selection, select
@@ -32,8 +33,8 @@ _REMEDY_PLACE = "draw the mask on this patient's scan and save it with its place
 Grid = tuple[np.ndarray, tuple[int, ...]]
 
 
-@dataclass(frozen=True, eq=False)
-class Mask:
+@dataclass(frozen=True, eq=False, repr=False)
+class Mask(ShortRepr):
     """Lesions on the grid on which they were drawn.
 
     Attributes

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators._dataset import ShortRepr
+
 #: Voxels that touch at a face, an edge or a corner belong together.
 _TOUCHING = np.ones((3, 3, 3), dtype=bool)
 MAX_LESIONS = np.iinfo(np.uint16).max
@@ -54,8 +56,8 @@ class Region:
         return a, b, c
 
 
-@dataclass(frozen=True, eq=False)
-class Structures:
+@dataclass(frozen=True, eq=False, repr=False)
+class Structures(ShortRepr):
     """Structures of one object on one grid.
 
     Attributes
@@ -71,8 +73,8 @@ class Structures:
     regions: tuple[Region, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Lesions:
+@dataclass(frozen=True, eq=False, repr=False)
+class Lesions(ShortRepr):
     """Lesions on one grid.
 
     Attributes

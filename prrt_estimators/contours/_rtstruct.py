@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators.contours._objects import ObjectInfo, items, moment, number, open_object, text
 from prrt_estimators.contours._polygons import combine, combine_xor
 from prrt_estimators.contours._regions import Region, Structures
@@ -27,8 +28,8 @@ _ONE_PLANE = 0.05
 _ACROSS = 1.0
 
 
-@dataclass(frozen=True, eq=False)
-class Contour:
+@dataclass(frozen=True, eq=False, repr=False)
+class Contour(ShortRepr):
     """One outline.
 
     Attributes
@@ -43,8 +44,8 @@ class Contour:
     points: np.ndarray | None
 
 
-@dataclass(frozen=True, eq=False)
-class Roi:
+@dataclass(frozen=True, eq=False, repr=False)
+class Roi(ShortRepr):
     """One structure as outlines.
 
     Attributes
@@ -62,8 +63,8 @@ class Roi:
     contours: tuple[Contour, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class RTStructureSet:
+@dataclass(frozen=True, eq=False, repr=False)
+class RTStructureSet(ShortRepr):
     """A DICOM RTSTRUCT, read.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._extras import quiet_pydicom
 from prrt_estimators._io import is_fault
 from prrt_estimators.contours._objects import items, number, numbers, text
@@ -20,8 +21,8 @@ MAX_DECODED, MAX_DECODED_TIMES = 256 << 20, 200
 _REMEDY = "export the segmentation again"
 
 
-@dataclass(frozen=True, eq=False)
-class Frame:
+@dataclass(frozen=True, eq=False, repr=False)
+class Frame(ShortRepr):
     """The pixels of one segment in one plane, kept as their box.
 
     Attributes

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators.contours._objects import ObjectInfo, items, moment, number, open_object, text
 from prrt_estimators.contours._regions import Region, Structures
 from prrt_estimators.contours._segment_frames import Frame, read_frames
@@ -42,8 +43,8 @@ class Segment:
     kind: str
 
 
-@dataclass(frozen=True, eq=False)
-class Segmentation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Segmentation(ShortRepr):
     """A DICOM SEG, read.
 
     Attributes

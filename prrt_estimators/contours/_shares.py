@@ -7,14 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from prrt_estimators._dataset import ShortRepr
+
 #: Points per edge of a voxel by which turned grids are compared.
 _POINTS = 5
 #: Directions whose cosines with the axes of a grid differ from 0 and 1 by less than this run along them.
 _ALONG = 1e-4
 
 
-@dataclass(frozen=True, eq=False)
-class Shares:
+@dataclass(frozen=True, eq=False, repr=False)
+class Shares(ShortRepr):
     """One lesion on the voxels of a scan.
 
     Attributes

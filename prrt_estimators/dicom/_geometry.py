@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._extras import quiet_pydicom
 from prrt_estimators.dicom._elements import instance, label, number, numbers, text, whole_series
 from prrt_estimators.dicom._multiframe import frames_of
@@ -36,8 +37,8 @@ _TIMES = (
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Geometry:
+@dataclass(frozen=True, eq=False, repr=False)
+class Geometry(ShortRepr):
     """Order and place of the slices of one series.
 
     Attributes

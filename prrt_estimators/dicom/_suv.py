@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._extras import quiet_pydicom
 from prrt_estimators.dicom._body_measures import (
     ideal_weight,
@@ -43,8 +44,8 @@ _NORMALISED_BY: dict[str, tuple[SUVKind, Callable[[float, float, str], float]]] 
 }
 
 
-@dataclass(frozen=True, eq=False)
-class SUVFactors:
+@dataclass(frozen=True, eq=False, repr=False)
+class SUVFactors(ShortRepr):
     """How a PET series becomes SUVbw.
 
     Attributes

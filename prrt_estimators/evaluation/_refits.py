@@ -36,6 +36,9 @@ class PermutationTest(NamedTuple):
     permuted: np.ndarray
     pvalue: float
 
+    def __repr__(self) -> str:
+        return f"PermutationTest(score={self.score:.3f}, {len(self.permuted)} permutations, pvalue={self.pvalue:.3g})"
+
 
 def _score_of(name: str) -> Any:
     score = find_score(name)

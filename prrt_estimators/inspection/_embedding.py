@@ -14,13 +14,14 @@ from sklearn.utils.validation import check_consistent_length
 from threadpoolctl import threadpool_limits
 
 from prrt_estimators._classes import check_all_in_order, long_rows, probability_of_long
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._extras import require
 from prrt_estimators._targets import target_of
 from prrt_estimators.inspection._explained_models import as_data, check_count, fold_models, ids_of, innermost, take_rows
 
 
-@dataclass(frozen=True)
-class OutOfFoldFeatures:
+@dataclass(frozen=True, repr=False)
+class OutOfFoldFeatures(ShortRepr):
     """Features of each patient from a model that was trained without them.
 
     Each fold has a model and so a feature space of its own: coordinates and distances mean something between patients

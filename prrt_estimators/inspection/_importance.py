@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 
 from prrt_estimators._classes import check_same_order, in_ascending_order
+from prrt_estimators._dataset import ShortRepr
 from prrt_estimators._modalities import MODALITIES
 from prrt_estimators._targets import target_of
 from prrt_estimators.cohort import Cohort
@@ -33,9 +34,12 @@ from prrt_estimators.inspection._explained_models import (
 from prrt_estimators.inspection._forest import forest_inside
 from prrt_estimators.inspection._groups import correlated_groups
 
+#: Groups that a notebook shows.
+_SHOWN = 20
 
-@dataclass(frozen=True)
-class PermutationImportance:
+
+@dataclass(frozen=True, repr=False)
+class PermutationImportance(ShortRepr):
     """What a score loses on held-out patients when values are shuffled between them.
 
     Attributes
@@ -87,6 +91,14 @@ class PermutationImportance:
             }
         )
         return table.sort_values("importance", ascending=False, kind="stable", ignore_index=True)
+
+    def _repr_html_(self) -> str:
+        table = self.frame()
+        more = f", the first {_SHOWN} of {len(table)} groups" if len(table) > _SHOWN else ""
+        shown = table.head(_SHOWN).assign(
+            columns=[text if len(text) <= 60 else f"{text[:59]}…" for text in table["columns"][:_SHOWN]]
+        )
+        return f"<p>Drop of {self.scoring} on held-out patients{more}</p>{shown.round(3).to_html(index=False)}"
 
 
 def forest_importance(estimator: Any) -> pd.DataFrame:

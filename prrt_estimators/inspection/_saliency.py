@@ -86,6 +86,9 @@ class SaliencyMaps(dict):
         self.caution = caution
         self.without_place = dict(without_place or {})
 
+    def __repr__(self) -> str:
+        return f"SaliencyMaps({', '.join(self)} of {len(self.ids)} patients, method={self.method!r}, target={self.target!r})"
+
     def take(self, rows: Sequence[int]) -> SaliencyMaps:
         """Return the maps of some patients, given by row, in that order."""
         chosen = [int(row) for row in rows]
