@@ -70,7 +70,7 @@ def methods_of_times(
     ]
     if others:
         texts.append(
-            f"{', '.join(others)} learnt the class at {months} from the patients whose class is known, the other models times. "
+            f"{_listed(others)} learnt the class at {months} from the patients whose class is known, the other models times. "
         )
     for aspect, measures in _MEASURES.items():
         said = [
