@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from pathlib import Path
 
 from prrt_estimators._excel import MAX_CELLS, Sheet, read_excel
@@ -121,12 +122,16 @@ def decode(content: bytes) -> str:
 
 
 def sniff_separator(text: str) -> str:
-    """Return the separator that splits the first lines into the most cells, equally many on each.
+    """Return the separator that splits the most of the first lines into equally many cells, and into the most cells.
+
+    Lines of a title above the table are split otherwise, or not at all.
 
     Examples
     --------
     >>> sniff_separator("id;pfs\\n1;3,5\\n2;4,5\\n"), sniff_separator("id,pfs\\n1,3.5\\n")
     (';', ',')
+    >>> sniff_separator("Patients, 2024\\nid;CgA\\n1;3,5\\n2;4,5\\n")
+    ';'
     """
     best, score = ",", (0.0, 0)
     head = [line for line in text[:65536].splitlines() if line.strip()][:20]
@@ -135,8 +140,9 @@ def sniff_separator(text: str) -> str:
             widths = [len(row) for row in csv.reader(head, delimiter=separator)]
         except csv.Error:
             continue
-        if widths and widths[0] > 1:
-            equal = sum(width == widths[0] for width in widths) / len(widths)
-            if (equal, widths[0]) > score:
-                best, score = separator, (equal, widths[0])
+        counts = Counter(width for width in widths if width > 1)
+        if counts:
+            width, lines = max(counts.items(), key=lambda item: (item[1], item[0]))
+            if (lines / len(widths), width) > score:
+                best, score = separator, (lines / len(widths), width)
     return best

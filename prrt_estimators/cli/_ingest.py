@@ -154,6 +154,8 @@ def _tell(result: Any, out: Path, quiet: bool) -> int:
         say(f"Ignored: {reason}.")
     if not quiet:
         used = result.columns[result.columns["passed_on_as"] != ""]
+        for remark in result.columns.loc[result.columns["role"] == "sheet", "why"]:
+            say(remark[0].upper() + remark[1:])
         say(f"{len(used)} columns of the table are in cohort.csv; columns.csv shows how each column was interpreted.")
         if result.n_kept:
             say(f"{result.n_kept} patients were finished before and are kept.")

@@ -63,6 +63,17 @@ def test_again_says_what_is_kept(small, tmp_path):
     assert "2 patients were finished before and are kept." in ingest(folder, tmp_path / "cohort").stderr
 
 
+def test_how_rows_of_the_sheet_were_taken_is_printed(small, tmp_path):
+    folder, _ = small
+    sheet = tmp_path / "clinical.csv"
+    rows = pd.read_excel(folder / "clinical.xlsx", dtype=str).to_csv(index=False, sep=";")
+    sheet.write_text(f"NET-Ambulanz, PRRT-Liste\n\n{rows}")
+    words = ["ingest", folder / "dicom", "--clinical", sheet, "--key", key_of(folder), "--jobs", 1]
+    said = prrt(*words, "--out", tmp_path / "cohort").stderr
+    assert "Row 1 is a title and not read." in said.splitlines()
+    assert "Row 1 is" not in prrt(*words, "--out", tmp_path / "quiet", "-q").stderr
+
+
 def test_reasons_are_printed_and_nobody_is_an_error(export, tmp_path):
     folder, cohort = export
     override = tmp_path / "override.json"

@@ -46,6 +46,18 @@ def test_what_a_csv_writer_writes_is_read_back(tmp_path, separator, rows):
     assert table.frame.fillna("").equals(stripped.astype(object))
 
 
+@pytest.mark.parametrize(
+    "title",
+    ["NET-Ambulanz, PRRT-Liste\n\n", "NET-Ambulanz PRRT-Liste\n", "NET, Liste\nStand 03/2024, Dr. X\n\n", "a | b\n", "NET-Ambulanz, Liste;;;\n;;;\n", ""],
+)  # fmt: skip
+def test_a_title_does_not_choose_the_separator(tmp_path, title):
+    rows = "id;CgA;Hb;PFS\n1;12,5;13,1;3\n2;100;12;40\n3;50;11;20\n"
+    (tmp_path / "t.csv").write_text(title + rows)
+    frame = read_table(tmp_path / "t.csv").frame
+    assert frame.columns.tolist() == ["id", "CgA", "Hb", "PFS"]
+    assert frame["CgA"].tolist() == ["12,5", "100", "50"]
+
+
 def test_one_column_is_a_table():
     assert sniff_separator("patient_id\nP1\n") == ","
 
