@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from prrt_estimators._analytes import name_tokens
 from prrt_estimators.datasets._cells import MIN_LEVELS
 from prrt_estimators.datasets._identities import Identities, first_identity, identity_problems
 from prrt_estimators.datasets._image_numbers import RADIOMICS
@@ -25,6 +26,13 @@ _REFUSED = {
     "identifier": ("identifies the patient and is never a predictor", "leave it out, or rename it if it is a value"),
     "date": ("holds dates, which are never predictors", "give an interval or an age in its place"),
 }
+#: Names of columns that tables of results have.
+_RESULTS = frozenset(
+    [
+        "y", "y true", "y pred", "y score", "y prob", "p long", "p short", "predicted", "prediction", "predictions", "fold",
+        "cv fold", "repeat", "sample weight",
+    ]
+)  # fmt: skip
 _LEAK = "is known only after therapy and would leak the outcome"
 
 
@@ -70,6 +78,9 @@ def check_predictors(table: Any) -> None:
                 f"allow_after_therapy=[{name!r}]"
             )
             leaks.append(Problem(_LEAK, remedy, column=name))
+        elif role == "unrecognised" and " ".join(name_tokens(name)) in _RESULTS:
+            remedy = "leave it out, or rename it if it is a value that was measured"
+            leaks.append(Problem("is an outcome or a result of a model, never a predictor", remedy, column=name))
         elif role not in ("lab", RADIOMICS, "unrecognised", "empty"):
             problems.append(Problem(*_REFUSED["path"], column=name))
         elif _identifies(cells):

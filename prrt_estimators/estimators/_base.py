@@ -20,8 +20,8 @@ from prrt_estimators._modalities import IMAGING
 from prrt_estimators._targets import ClassTarget, Target
 from prrt_estimators._validation import KeepsPaths, as_cohort
 from prrt_estimators.cohort import Cohort, Volumes
-from prrt_estimators.datasets._predictors import check_predictors
 from prrt_estimators.estimators._class_prior import with_offset
+from prrt_estimators.estimators._learnable import check_learnable, warn_of_copies
 from prrt_estimators.estimators._saved_state import SavesStateMixin
 from prrt_estimators.exceptions import MissingModalityError
 
@@ -134,7 +134,7 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
             If a column holds files, identifiers, dates or an outcome (`LeakageError`).
         """
         table = self._table(X, cohort)
-        check_predictors(table)
+        check_learnable(table)
         return table
 
     def _check_target(self, X: Any, y: Any) -> np.ndarray:
@@ -157,6 +157,7 @@ class BasePFSEstimator(KeepsPaths, SavesStateMixin, BaseEstimator):
         X = plain_form(X)
         check_same_order(X, y, ("X", "y"))
         check_same_order(X, sample_weight, ("X", "sample_weight"))
+        warn_of_copies(X, y)
         if sample_weight is None:
             return X, y, None
         if (isinstance(X, Mapping) and not issparse(X)) or are_records(X):

@@ -25,6 +25,7 @@ from prrt_estimators.estimators._blocks import (
 from prrt_estimators.estimators._cox import CoxPFSClassifier
 from prrt_estimators.estimators._joint_blocks import JointBlocksMixin
 from prrt_estimators.estimators._late_fusion import LateFusion
+from prrt_estimators.estimators._learnable import check_learnable
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin
 from prrt_estimators.estimators._score_link import ScoreLink
 from prrt_estimators.estimators._unknown_patients import warn_of_nothing
@@ -231,6 +232,7 @@ class BlockFusionPFSClassifier(JointBlocksMixin, SavesBlocksMixin, BasePFSClassi
 
     def _checked(self, X: Any, y: Any) -> tuple[Any, np.ndarray]:
         cohort = self._cohort(X)
+        check_learnable(X if cohort is None else cohort)
         table = X if cohort is None else cohort
         if cohort is None:
             table = self._plain_table(X, reset=True)

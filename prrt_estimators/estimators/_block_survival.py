@@ -19,6 +19,7 @@ from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._blocks import default_blocks
 from prrt_estimators.estimators._cox_survival import CoxPFSSurvival
 from prrt_estimators.estimators._joint_blocks import JointBlocksMixin
+from prrt_estimators.estimators._learnable import check_learnable
 from prrt_estimators.estimators._saved_blocks import SavesBlocksMixin, _inner
 from prrt_estimators.estimators._saved_state import SavedState, SavesStateMixin, restore_state, state_of
 from prrt_estimators.estimators._survival_base import ProportionalHazards
@@ -128,6 +129,7 @@ class BlockFusionPFSSurvival(JointBlocksMixin, SavesBlocksMixin, ProportionalHaz
         self._validate_params()
         X, y, weights = self._with_weight(X, y, sample_weight)
         cohort = self._cohort(X)
+        check_learnable(X if cohort is None else cohort)
         survival = self._check_target(X if cohort is None else cohort, y)
         cohort = as_cohort(self._plain_table(X, reset=True) if cohort is None else cohort, image=self._image)
         weights = np.ones(len(survival)) if weights is None else weights

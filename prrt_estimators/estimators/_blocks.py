@@ -14,6 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from prrt_estimators.cohort import Cohort
 from prrt_estimators.estimators._directions import read_tracer
+from prrt_estimators.estimators._learnable import as_learnable
 from prrt_estimators.exceptions import MissingModalityError
 from prrt_estimators.preprocessing import GlobalPETFeatures, LabPanels, TableBlock
 
@@ -122,12 +123,13 @@ def as_table(values: Any, n: int) -> pd.DataFrame:
         raise ValueError(
             f"a block's transformer gave {len(table)} rows for {n} patients; it must give one per patient."
         )
-    return table.set_axis([str(name) for name in table.columns], axis=1).reset_index(drop=True).astype(np.float64)
+    table = table.set_axis([str(name) for name in table.columns], axis=1).reset_index(drop=True)
+    return as_learnable(table.astype(np.float64))
 
 
 def joined(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """Return all blocks side by side, columns named ``block__column``."""
-    return pd.concat([table.add_prefix(f"{name}__") for name, table in tables.items()], axis=1)
+    return as_learnable(pd.concat([table.add_prefix(f"{name}__") for name, table in tables.items()], axis=1))
 
 
 def absent(table: pd.DataFrame) -> np.ndarray:

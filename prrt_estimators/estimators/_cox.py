@@ -20,6 +20,7 @@ from prrt_estimators._pandas_tables import check_column_order
 from prrt_estimators._validation import as_cohort
 from prrt_estimators.estimators._base import KnowsLongClass
 from prrt_estimators.estimators._directions import match_directions
+from prrt_estimators.estimators._learnable import check_learnable, warn_of_copies
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._ridge_evidence import LogisticLikelihood, average_by_evidence
 from prrt_estimators.estimators._saved_state import SavesStateMixin
@@ -154,7 +155,7 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
 
         Parameters
         ----------
-        X : array, DataFrame or Cohort with ``"lab"`` of shape (n, n_features)
+        X : array, DataFrame, or Cohort or mapping with ``"lab"``, of shape (n, n_features)
             Numbers; NaN where a value is missing.
         y : array of shape (n,)
             1 for long PFS, 0 for short; or words such as "long" and "short", or any two labels with `pos_label`.
@@ -172,6 +173,8 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         for name, values in (("y", y), ("sample_weight", sample_weight), ("time", time), ("event", event)):
             check_same_order(X, values, ("X", name))
         check_labels(y)
+        check_learnable(_table(X))
+        warn_of_copies(_table(X), y)
         X, y = validate_data(self, _table(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)

@@ -14,6 +14,7 @@ from prrt_estimators._classes import check_same_order
 from prrt_estimators._forms import plain_form
 from prrt_estimators._pandas_tables import check_column_order
 from prrt_estimators.estimators._directions import match_directions
+from prrt_estimators.estimators._learnable import check_learnable
 from prrt_estimators.estimators._ridge_cox import MIN_EVENTS, RidgeCox
 from prrt_estimators.estimators._survival_base import ProportionalHazards
 from prrt_estimators.preprocessing import ClippedScaler
@@ -176,7 +177,10 @@ class CoxPFSSurvival(RidgeCoxSurvival):
         """
         cohort = self._cohort(X)
         if cohort is None:
-            return plain_form(X)
+            numbers = plain_form(X)
+            if training:
+                check_learnable(numbers)
+            return numbers
         table = self._training_table(X, cohort) if training else self._table(X, cohort)
         texts = [str(name) for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
         if texts:

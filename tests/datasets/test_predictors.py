@@ -1,14 +1,24 @@
 """Whole tables handed to `fit` follow the loader's rules."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from prrt_estimators import Cohort, FusionPFSClassifier, LabBaselineClassifier, LabPFSClassifier, compare_models
+from prrt_estimators import (
+    Cohort,
+    FusionPFSClassifier,
+    LabBaselineClassifier,
+    LabPFSClassifier,
+    compare_models,
+    estimators,
+)
 from prrt_estimators.datasets import load_cohort
 from prrt_estimators.datasets._column_vocabulary import guess_name
 from prrt_estimators.datasets._predictors import check_predictors
-from prrt_estimators.exceptions import CohortError, LeakageError
+from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier
+from prrt_estimators.exceptions import CohortError, CohortWarning, LeakageError
 
 N = 12
 Y = np.arange(N) % 2
@@ -31,7 +41,17 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("model", [LabPFSClassifier(), LabBaselineClassifier(), FusionPFSClassifier()], ids=type)
+@pytest.mark.parametrize(
+    "model",
+    [
+        LabPFSClassifier(),
+        LabBaselineClassifier(),
+        FusionPFSClassifier(),
+        BlockFusionPFSClassifier(),
+        CoxPFSClassifier(),
+    ],
+    ids=type,
+)
 def test_what_is_no_predictor_is_refused_by_name(name, model):
     cells, kind, told = BAD[name]
     table = GOOD.assign(**{name: cells})
@@ -40,6 +60,50 @@ def test_what_is_no_predictor_is_refused_by_name(name, model):
             model.fit(X, Y)
         assert told in str(caught.value)
         assert {problem.column for problem in caught.value.problems} == {name}
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in estimators.__all__ if getattr(getattr(estimators, name), "_takes_table", True)]
+)
+def test_no_model_learns_an_outcome(name):
+    model = getattr(estimators, name)
+    if not hasattr(model, "fit") or "Pretrainer" in name or "PublishedScore" in name:
+        pytest.skip("does not learn from a table")
+    y = (
+        np.array([(True, 3.0 + 2 * k) for k in range(N)], [("event", bool), ("time", float)])
+        if "Survival" in name
+        else Y
+    )
+    table = pd.DataFrame({"cga": GOOD["cga"], "crp": 1.0, "albumin": 40.0, "pfs_months": np.arange(N) * 3.0})
+    with pytest.raises((LeakageError, ValueError)) as caught:
+        model().fit(table, y)
+    if not isinstance(caught.value, LeakageError):  # models of scans take no table at all
+        assert "takes a Cohort or a list of paths" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["y_true", "p_long", "predicted", "Prediction", "fold", "sample_weight"])
+def test_columns_of_results_are_refused(name):
+    with pytest.raises(LeakageError, match="a result of a model"):
+        CoxPFSClassifier().fit(GOOD[["cga"]].assign(**{name: np.arange(N) * 0.1}), Y)
+    assert load_cohort({"cga": GOOD["cga"], "pfs_class": Y, name: Y}, verbose=False).X["lab"].columns.tolist() == [
+        "cga"
+    ]
+
+
+def test_a_copy_of_the_classes_is_warned_of():
+    y = np.tile([0, 1], 12)
+    numbers = pd.DataFrame({"cga": np.arange(24.0)})
+    for copy in (y, 1 - y, np.where(y, 7.5, 2.0), np.where(y, np.nan, y)):
+        told = np.isfinite(copy).all()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", CohortWarning)
+            CoxPFSClassifier().fit(numbers.assign(answer=copy), y)
+        assert [("'answer'" in str(one.message)) for one in caught if one.category is CohortWarning] == [True] * told
+    with pytest.warns(CohortWarning, match="column 'answer' has one value for every patient of one class"):
+        LabPFSClassifier(n_estimators=2).fit(numbers.assign(answer=np.where(y, "ja", "nein")), y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CohortWarning)
+        CoxPFSClassifier().fit(numbers.assign(answer=[1, *y[1:]]), y)
 
 
 def test_all_of_them_at_once_and_before_a_comparison():
