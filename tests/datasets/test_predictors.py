@@ -98,7 +98,9 @@ def test_a_copy_of_the_classes_is_warned_of():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", CohortWarning)
             CoxPFSClassifier().fit(numbers.assign(answer=copy), y)
-        assert [("'answer'" in str(one.message)) for one in caught if one.category is CohortWarning] == [True] * int(told)
+        assert [("'answer'" in str(one.message)) for one in caught if one.category is CohortWarning] == [True] * int(
+            told
+        )
     with pytest.warns(CohortWarning, match="column 'answer' has one value for every patient of one class"):
         LabPFSClassifier(n_estimators=2).fit(numbers.assign(answer=np.where(y, "ja", "nein")), y)
     with warnings.catch_warnings():
