@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prrt_estimators._forms import as_array
 from prrt_estimators.datasets._predictors import LOADED, check_predictors
 from prrt_estimators.exceptions import CohortWarning
 
@@ -34,7 +35,7 @@ def warn_of_copies(table: Any, y: Any) -> None:
     """
     if hasattr(table, "modalities") and hasattr(table, "ids"):
         table = table.get("lab")
-    labels = np.asarray(y)
+    labels = np.asarray(as_array(y))
     if not isinstance(table, pd.DataFrame) or labels.shape != (len(table),) or labels.dtype.names:
         return
     for k, name in enumerate(table.columns):
