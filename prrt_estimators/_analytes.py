@@ -167,7 +167,7 @@ ANALYTES: tuple[Analyte, ...] = (
     ),
     _analyte(
         "bilirubin", "bilirubin", "mg/dL", True,
-        "bilirubin, bili, total bilirubin, bilirubin total, gesamtbilirubin, bilirubin gesamt, gesamt bilirubin, "
+        "bilirubin, bili, total bilirubin, bilirubin total, gesamtbilirubin, bilirubin gesamt, bilirubin ges, gesamt bilirubin, "
         "tbil", (1.2, 1.2), conversions={"umol/L": 0.058466},
     ),
     _analyte("albumin", "albumin", "g/L", False, "albumin, alb", (52, 52), (35, 35), {"g/dL": 10.0}),

@@ -97,7 +97,7 @@ _PROGRESS = re.compile(r"progress|progred|\bpd\b(?! l ?1)|\bevent|ereignis")
 _BEFORE = re.compile(
     r"\b(prior|previous|previously|history|anamnese|baseline|initial|at diagnosis|bei diagnose|synchron(ous)?|"
     r"pretherapeutic|praetherapeutisch|frueher\w*|vorherige\w*|pre|planned|geplant\w*)\b"
-    r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|zustand nach|^z n\b|pretreat|vorbehandelt"
+    r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|\bvor (der )?(prrt|therapie|behandlung)\b(?!.*\b(tage?|days?|monate?|months?)\b)|zustand nach|^z n\b|pretreat|vorbehandelt"
 )
 #: Organs whose metastases are counted before therapy; whether new ones came is an outcome.
 _METASTASES = re.compile(
@@ -126,7 +126,7 @@ _DEMOGRAPHICS = {
         ),
         "grade": (
             "((who|enets|tumou?r|histological) )?grade", "grading", "tumou?rgrad", "differenzierung",
-            "differentiation", "who grad",
+            "differentiation", "((who|enets) )?grad",
         ),
         "Ki-67": (r"(.* )?ki ?67( .*)?", r"(.* )?mib ?1( .*)?", r"mitotic\w*( .*)?", r"mitoserate"),
         "primary tumour": (
@@ -138,7 +138,8 @@ _DEMOGRAPHICS = {
             "entitaet", "net type",
         ),
         "stage": (
-            "((tumou?r|uicc|ajcc|enets|disease) )?stage", "(tumou?r)?stadium", "uicc", "ajcc", "tnm",
+            "((tumou?r|uicc|ajcc|enets|disease) )?stage( (uicc|ajcc|enets))?",
+            "((uicc|ajcc|enets) )?(tumou?r)?stadium( (uicc|ajcc|enets))?", "uicc", "ajcc", "tnm",
             "[tnm] (stage|category|stadium)", "staging",
         ),
         "receptor expression": (
@@ -146,15 +147,17 @@ _DEMOGRAPHICS = {
             "rezeptorexpression",
         ),
         "tumour burden": (
-            r"((liver|hepatic|total|bone) )?tumou?r (burden|load|volume)", "hepatic burden", "(leber)?tumou?rlast",
+            r"((liver|hepatic|total|bone|whole body) )?tumou?r (burden|load|volume)( ml)?", "hepatic burden",
+            "(leber)?tumou?rlast", "tumou?rvolumen( gesamt)?( ml)?", "gesamttumou?rvolumen( ml)?",
+            "(number of|n|anzahl( der)?) (lesions|laesionen)",
         ),
         "hormonal activity": (
             "functional( status)?", "functioning", "funktionell", "hormon(e|al)? (active|activity)",
-            "carcinoid( syndrome)?", "karzinoid(syndrom)?", r"hormonaktiv\w*",
+            "carcinoid( syndrome)?", "karzinoid ?(syndrom)?", r"hormonaktiv\w*",
         ),
         "disease history": (
             "time since (first )?diagnosis.*", "disease duration.*", "erkrankungsdauer.*", "duration of disease",
-            "zeit seit (erst)?diagnose.*", "diabetes( mellitus)?", "hypertension", "hypertonie",
+            "zeit seit ((erst)?diagnose|ed\\b).*", "diabetes( mellitus)?", "hypertension", "hypertonie",
             r"smok\w*( status)?", "raucher", r"comorbidit\w*", "charlson.*",
         ),
         "derived laboratory value": (
@@ -168,6 +171,30 @@ _DEMOGRAPHICS = {
 NUMERIC = re.compile(
     r"^(age|alter|bmi|body|weight|height|gewicht|groesse|koerper|bsa|lebensalter|patient age)|ki ?67|mib ?1"
 )
+
+
+#: Analytes beyond the panel, which have no unit of reference here: they are taken as they are written.
+_MORE_ANALYTES = (
+    "inr", "quick", "ptt", "aptt", "prothrombin time", "thromboplastinzeit", "tpz", "d dimer", "fibrinogen", "ca19 9", "ca 19 9",
+    "cea", "afp", "ca125", "ca 125", "progrp", "serotonin", "5 hiaa", "5 hies", "gastrin", "glucagon", "insulin",
+    "vip", "pancreatic polypeptide", "pankreatisches polypeptid", "calcitonin", "pth", "parathormon", "tsh", "cortisol",
+    "hba1c", "glucose", "glukose", "urea", "bun", "harnstoff", "uric acid", "harnsaeure", "cystatin c", "sodium", "natrium",
+    "potassium", "kalium", "calcium", "kalzium", "magnesium", "phosphate", "phosphat", "chloride", "chlorid",
+    "ferritin", "iron", "eisen", "transferrin", "protein", "total protein", "gesamteiweiss", "gesamtprotein", "prealbumin",
+    "cholinesterase", "lipase", "amylase", "procalcitonin", "il 6", "esr", "bsg", "erythrocytes",
+    "erythrozyten", "rbc", "hematocrit", "haematocrit", "haematokrit", "hkt", "mcv", "mch", "mchc", "rdw", "monocytes", "monozyten",
+    "eosinophils", "eosinophile", "basophils", "basophile", "vitamin d", "vit d", "25 oh vitamin d", "vitamin b12", "folate",
+    "folsaeure", "cholesterol", "cholesterin", "triglycerides", "triglyceride", "direct bilirubin", "bilirubin direkt",
+    "plr", "sii", "pni",
+)  # fmt: skip
+#: Words behind the name of an analyte: how it was taken, and units.
+_BESIDE_ANALYTE = (
+    r"( (in|im|i ?s|serum|plasma|urin|urine|blut|blood|baseline|value|wert|level|fasting|nuechtern|absolut[e]?|percent|"
+    r"[munp]?g|[munp]?mol|[md]?l|nl|pl|fl|[mk]?i?u|24 ?h|d|s|sec|sek|tag|day|min|mm|h))*"
+)
+#: So short that a unit must stand beside them.
+_SHORT_NAMES = r"(na|k|ca|ca 2|ca2|pp|ck|che|pct)(?= ([munp]?g|[munp]?mol|[mk]?i?u)\b)"
+_ANALYTE_BEYOND = re.compile(rf"({'|'.join(_MORE_ANALYTES)}|{_SHORT_NAMES}){_BESIDE_ANALYTE}")
 
 
 def time_unit_in(name: str) -> str | None:
@@ -325,6 +352,8 @@ def _guess_kind(name: str, text: str) -> Guess | None:
     for title, pattern in _DEMOGRAPHICS.items():
         if pattern.fullmatch(text):
             return Guess("lab", title, topic=title)
+    if _ANALYTE_BEYOND.fullmatch(text):
+        return Guess("lab", "laboratory value beyond the panel, as it is written")
     if _METASTASES.search(text) and not _NEW.search(text) and not _PROGRESS.search(text):
         return Guess("lab", "metastases at baseline")
     if _BEFORE.search(text):

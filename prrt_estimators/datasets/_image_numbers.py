@@ -29,12 +29,17 @@ _PYRADIOMICS = (
     rf"(?:(?:original|wavelet2?|log_sigma|square|squareroot|logarithm|exponential|gradient|lbp_[23]d)(?:_[a-z0-9]+)*?_{_CLASSES}_[a-z0-9]+"
     rf"|{_CLASSES}_[a-z0-9]{{3,}}|diagnostics_\w+)"
 )
+#: LIFEx names the family of a feature, then the feature, then its number in the list of IBSI.
+_LIFEX = (
+    r"(?:(?:conventional|discretized)_(?:suv|sul|hu|tlg)[a-z0-9_]+"
+    r"|(?:morphological|intensity_based|intensity_histogram|local_intensity_based|intensity_volume_histogram)_[a-z0-9_]+)"
+)
 _UPTAKE = (
     r"(?:(?:suv|sul)(?:_?(?:bw|lbm|bsa|sa))?_?(?:(?:max|mean|peak)[a-z]*|min|median|sd|std|tot|total|p\d+|\d+)"
     r"|(?:max|mean|peak)_?suv(?:_?(?:bw|lbm))?|suv"
     r"|(?:w?t?mtv\d*|[tw]?tv|sstr_?e?_?tv|psma_?tv|dotatate_?tv|fdg_?tv|(?:total_)?metabolic_tumou?r_volume)"
     r"|(?:w?t?tlg|tl_?a|total_lesion_(?:glycolysis|activity|uptake|sstr_expression)|tlsre|tl_?sstr|tlu|tlsstr_?e?)"
-    r"|(?:sd|std)max|dmax|(?:d|dist)_?max_(?:patient|bulk|lesions?)|somatostatin_receptor_expressing_tumou?r_volume"
+    r"|(?:tl_?)?sre?tv(?:_?(?:mean|max))?|(?:sd|std)max|dmax|(?:d|dist)_?max_(?:patient|bulk|lesions?)|somatostatin_receptor_expressing_tumou?r_volume"
     r"|(?:tumou?r|lesion)_to_(?:liver|spleen|background|blood)(?:_ratio)?|t_[lsb]_ratio|tumou?r_(?:leber|milz|liver|spleen)_(?:ratio|quotient)|(?:tbr|tlr|tsr|slr)(?:_?(?:max|mean))?"
     r"|hu_?(?:mean|max|min|sd|std|median))"
 )
@@ -44,7 +49,9 @@ _PLACE = (
 )
 _MEASURED = re.compile(rf"(?:baseline_|pre_|log_)?{_SCAN}{_UPTAKE}{_PLACE}{_UNITS}{_PLACE}")
 #: A program's name, with whatever stands before it (a filter, a region) and after it (settings).
-_COMPUTED = re.compile(rf"(?P<before>(?:.*_)?)(?:(?P<mirp>{_MIRP}[a-z]*)(?P<after>.*)|{_PYRADIOMICS}(?P<more>.*))")
+_COMPUTED = re.compile(
+    rf"(?P<before>(?:.*_)?)(?:(?P<mirp>{_MIRP}[a-z]*)(?P<after>.*)|(?:{_LIFEX}|{_PYRADIOMICS}(?P<more>.*)))"
+)
 _DIAGNOSTICS = re.compile(r"(?:^|_)(?:diagnostics|diag)_")
 
 
