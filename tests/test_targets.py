@@ -145,7 +145,9 @@ def test_a_comparison_asks_the_target(labs, tmp_path):
 #: Files of a comparison that know a kind of target by name or by its fields, each with the reason.
 KNOWS_A_TARGET = {
     "_compared.py": "the registry of what a comparison asks of each kind",
+    "_guidelines.py": "the registry of the paragraph of methods and the items of guidelines by kind",
     "_horizon.py": "makes a model of one kind from one of the other",
+    "_methods_times.py": "names the classifiers among the models of times",
     "_models.py": "the models of the study are those of classes",
     "_summary.py": "scores pooled over patients are those of classes, as the scores say",
 }
