@@ -245,3 +245,19 @@ def test_own_words_are_those_of_texts_and_not_of_documentation():
     assert {"patients", "progressed", "long"} <= words
     # Names in examples of docstrings exempt nobody.
     assert not {"doe", "jane", "okonkwo", "wolkenstein"} & words
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        "768fadb8e380b1374c179135f4dacc861e4e90122687c071c19611122c0f4f32",
+        "19dec85ad35b805c9685aa45e4b57634eb81ea8d6b3741a91f1cde799cd21de9",
+        "f61e29406f54911f3c2f3a6775d20711118fc82c6f30c27790f5943f99ab067d",
+    ],
+)
+def test_digits_of_a_digest_are_no_date(tmp_path, digest):
+    file = tmp_path / "record.json"
+    file.write_text(f'{{"stamp": "{digest}"}}')
+    assert check_file(file, "record.json", Identity()) == []
+    file.write_text(f'{{"stamp": "{digest}", "note": "19dec85"}}')
+    assert [found.kind for found in check_file(file, "record.json", Identity())] == ["date"]
