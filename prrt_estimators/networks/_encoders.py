@@ -85,7 +85,7 @@ class Encoder(nn.Module):
         self.channels_last = standardised and all(weights.ndim != 4 for weights in network.parameters())
         if self.channels_last:
             # Faster on a processor, with batch normalisation; 2D weights have no such order.
-            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload, unused-ignore]
         self.split = split
         self.form = InputForm() if form is None else form
         self.frozen_statistics = False
