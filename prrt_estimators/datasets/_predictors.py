@@ -62,7 +62,7 @@ def check_predictors(table: Any) -> None:
         table = table.get("lab")
     if not isinstance(table, pd.DataFrame) or isinstance(table.columns, pd.RangeIndex):
         return
-    if all(table.attrs.get(key) == value for key, value in LOADED.items()):
+    if is_marked(table):
         return
     leaks, problems = [], []
     for k, name in enumerate(table.columns):
@@ -95,6 +95,11 @@ def check_predictors(table: Any) -> None:
         raise LeakageError(leaks + problems)
     if problems:
         raise CohortError(problems)
+
+
+def is_marked(table: pd.DataFrame) -> bool:
+    """Tell whether the columns of a table were looked at when it was loaded or made."""
+    return all(table.attrs.get(key) == value for key, value in LOADED.items())
 
 
 def _identifies(cells: pd.Series) -> bool:
