@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from prrt_estimators._analytes import name_tokens
@@ -64,37 +66,52 @@ def check_predictors(table: Any) -> None:
         return
     if is_marked(table):
         return
-    leaks, problems = [], []
+    leaks: list[Problem] = []
+    problems: list[Problem] = []
+    plain = _plain_numbers(table)
     for k, name in enumerate(table.columns):
-        if not isinstance(name, str):
-            continue
-        cells = table.iloc[:, k]
-        role = guess_role(name, cells)
-        if role in _REFUSED:
-            problems.append(Problem(*_REFUSED[role], column=name))
-        elif role in ("time", "event", "target", "after_therapy"):
-            remedy = (
-                "leave it out; only if it was known before therapy, load the table with load_cohort and "
-                f"allow_after_therapy=[{name!r}]"
-            )
-            leaks.append(Problem(_LEAK, remedy, column=name))
-        elif role == "unrecognised" and " ".join(name_tokens(name)) in _RESULTS:
-            remedy = "leave it out, or rename it if it is a value that was measured"
-            leaks.append(Problem("is an outcome or a result of a model, never a predictor", remedy, column=name))
-        elif role not in ("lab", RADIOMICS, "unrecognised", "empty"):
-            problems.append(Problem(*_REFUSED["path"], column=name))
-        elif _identifies(cells):
-            problems.append(Problem(*_REFUSED["identifier"], column=name))
-        elif named := identity_problems([name], Identities()):
-            problems += named
-        elif (found := first_identity(cells.to_numpy(dtype=object), Identities())) is not None:
-            problems.append(
-                Problem(f"a cell holds {found[1]}", "write it without, or leave the column out", column=name)
-            )
+        if isinstance(name, str):
+            leak, found = _faults_of_numbers(name) if plain[k] else _faults(name, table.iloc[:, k])
+            (leaks if leak else problems).extend(found)
     if leaks:
         raise LeakageError(leaks + problems)
     if problems:
         raise CohortError(problems)
+
+
+def _plain_numbers(table: pd.DataFrame) -> np.ndarray:
+    """Return which columns hold numbers, so that their names alone tell what they are; those without any are left out."""
+    numeric = np.array([pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes], dtype=bool)
+    return numeric & table.notna().any(axis=0).to_numpy()
+
+
+@functools.lru_cache(maxsize=65536)
+def _faults_of_numbers(name: str) -> tuple[bool, tuple[Problem, ...]]:
+    return _faults(name, pd.Series([0.5, 1.5]))
+
+
+def _faults(name: str, cells: pd.Series) -> tuple[bool, tuple[Problem, ...]]:
+    """Return whether a column leaks the outcome, and what is wrong with it as a predictor; nothing for a good one."""
+    role = guess_role(name, cells)
+    if role in ("time", "event", "target", "after_therapy"):
+        remedy = (
+            "leave it out; only if it was known before therapy, load the table with load_cohort and "
+            f"allow_after_therapy=[{name!r}]"
+        )
+        return True, (Problem(_LEAK, remedy, column=name),)
+    if role == "unrecognised" and " ".join(name_tokens(name)) in _RESULTS:
+        remedy = "leave it out, or rename it if it is a value that was measured"
+        return True, (Problem("is an outcome or a result of a model, never a predictor", remedy, column=name),)
+    if role not in ("lab", RADIOMICS, "unrecognised", "empty"):
+        return False, (Problem(*_REFUSED.get(role, _FILES), column=name),)
+    if _identifies(cells):
+        return False, (Problem(*_REFUSED["identifier"], column=name),)
+    if named := identity_problems([name], Identities()):
+        return False, tuple(named)
+    found = first_identity(cells.to_numpy(dtype=object), Identities())
+    if found is None:
+        return False, ()
+    return False, (Problem(f"a cell holds {found[1]}", "write it without, or leave the column out", column=name),)
 
 
 def is_marked(table: pd.DataFrame) -> bool:
