@@ -30,9 +30,9 @@ def with_removed(params: Mapping[str, Any]) -> dict[str, Any]:
     >>> with_removed({"name": "glasgow"})
     {'score': 'glasgow'}
     """
-    for now, others in _SCORES:
-        if set(params) == {now, *others}:
-            return {"score" if key == now else key: value for key, value in params.items()}
+    for present_name, others in _SCORES:
+        if set(params) == {present_name, *others}:
+            return {"score" if key == present_name else key: value for key, value in params.items()}
     return {**_REMOVED, **params} if {"embedding", "early_stopping"} <= set(params) else dict(params)
 
 
@@ -73,9 +73,9 @@ def present_parameters(params: Mapping[str, Any]) -> dict[str, Any]:
     >>> present_parameters({"score": "glasgow"})
     {'name': 'glasgow'}
     """
-    for now, others in _SCORES:
+    for present_name, others in _SCORES:
         if set(params) == {"score", *others}:
-            return {now if key == "score" else key: value for key, value in params.items()}
+            return {present_name if key == "score" else key: value for key, value in params.items()}
     present = {key: value for key, value in params.items() if key not in _NAMES and key not in _REMOVED}
     for name in _SPLIT:
         for modality in _BEFORE:

@@ -189,7 +189,7 @@ _MORE_ANALYTES = (
 )  # fmt: skip
 #: Words behind the name of an analyte: how it was taken, and units.
 _BESIDE_ANALYTE = (
-    r"( (in|im|i ?s|serum|plasma|urin|urine|blut|blood|baseline|value|wert|level|fasting|nuechtern|absolut[e]?|percent|"
+    r"( (in|im|i ?s|serum|plasma|urin|urine|blut|blood|baseline|value|wert|level|fasting|nuechtern|absolute?|percent|"
     r"[munp]?g|[munp]?mol|[md]?l|nl|pl|fl|[mk]?i?u|24 ?h|d|s|sec|sek|tag|day|min|mm|h))*"
 )
 #: So short that a unit must stand beside them.

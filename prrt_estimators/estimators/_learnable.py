@@ -1,4 +1,4 @@
-"""Tables that models may learn from: looked at once, where the user hands them over."""
+"""Tables that models may learn from: looked at once, where the user hands them over. Only here do models meet the loader's rules."""
 
 from __future__ import annotations
 
