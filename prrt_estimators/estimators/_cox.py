@@ -173,9 +173,10 @@ class CoxPFSClassifier(RidgeCox, SavesStateMixin, KnowsLongClass, ClassifierMixi
         for name, values in (("y", y), ("sample_weight", sample_weight), ("time", time), ("event", event)):
             check_same_order(X, values, ("X", name))
         check_labels(y)
-        check_learnable(_table(X))
-        warn_of_copies(_table(X), y)
-        X, y = validate_data(self, _table(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
+        table = _table(X)
+        check_learnable(table)
+        warn_of_copies(table, y)
+        X, y = validate_data(self, table, y, dtype=np.float64, ensure_all_finite="allow-nan")
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) > 2:
