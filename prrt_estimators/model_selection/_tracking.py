@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ _LONGEST = 500
 #: Steps of the false positive rate at which the ROC curve of a fold is kept: percent.
 _STEPS = range(0, 101, 5)
 _PARENT = "mlflow.parentRunId"
+#: The tags that MLflow's page shows as source and description of a run.
+_SOURCE, _NOTE = "mlflow.source.name", "mlflow.note.content"
 
 
 def import_mlflow() -> Any:
@@ -57,8 +60,8 @@ def log_to_mlflow(
     """Log a finished comparison to MLflow.
 
     The run of the comparison holds the summary of each model, what was compared and on how many patients, and the artefacts. Below
-    it lies a run per model and fold with the parameters of the model, the scores of the fold and its ROC curve (``roc_tpr``, whose
-    step is the false positive rate in percent). Ids of patients are not logged.
+    it lies a run per model and fold with the parameters of the model, the scores of the fold, the seconds of fitting and the ROC
+    curve (``roc_tpr``, whose step is the false positive rate in percent). Ids of patients are not logged.
 
     Parameters
     ----------
@@ -89,12 +92,14 @@ def log_to_mlflow(
     client = mlflow.MlflowClient(tracking_uri)
     known = client.get_experiment_by_name(experiment)
     place = known.experiment_id if known is not None else client.create_experiment(experiment)
-    parent = client.create_run(place, run_name="comparison").info.run_id
+    tags = {_SOURCE: "prrt_estimators", _NOTE: _description(comparison)}
+    parent = client.create_run(place, run_name="comparison", tags=tags).info.run_id
     status = "FAILED"
     try:
         _log(mlflow, client, parent, _settings(comparison), _summary_metrics(comparison))
         for name, entry in comparison.run["models"].items():
             scores = comparison.scores[comparison.scores["model"] == name]
+            seconds = {(one["repeat"], one["fold"]): one["fit_seconds"] for one in entry.get("folds", [])}
             for _, row in scores.iterrows():
                 repeat, fold = int(row["repeat"]), int(row["fold"])
                 child = client.create_run(
@@ -104,6 +109,7 @@ def log_to_mlflow(
                     "parameters", {}
                 )
                 metrics = [(metric, float(row[metric]), 0) for metric in comparison.metrics]
+                metrics.append(("fit_seconds", seconds.get((repeat, fold), math.nan), 0))
                 _log(mlflow, client, child, settings, [*metrics, *_curve(comparison, name, repeat, fold)])
                 client.set_terminated(child, "FINISHED")
         for path in map(Path, artefacts):
@@ -125,12 +131,23 @@ def track(tracker: Any, comparison: ModelComparison) -> None:
 
 def _log(mlflow: Any, client: Any, run: str, settings: dict[str, Any], metrics: list[tuple[str, float, int]]) -> None:
     made = [mlflow.entities.Param(str(key), str(value)[:_LONGEST]) for key, value in settings.items()]
-    values = [mlflow.entities.Metric(name, value, 0, step) for name, value, step in metrics if not math.isnan(value)]
+    now = int(1000 * time.time())
+    values = [mlflow.entities.Metric(name, value, now, step) for name, value, step in metrics if not math.isnan(value)]
     # As many as one call takes.
     for start in range(0, len(made), 100):
         client.log_batch(run, params=made[start : start + 100])
     for start in range(0, len(values), 1000):
         client.log_batch(run, metrics=values[start : start + 1000])
+
+
+def _description(comparison: ModelComparison) -> str:
+    """What MLflow's page says about the run, in Markdown."""
+    data, splits = comparison.run["data"], comparison.run["cv"]["n_splits"]
+    models = ", ".join(map(str, comparison.scores["model"].unique()))
+    return (
+        f"{models} on {data['n_patients']} patients, {splits} splits. The metrics are the mean over the splits, its standard deviation and the ends of its 95 % interval;"
+        " the child runs are the splits of each model. `report.html` is among the artifacts."
+    )
 
 
 def _settings(comparison: ModelComparison) -> dict[str, Any]:

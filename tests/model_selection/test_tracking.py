@@ -46,6 +46,8 @@ def test_runs_of_a_comparison_are_read_back(store, tmp_path):
     whole = client.get_run(parent)
     assert whole.info.status == "FINISHED"
     assert whole.data.params["patients"] == "36"
+    assert whole.data.tags["mlflow.source.name"] == "prrt_estimators"
+    assert whole.data.tags["mlflow.note.content"].startswith("linear, ridge on 36 patients, 3 splits.")
     summary = comparison.summary()
     assert whole.data.metrics["linear/auroc_mean"] == pytest.approx(summary.loc["linear", "auroc_mean"])
     assert {one.path for one in client.list_artifacts(parent)} == {"report.html", "figures"}
@@ -58,7 +60,9 @@ def test_runs_of_a_comparison_are_read_back(store, tmp_path):
         assert child.data.params["C"] == ("0.1" if name == "ridge" else "1.0")
         for metric in comparison.metrics:
             assert child.data.metrics[metric] == pytest.approx(row[metric])
+        assert child.data.metrics["fit_seconds"] >= 0
         curve = client.get_metric_history(child.info.run_id, "roc_tpr")
+        assert all(point.timestamp >= child.info.start_time for point in curve)  # drawn over time, not in 1970
         assert [point.step for point in curve] == list(range(0, 101, 5))
         assert [point.value for point in curve] == sorted(point.value for point in curve)
         assert curve[-1].value == 1.0
