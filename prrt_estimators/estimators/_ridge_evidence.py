@@ -230,7 +230,7 @@ def _mode(
         return precision / 2 * float((coef - mean) @ (coef - mean)) - likelihood.value(X @ coef)
 
     coef, now = start, loss(start)
-    for _ in range(_MAX_STEPS):
+    for _ in range(_MAX_STEPS if len(coef) else 0):  # scipy before 1.14 solves no system without unknowns
         gradient, hessian = likelihood.derivatives(X, X @ coef)
         factor = cho_factor(hessian + precision * np.eye(len(coef)))
         step = cho_solve(factor, gradient + precision * (coef - mean))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from check_helpers import WRONG_CHECKS
 from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -15,7 +16,7 @@ from prrt_estimators import Cohort
 from prrt_estimators.estimators import BlockFusionPFSClassifier, CoxPFSClassifier
 
 #: check -> why it may fail. Nothing else may.
-EXCEPTIONS = {
+EXCEPTIONS = WRONG_CHECKS | {
     "check_classifiers_classes": "labels such as 'one' and 'two' do not say which is long PFS: such words need pos_label",
 }
 #: With late fusion: the inner folds hold other patients where one of weight two is given twice.

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from check_helpers import WRONG_CHECKS
 from cox_helpers import HORIZON, fitted, patients
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -20,9 +21,10 @@ from prrt_estimators.estimators import CoxPFSClassifier
 
 @parametrize_with_checks(
     [CoxPFSClassifier(), CoxPFSClassifier(prior={"x0": 1})],
-    expected_failed_checks=lambda _: {
-        "check_classifiers_classes": "'one' and 'two' do not say which is long PFS: such words need pos_label"
-    },
+    expected_failed_checks=lambda _: (
+        WRONG_CHECKS
+        | {"check_classifiers_classes": "'one' and 'two' do not say which is long PFS: such words need pos_label"}
+    ),
 )
 def test_passes_every_check(estimator, check):
     before = repr(estimator)
