@@ -65,7 +65,7 @@ _OTHER_UNIT = re.compile(r"[\[(]\s*[a-zA-Zµμ]{1,5}\s*/\s*(24 ?h|[mdµμunp]?[l
 
 #: Words that say where or when before therapy a value was taken, not what it is.
 _FILLER_WORDS = (
-    "serum plasma blood blut s baseline pre vor before prior initial at level levels value values wert werte lab "
+    "serum plasma blood blut i s baseline pre vor vorher before prior initial at level levels value values wert werte lab "
     "labor concentration konzentration conc count anzahl abs absolute absolut in im t0 pretherapy pretherapeutic "
     "praetherapeutisch therapy therapie treatment prrt screening"
 )
@@ -138,7 +138,7 @@ _COUNT = {"g/L": 1.0, "/uL": 1e-3}  # G/L (giga per litre) reads as g/L once cas
 #: creatinine 113.12, bilirubin 584.66 and haemoglobin (monomer) 16114 g/mol.
 ANALYTES: tuple[Analyte, ...] = (
     _analyte(
-        "cga", "chromogranin A", "ug/L", True, "cga, chromogranin a, chromogranin", (100, 100),
+        "cga", "chromogranin A", "ug/L", True, "cga, chga, chromogranin a, chromogranin", (100, 100),
         conversions={"ng/mL": 1.0},
     ),
     _analyte(
@@ -172,7 +172,7 @@ ANALYTES: tuple[Analyte, ...] = (
     ),
     _analyte("albumin", "albumin", "g/L", False, "albumin, alb", (52, 52), (35, 35), {"g/dL": 10.0}),
     _analyte(
-        "creatinine", "creatinine", "mg/dL", True, "creatinine, kreatinin, crea, krea, creat, creatinin",
+        "creatinine", "creatinine", "mg/dL", True, "creatinine, kreatinin, crea, krea, creat, creatinin, scr",
         (1.2, 0.9), conversions={"umol/L": 0.011312},
     ),
     _analyte(
@@ -181,7 +181,7 @@ ANALYTES: tuple[Analyte, ...] = (
         "glomerulaere filtrationsrate, egfr ckd epi, gfr ckd epi, egfr mdrd, gfr mdrd, ckd epi", lln=(60, 60),
     ),
     _analyte(
-        "crp", "CRP", "mg/L", True, "crp, c reactive protein, c reaktives protein", (5, 5),
+        "crp", "CRP", "mg/L", True, "crp, hs crp, c reactive protein, c reaktives protein", (5, 5),
         conversions={"mg/dL": 10.0},
     ),
     _analyte(
@@ -195,7 +195,7 @@ ANALYTES: tuple[Analyte, ...] = (
     ),
     _analyte(
         "neutrophils", "neutrophils", "/nL", True,
-        "neutrophils, neutrophil, neutrophile, neutrophilen, neutro, anc, neutrophile granulozyten", (7.7, 7.7),
+        "neutrophils, neutrophil, neutrophile, neutrophilen, neutro, neutros, anc, neutrophile granulozyten", (7.7, 7.7),
         (1.5, 1.5), _COUNT,
     ),
     _analyte(
@@ -208,7 +208,7 @@ ANALYTES: tuple[Analyte, ...] = (
     ),
     _analyte(
         "nse", "NSE", "ug/L", True,
-        "nse, neuron specific enolase, neuronspezifische enolase, neuronenspezifische enolase", (16.3, 16.3),
+        "nse, neuron specific enolase, neuronspezifische enolase, neuronenspezifische enolase, neuronenspez enolase", (16.3, 16.3),
         conversions={"ng/mL": 1.0, "pg/mL": 0.001, "ng/L": 0.001},
     ),
 )  # fmt: skip

@@ -26,7 +26,7 @@ def says_sex(name: object) -> bool:
     [True, True, True, False]
     """
     words = [word for word in name_tokens(_CODING.sub(" ", str(name))) if word not in ("patient", "patienten", "pat")]
-    return words in (["sex"], ["gender"], ["geschlecht"], ["sex", "gender"], ["geschlecht", "sex"])
+    return words in (["sex"], ["gender"], ["geschlecht"], ["geschl"], ["sex", "gender"], ["geschlecht", "sex"])
 
 
 def read_sex(cell: object) -> str | None:

@@ -77,7 +77,7 @@ _TARGETS = (
 
 #: Taken at some time after the start of therapy, whatever was taken.
 _LATER = re.compile(
-    r"\b(post|after|nach|followup|follow up|fu|verlauf|change|delta|diff(?! ?(bb|blut))|difference|differenz|veraenderung(en)?|aenderung(en)?|nadir|restaging|"
+    r"\b(post|after|nach|nachher|danach|followup|follow up|fu|verlauf|change|delta|diff(?! ?(bb|blut))|difference|differenz|veraenderung(en)?|aenderung(en)?|nadir|restaging|"
     r"subsequent|last|letzte[rs]?|eot|end of (treatment|therapy)|therapieende)\b|^nach(sorge|beobachtung|unter)"
     r"|verlaufs|\b(cycle|zyklus|month|monat|week|woche)s? ?([2-9]|[1-9]\d+)\b|\b[mw] ?([3-9]|[1-9]\d)\b"
 )
@@ -96,29 +96,33 @@ _PROGRESS = re.compile(r"progress|progred|\bpd\b(?! l ?1)|\bevent|ereignis")
 #: Known before therapy: what makes a therapy a prior one, and a metastasis one that was there already.
 _BEFORE = re.compile(
     r"\b(prior|previous|previously|history|anamnese|baseline|initial|at diagnosis|bei diagnose|synchron(ous)?|"
-    r"pretherapeutic|praetherapeutisch|frueher\w*|vorherige\w*|pre|planned|geplant\w*)\b"
-    r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|\bvor (der )?(prrt|therapie|behandlung)\b(?!.*\b(tage?|days?|monate?|months?)\b)|zustand nach|^z n\b|pretreat|vorbehandelt"
+    r"pretherapeutic|praetherapeutisch|vorher|zuvor|davor|naive?|frueher\w*|vorherige\w*|pre|planned|geplant\w*)\b"
+    r"|^vor ?(therap|behandl|op|chemo|bestrahl|prrt)|\bvor(therap|behandl|operat|bestrahl)|\bvor (der )?(prrt|therapie|behandlung)\b(?!.*\b(tage?|days?|monate?|months?)\b)|zustand nach|^z n\b|pretreat|vorbehandelt"
 )
 #: Organs whose metastases are counted before therapy; whether new ones came is an outcome.
 _METASTASES = re.compile(
     r"\b(number|count|anzahl|n|extent|of|der|with|mit|any|presence|vorhandensein)?\s*(liver|hepatic|leber|bones?|osseous|osseal|skeletal|knochen|ossaere?|lymph ?(nodes?|knoten)|nodal|"
     r"nodes?|lk|ln|peritoneal|peritoneum|brain|hirn)[ -]?(metasta\w*|mets?|filiae)\b"
     r"|\bmetasta\w* (of |in |der |des )?(the )?(liver|bones?|lymph ?nodes?|nodes?|leber|knochen|lymphknoten|peritoneum)\b"
-    r"|\b(leber|knochen|lymphknoten|skelett|peritoneal|hirn|lk)metasta\w*"
+    r"|\b(leber|knochen|lymphknoten|skelett|peritoneal|hirn|lk)metasta\w*|\bperitoneal ?(karzinose|carcinomatosis)\b"
 )
 _NEW = re.compile(r"\b(new|neue?[rsn]?|neu aufgetreten\w*|during|unter|development|time to|zeit bis|date|datum)\b")
 _THERAPY = re.compile(
     r"therap|treat|behandl|chemo|surger|resect|operat|\bop\b|^vorop|prrt|tace|\btae\b|sirt|\brfa\b|\bssa\b|analog|"
     r"everolimus|sunitinib|radio|bestrahl|interferon|\blines?\b|ablation"
 )
+_TRACER = re.compile(r"((pet|used|verwendeter|radio) ?)?(radio)?(tracer|radiopharma\w*)( (pet|name|used))?")
 _PERFORMANCE = re.compile(r"\b(ecog|karnofsky|kps|who ps|performance status|allgemeinzustand)\b")
 
 #: Whole names of predictors that are no laboratory values; a title for the reason, then the alternatives.
 _DEMOGRAPHICS = {
     title: re.compile("|".join(alternatives))
     for title, alternatives in {
-        "age": ("(patient )?age( years?| at .*)?", "alter( bei .*| jahre?)?", "patientenalter", "lebensalter"),
-        "sex": ("(patient )?(sex|gender)", "geschlecht"),
+        "age": (
+            r"(pat\w* )?(age|alter)( (in|jahre?n?|j|years?|yrs?|y|of|the|des|der|d|pat\w*))*( (at|bei|beim|zu|zum|zur|vor|before|am) .*)?",
+            "patientenalter", "lebensalter",
+        ),
+        "sex": ("(patient )?(sex|gender)( (male|female))?", "(male|female)( (sex|gender))?", "geschl(echt)?", "(maennlich|weiblich)(es geschlecht)?"),
         "body size": (
             "bmi( kg m2?)?", "body mass index", "body ?weight( kg)?", "weight( kg)?", "(koerper)?gewicht( kg)?",
             "(body ?)?height( c?m)?", "(koerper)?groesse( c?m)?", "bsa( m2)?", "body surface area",
@@ -126,12 +130,17 @@ _DEMOGRAPHICS = {
         ),
         "grade": (
             "((who|enets|tumou?r|histological) )?grade", "grading", "tumou?rgrad", "differenzierung",
-            "differentiation", "((who|enets) )?grad",
+            "differentiation", "((who|enets|net) )?grad", "(grade|grad|grading)( (who|enets|1|2|3|g1|g2|g3|20\\d\\d)){2,}", "grading (who|enets)",
+            "net g", "g1 g2( g3)?",
         ),
-        "Ki-67": (r"(.* )?ki ?67( .*)?", r"(.* )?mib ?1( .*)?", r"mitotic\w*( .*)?", r"mitoserate"),
+        "Ki-67": (
+            r"(.* )?ki ?67( .*)?", r"(.* )?mib ?1( .*)?", r"mitotic\w*( .*)?", "mitoserate", "mitosen?( .*)?",
+            r"proliferation(s ?)?(index|rate)( .*)?",
+        ),
         "primary tumour": (
             "primary( (tumou?r|site|location|organ|tumou?r (site|location)))?", "primaertumor.*",
-            "primaerlokalisation", "primarius", r"site of (the )?primary.*", "tumou?r (origin|site|location)",
+            "primaerlokalisation", "primarius", r"site of (the )?primary.*", "tumou?r ?(origin|site|location|sitz|lokalisation)",
+            "lokalisation (des )?(primaertumors?|primarius)",
         ),
         "histology": (
             r"histolog\w*( (group|type|subtype|typ|gruppe))?", "histotype", "tumou?rtyp", "tumou?r (type|entity)",
@@ -140,24 +149,28 @@ _DEMOGRAPHICS = {
         "stage": (
             "((tumou?r|uicc|ajcc|enets|disease) )?stage( (uicc|ajcc|enets))?",
             "((uicc|ajcc|enets) )?(tumou?r)?stadium( (uicc|ajcc|enets))?", "uicc", "ajcc", "tnm",
-            "[tnm] (stage|category|stadium)", "staging",
+            "[tnm] (stage|category|stadium|status|kategorie)", "[cp][tnm] (stage|category|stadium|kategorie)", "staging",
+            r"(tumou?r )?(stage|stadium|uicc|ajcc|enets)( (stage|stadium|uicc|ajcc|enets|\d(th)?|ed|edition|auflage))+",
         ),
         "receptor expression": (
-            r"krenning( .*)?", r"sstr\w*( (score|status|expression|grade))?", r"somatostatin recept.*",
+            r"krenning( .*)?", "netpet (score|grade)", r"sstr\w*( (score|status|expression|grade))?", r"somatostatin recept.*",
             "rezeptorexpression",
         ),
         "tumour burden": (
             r"((liver|hepatic|total|bone|whole body) )?tumou?r (burden|load|volume)( ml)?", "hepatic burden",
-            "(leber)?tumou?rlast", "tumou?rvolumen( gesamt)?( ml)?", "gesamttumou?rvolumen( ml)?",
+            "(leber|hepatische )?(tumou?r)?last", "leberbefall( prozent)?", "(liver|hepatic) involvement( percent)?", "tumou?rvolumen( gesamt)?( ml)?", "gesamttumou?rvolumen( ml)?",
             "(number of|n|anzahl( der)?) (lesions|laesionen)",
         ),
         "hormonal activity": (
             "functional( status)?", "functioning", "funktionell", "hormon(e|al)? (active|activity)",
-            "carcinoid( syndrome)?", "karzinoid ?(syndrom)?", r"hormonaktiv\w*",
+            "carcinoid( syndrome)?", "karzinoid ?(syndrom)?", r"hormonaktiv\w*", "hormonelle aktivitaet", "funktionalitaet",
+            "functionality",
         ),
         "disease history": (
             "time since (first )?diagnosis.*", "disease duration.*", "erkrankungsdauer.*", "duration of disease",
-            "zeit seit ((erst)?diagnose|ed\\b).*", "diabetes( mellitus)?", "hypertension", "hypertonie",
+            "zeit seit ((erst)?diagnose|ed\\b).*", "diabetes( mellitus)?", "hypertension", "hypertonie", "hypertonus", r"dm typ \d",
+            r"(time|months|years|interval|zeit|monate|jahre|intervall) (from|since|seit|von) (first |initial |erst)?(diagnos\w*|ed)( (to|until|bis) (start |beginn |of |der |the |first |erste[rn]? )*(prrt|therapy|treatment|therapie)( .*)?)?",
+            r"(time|zeit|intervall) ed (to|bis) (prrt|therapy|treatment|therapie)( .*)?",
             r"smok\w*( status)?", "raucher", r"comorbidit\w*", "charlson.*",
         ),
         "derived laboratory value": (
@@ -176,7 +189,7 @@ NUMERIC = re.compile(
 #: Analytes beyond the panel, which have no unit of reference here: they are taken as they are written.
 _MORE_ANALYTES = (
     "inr", "quick", "ptt", "aptt", "prothrombin time", "thromboplastinzeit", "tpz", "d dimer", "fibrinogen", "ca19 9", "ca 19 9",
-    "cea", "afp", "ca125", "ca 125", "progrp", "serotonin", "5 hiaa", "5 hies", "gastrin", "glucagon", "insulin",
+    "cea", "afp", "ca125", "ca 125", "progrp", "serotonin", "5 ?hiaa", "5 ?hies", r"5 ?hydroxyindol\w*( acetic)?( acid)?", "gastrin", "glucagon", "insulin",
     "vip", "pancreatic polypeptide", "pankreatisches polypeptid", "calcitonin", "pth", "parathormon", "tsh", "cortisol",
     "hba1c", "glucose", "glukose", "urea", "bun", "harnstoff", "uric acid", "harnsaeure", "cystatin c", "sodium", "natrium",
     "potassium", "kalium", "calcium", "kalzium", "magnesium", "phosphate", "phosphat", "chloride", "chlorid",
@@ -185,16 +198,18 @@ _MORE_ANALYTES = (
     "erythrozyten", "rbc", "hematocrit", "haematocrit", "haematokrit", "hkt", "mcv", "mch", "mchc", "rdw", "monocytes", "monozyten",
     "eosinophils", "eosinophile", "basophils", "basophile", "vitamin d", "vit d", "25 oh vitamin d", "vitamin b12", "folate",
     "folsaeure", "cholesterol", "cholesterin", "triglycerides", "triglyceride", "direct bilirubin", "bilirubin direkt",
-    "plr", "sii", "pni",
+    "plr", "sii", "pni", "crcl", "(kreatinin|creatinine) ?clearance", "mag3 ter",
 )  # fmt: skip
 #: Words behind the name of an analyte: how it was taken, and units.
 _BESIDE_ANALYTE = (
-    r"( (in|im|i ?s|serum|plasma|urin|urine|blut|blood|baseline|value|wert|level|fasting|nuechtern|absolute?|percent|"
+    r"( (in|im|i ?[spu]|n|basal|corr|corrected|korr|korrigiert|serum|plasma|urin|urine|blut|blood|baseline|value|wert|level|fasting|nuechtern|absolute?|percent|"
     r"[munp]?g|[munp]?mol|[md]?l|nl|pl|fl|[mk]?i?u|24 ?h|d|s|sec|sek|tag|day|min|mm|h))*"
 )
 #: So short that a unit must stand beside them.
 _SHORT_NAMES = r"(na|k|ca|ca 2|ca2|pp|ck|che|pct)(?= ([munp]?g|[munp]?mol|[mk]?i?u)\b)"
-_ANALYTE_BEYOND = re.compile(rf"({'|'.join(_MORE_ANALYTES)}|{_SHORT_NAMES}){_BESIDE_ANALYTE}")
+_ANALYTE_BEYOND = re.compile(
+    rf"((serum|plasma|urine?|24 ?h|[spu]) )*({'|'.join(_MORE_ANALYTES)}|{_SHORT_NAMES}){_BESIDE_ANALYTE}"
+)
 
 
 def time_unit_in(name: str) -> str | None:
@@ -365,4 +380,6 @@ def _guess_kind(name: str, text: str) -> Guess | None:
         return Guess("after_therapy", "course of therapy: known only afterwards")
     if _OUTCOME.search(text):
         return Guess("after_therapy", "named like an outcome: known only after therapy")
+    if _TRACER.fullmatch(text):
+        return Guess("unused", "the tracer of the PET: a setting of models (`tracer`), not a predictor")
     return None
