@@ -28,6 +28,7 @@ from prrt_estimators.model_selection._duplicate_patients import check_twins
 from prrt_estimators.model_selection._environment import hardware, new_run, now
 from prrt_estimators.model_selection._execute import jobs_and_threads, run_tasks
 from prrt_estimators.model_selection._fold import Split, Task, fold_key, fold_seed
+from prrt_estimators.model_selection._fold_costs import expected_cost
 from prrt_estimators.model_selection._fold_records import collect, model_entry, warn_of_other_machine
 from prrt_estimators.model_selection._grouped import RepeatedStratifiedGroupKFold
 from prrt_estimators.model_selection._models import Skipped
@@ -367,7 +368,8 @@ def _run(
     for sentence in skipped_in_words(in_order, run["data"]["modalities"], lacks):
         progress.line(sentence)
     run["hardware"] = hardware()  # by now, models that use torch have loaded it
-    progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"])
+    costs = {name: expected_cost(models[name], len(X), run["data"]["modalities"]) for name in counts}
+    progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"], costs)
     with warnings.catch_warnings():
         # joblib's, where a worker ended; the fold is run again or reported as failed.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"joblib\.externals\.loky")

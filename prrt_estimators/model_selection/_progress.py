@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from prrt_estimators._text import shown_text
+from prrt_estimators.model_selection._fold_costs import FoldCost
 
 #: Seconds between two lines in a log that only tell how far it has come.
 PAUSE = 5.0
@@ -31,6 +32,7 @@ class ComparisonProgress:
         self._left: dict[str, int] = {}
         self._given_up: set[str] = set()
         self._seconds: dict[str, list[float]] = {}
+        self._costs: Mapping[str, FoldCost] = {}
         self._n_splits = 0
         self._at_once = 1
         self._verbose = verbose
@@ -65,9 +67,11 @@ class ComparisonProgress:
         text = f"scans ({_label(model)})" if done < total else "scans"
         self._bars.update(self._rows[""], completed=done, total=total, description=text)
 
-    def begin_folds(self, folds: Mapping[str, int], n_splits: int, at_once: int = 1) -> None:
-        """Set how many folds of each model are still to run, of how many, and how many run at once."""
-        self._left, self._n_splits = dict(folds), n_splits
+    def begin_folds(
+        self, folds: Mapping[str, int], n_splits: int, at_once: int = 1, costs: Mapping[str, FoldCost] | None = None
+    ) -> None:
+        """Set how many folds of each model are still to run, of how many, how many at once, and what each may take."""
+        self._left, self._n_splits, self._costs = dict(folds), n_splits, costs or {}
         total = sum(folds.values())
         self._at_once = max(1, min(at_once, total))
         if self._bars is not None:
@@ -98,14 +102,27 @@ class ComparisonProgress:
         return f"{text}{self._n_splits}{self._rest(open_models)}"
 
     def _rest(self, open_models: list[str]) -> str:
-        """Time left by the folds that were measured; a model without any counts as the slowest so far."""
+        """Time left by the folds that were measured, and by what is expected of models that have none yet."""
         means = {name: sum(found) / len(found) for name, found in self._seconds.items()}
-        if not means:
+        expected = {name: means[name] if name in means else self._expected(name, means) for name in open_models}
+        slowest = max([one for one in (*expected.values(), *means.values()) if one is not None], default=None)
+        if slowest is None:
             return ""
-        slowest = max(means.values())
-        seconds = sum(self._left[name] * means.get(name, slowest) for name in open_models) / self._at_once
-        known = all(name in means for name in open_models)
-        return f", about {_duration(seconds)} left" + ("" if known else " if no later model is slower")
+        # A model of which nothing is known counts as the slowest.
+        total = sum(self._left[name] * (slowest if one is None else one) for name, one in expected.items())
+        at_once = min(self._at_once, sum(self._left[name] for name in open_models))
+        known = None not in expected.values()
+        return f", about {_duration(total / at_once)} left" + ("" if known else " if no later model is slower")
+
+    def _expected(self, model: str, means: Mapping[str, float]) -> float | None:
+        """Seconds of a fold that nobody has measured: as much slower than expected as the others of its kind were."""
+        cost = self._costs.get(model)
+        if cost is None:
+            return None
+        alike = [name for name in means if name in self._costs and self._costs[name].network == cost.network]
+        if not alike:
+            return cost.seconds
+        return cost.seconds * sum(means[name] for name in alike) / sum(self._costs[name].seconds for name in alike)
 
     def left(self, model: str) -> int:
         """Folds of `model` still to run."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
 
+from prrt_estimators import CTPFSClassifier, FusionPFSClassifier, LabPFSClassifier, PETPFSClassifier
 from prrt_estimators._model_specs import MODELS
-from prrt_estimators.model_selection import _progress
+from prrt_estimators.model_selection import TunedClassifier, _progress
 from prrt_estimators.model_selection._descriptions import counted, skipped_in_words
+from prrt_estimators.model_selection._fold_costs import expected_cost
 from prrt_estimators.model_selection._progress import ComparisonProgress
 
 
@@ -41,6 +46,59 @@ def test_folds_at_once_share_the_time():
     progress.begin_folds({"lab": 8}, 8, at_once=4)
     progress.fold("lab", 400.0)
     assert progress.where().endswith("about 12 min left")
+
+
+def test_the_last_folds_are_not_shared_by_more_than_there_are():
+    progress = ComparisonProgress(0)
+    progress.begin_folds({"lab": 3}, 3, at_once=2)
+    progress.fold("lab", 60.0)
+    progress.fold("lab", 60.0)
+    assert progress.where().endswith("about 60 s left")
+
+
+def test_models_that_nobody_measured_are_expected_to_take_what_they_train():
+    models = {
+        "lab": LabPFSClassifier(),
+        "pet": PETPFSClassifier(),
+        "pet_ct": FusionPFSClassifier(modalities=["pet", "ct"]),
+    }
+    costs = {name: expected_cost(model, 77, ["pet", "ct", "lab"]) for name, model in models.items()}
+    progress = ComparisonProgress(0)
+    progress.begin_folds(dict.fromkeys(models, 6), 6, costs=costs)
+    before = seconds_left(progress)
+    assert before > 6 * 3 * 10, "networks of 25 epochs on 77 patients do not end within seconds"
+    for _ in range(6):
+        progress.fold("lab", 1.0)
+    assert 0.8 * before < seconds_left(progress) <= before, "the speed of a forest says nothing of networks"
+    for _ in range(6):
+        progress.fold("pet", 100.0)
+    # Twice the scans take twice as long, on this machine as well.
+    assert 60 * round(6 * 200 / 60) == seconds_left(progress)
+
+
+@pytest.mark.parametrize(
+    ("model", "other", "times"),
+    [
+        (PETPFSClassifier(max_epochs=10), PETPFSClassifier(max_epochs=20), 2),
+        (PETPFSClassifier(size=48), PETPFSClassifier(size=96), 8),
+        (PETPFSClassifier(size=48), PETPFSClassifier(size=(48, 48, 96)), 2),
+        (CTPFSClassifier(), FusionPFSClassifier(modalities=["pet", "ct", "lab"]), 2),
+        (FusionPFSClassifier(modalities=["pet"]), FusionPFSClassifier(), 2),
+        (LabPFSClassifier(n_estimators=1000), make_pipeline(LabPFSClassifier(n_estimators=1000)), 1),
+        (PETPFSClassifier(), TunedClassifier(PETPFSClassifier(), {}), 1),
+        (object(), DummyClassifier(), 1),
+    ],
+)
+def test_costs_follow_what_is_trained(model, other, times):
+    one, two = (expected_cost(each, 100, ["pet", "ct", "lab"]) for each in (model, other))
+    assert two.seconds / one.seconds == pytest.approx(times, rel=0.1)
+    assert two.network == one.network
+
+
+def seconds_left(progress):
+    """Return the seconds that the line tells, in minutes where it tells minutes."""
+    number, unit = re.search(r"about ([\d.]+) (s|min|h) left", progress.where()).groups()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 
 def test_finished_folds_of_an_earlier_run_count():
