@@ -12,6 +12,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,20 @@ def of_name(package: str, name: str) -> Any:
     ids=" ".join,
 )
 def test_command_passes(command, tmp_path):
+    if command == ["mypy"] and (others := unpinned("numpy", "torch", "pandas", "matplotlib", "safetensors")):
+        pytest.skip(f"the types are those of the pinned versions; here are {', '.join(others)}")
     program = Path(sysconfig.get_path("scripts")) / command[0]
     options = ["--cache-dir", str(tmp_path)] if command[0] == "mypy" else []
     options += ["--no-cache"] if command[0] == "lint-imports" else []
     done = subprocess.run([program, *command[1:], *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+
+
+def unpinned(*names):
+    """Return the libraries that are not installed in the version that constraints.txt names."""
+    pins = dict(re.findall(r"^([\w-]+)==(\S+)", (ROOT / "constraints.txt").read_text(), re.M))
+    here = {name: metadata.version(name).partition("+")[0] for name in names}
+    return [f"{name} {version}" for name, version in here.items() if version != pins[name]]
 
 
 def test_import_brings_no_torch():
