@@ -46,7 +46,7 @@ def expected_cost(model: Any, n_patients: int, modalities: Collection[str]) -> F
             per_epoch = _PER_PATIENT
             if size is not None:
                 voxels = float(np.prod(np.broadcast_to(size, 3)))
-                per_epoch += _PER_VOXEL * voxels * _scans(params.get(f"{owner}modalities", "pet"), modalities)
+                per_epoch += _PER_VOXEL * voxels * _scans(params.get(f"{owner}modalities", IMAGING[:1]), modalities)
             seconds, network = seconds + n_patients * value * per_epoch, True
     return FoldCost(seconds, network)
 
