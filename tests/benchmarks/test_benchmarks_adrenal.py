@@ -42,20 +42,21 @@ def run(adrenal, monkeypatch, path, docs, *words):
 
 def test_folds_never_read_the_validation_part(adrenal, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(adrenal, "CTPFSClassifier", lambda **settings: Thickness(settings))
-    run(adrenal, monkeypatch, data, tmp_path, "--folds", "3", "--seeds", "2")
+    run(adrenal, monkeypatch, data, tmp_path, "--folds", "3", "--seeds", "2", "--voxels", "8", "4")
     table = pd.read_csv(tmp_path / "adrenal_folds.csv")
-    assert table["fold"].tolist() == [0, 1, 2]
+    assert table["voxels"].tolist() == [8, 8, 8, 4, 4, 4]
+    assert table["fold"].tolist() == [0, 1, 2, 0, 1, 2]
     assert (table["models"] == 2).all()
     assert (table[["auroc", "auroc_of_mean"]] == 1.0).all(axis=None)
     assert not (tmp_path / "adrenal.csv").exists()
     with pytest.raises(ValueError, match="could not convert"):
-        run(adrenal, monkeypatch, data, tmp_path)
+        run(adrenal, monkeypatch, data, tmp_path, "--voxels", "8")
 
 
 def test_every_row_is_predicted_by_models_that_never_saw_it(adrenal, data, monkeypatch):
     seen = []
     monkeypatch.setattr(adrenal, "CTPFSClassifier", lambda **settings: Thickness(settings, seen))
-    X, y = adrenal.read_part(data, "train", None)
+    X, y = adrenal.read_part(data, "train", 8)
     X[:, 0, 0, 0, 0] = np.arange(12)
     adrenal.cross_validate(X, y, 3, 2, {})
     learnt, predicted = seen[::2], seen[1::2]
@@ -64,7 +65,7 @@ def test_every_row_is_predicted_by_models_that_never_saw_it(adrenal, data, monke
 
 
 def test_seeds_differ_and_their_mean_is_of_probabilities(adrenal, data, monkeypatch):
-    """Of two models that are wrong about other patients, the mean ranks as the more certain one does."""
+    """Of two models that contradict each other, the mean of probabilities ranks as the more certain one does."""
 
     class Certain(Thickness):
         def predict_proba(self, X):
@@ -73,13 +74,13 @@ def test_seeds_differ_and_their_mean_is_of_probabilities(adrenal, data, monkeypa
             return np.column_stack([1 - mass, mass])
 
     monkeypatch.setattr(adrenal, "CTPFSClassifier", lambda **settings: Certain(settings))
-    table = adrenal.cross_validate(*adrenal.read_part(data, "train", None), 3, 2, {})
+    table = adrenal.cross_validate(*adrenal.read_part(data, "train", 8), 3, 2, {})
     assert (table["auroc"] == 0.5).all()
     assert (table["auroc_of_mean"] == 1.0).all()
 
 
 def test_volumes_are_averaged_and_not_sampled(adrenal, data):
-    whole, _ = adrenal.read_part(data, "train", None)
+    whole, _ = adrenal.read_part(data, "train", 8)
     half, _ = adrenal.read_part(data, "train", 4)
     assert half.shape == (12, 1, 4, 4, 4)
     np.testing.assert_allclose(half.mean(axis=(1, 2, 3, 4)), whole.mean(axis=(1, 2, 3, 4)), rtol=1e-6)
@@ -103,7 +104,7 @@ class Thickness:
 
     def predict_proba(self, X):
         self._note(X)
-        mass = (X[:, 0, 5, 3, 3] > 0).astype(float)
+        mass = (X[:, 0].mean(axis=(1, 2, 3)) > 255 * 56 / 512).astype(float)
         return np.column_stack([1 - mass, mass])
 
     def _note(self, X):
