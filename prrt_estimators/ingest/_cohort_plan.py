@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 from collections import Counter, defaultdict
@@ -10,24 +11,44 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from prrt_estimators._modalities import INGESTED
+from prrt_estimators._modalities import INGESTED, PET
 from prrt_estimators.ingest._clinical_table import Clinical
 from prrt_estimators.ingest._contour_choice import ContourWishes
 from prrt_estimators.ingest._contour_plan import contour_task
 from prrt_estimators.ingest._convert import Task
-from prrt_estimators.ingest._export_index import Inventory, Person, Series
+from prrt_estimators.ingest._ct_kinds import ct_kind
+from prrt_estimators.ingest._export_records import Inventory, Person, Series
 from prrt_estimators.ingest._foreseeable_problems import trouble
+from prrt_estimators.ingest._identity_search import IdentitySearch
 from prrt_estimators.ingest._patient_flow import FlowRow
 from prrt_estimators.ingest._person_matching import contradiction
 from prrt_estimators.ingest._privacy import Identity
 from prrt_estimators.ingest._pseudonyms import keyed_digest
 from prrt_estimators.ingest._series_selection import Choice, Wishes, choose, flaws
+from prrt_estimators.ingest._spilled import Spilled
+from prrt_estimators.ingest._task_records import spilled_tasks
 from prrt_estimators.ingest._two_sources import contradictions
 
 #: Raised when a change of the code changes volumes, so that an older run is not taken for finished.
 FORMAT = 2
 #: The same for lesions made of contours.
 LESION_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is told of the series of a patient.
+
+    Attributes
+    ----------
+    days_to_therapy : int or None
+        From the PET to the start of therapy.
+    tried : dict of str to list of (str, str or None)
+        By modality, of each series that is tried: what it shows, and when it was acquired.
+    """
+
+    days_to_therapy: int | None = None
+    tried: dict[str, list[tuple[str, str | None]]] = field(default_factory=dict)
 
 
 @dataclass
@@ -37,7 +58,9 @@ class Plan:
     Attributes
     ----------
     names : mapping of canonical identifier to pseudonym
-    choices : dict of str to Choice
+    searched_for : str
+        Keyed digest of the identity.
+    chosen : mapping of str to Chosen
         By pseudonym.
     notes : dict of str to list of str
         By pseudonym.
@@ -50,34 +73,57 @@ class Plan:
     deface: bool
     out: Path
     key: bytes = field(repr=False)
-    identity: Identity = field(repr=False)
+    identity: IdentitySearch = field(repr=False)
     contours: ContourWishes = field(default_factory=ContourWishes)
-    choices: dict[str, Choice] = field(default_factory=dict)
+    searched_for: str = ""
+    chosen: Spilled[Chosen] = field(default_factory=lambda: Spilled(vars, lambda told: Chosen(**told)))
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def plan_tasks(
     plan: Plan, found: Inventory, people: Mapping[str, Person], table: Clinical
-) -> tuple[list[Task], list[FlowRow]]:
-    """Return what is to be converted, and a row for each patient who is left out before."""
-    tasks, rows = [], []
-    searched = _identity_digest(plan)
+) -> tuple[Mapping[str, Task], list[FlowRow]]:
+    """Return what is to be converted by pseudonym, and a row for each patient who is left out before."""
+    tasks, rows = spilled_tasks(), []
     for key in sorted({*people, *table.frame.index}, key=lambda one: plan.names[one]):
-        patient = plan.names[key]
+        patient, person = plan.names[key], people.get(key)
         plan.notes[patient] += table.notes.get(key, [])
-        stage, reason = _decide(plan, key, patient, people.get(key), table)
+        stage, reason = _unfit(plan, key, patient, person, table)
+        choice = None
+        if person is not None and not reason and _has_scans(person):
+            choice, stage, reason = _choose(plan, key, patient, person, table)
         if reason:
             rows.append(FlowRow(patient, stage, plan.identity.clean(reason), plan.notes[patient]))
             continue
+        if choice is not None:
+            plan.chosen[patient] = _told(choice)
         try:
-            tasks.append(_task(plan, found, key, people.get(key), table, searched))
+            tasks[patient] = _task(plan, found, key, person, table, choice or Choice())
         except OSError:
             rows.append(FlowRow(patient, "reading", "files vanished while they were read", plan.notes[patient]))
     return tasks, rows
 
 
-def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Clinical) -> tuple[str, str]:
-    """Return where and why a patient is left out; empty texts for one who is not."""
+def _told(choice: Choice) -> Chosen:
+    tried = {
+        kind: [(_label(kind, series), series.start and series.start.isoformat()) for series in (first, *others)]
+        for kind in INGESTED
+        if (first := getattr(choice, kind)) is not None
+        for others in (getattr(choice, f"{kind}_others"),)
+    }
+    return Chosen(choice.days_to_therapy, tried)
+
+
+def _label(kind: str, series: Series) -> str:
+    return series.tracer.label if kind == PET.name else ct_kind(series.texts).label
+
+
+def _has_scans(person: Person) -> bool:
+    return any(series.modality in ("PT", "CT") for series in person.series)
+
+
+def _unfit(plan: Plan, key: str, patient: str, person: Person | None, table: Clinical) -> tuple[str, str]:
+    """Return where and why a patient is left out whatever the scans are; empty texts for one who is not."""
     notes = plan.notes[patient]
     if person is not None:
         kinds = Counter(kind for kind, _ in person.damaged if kind != "contours")
@@ -100,14 +146,18 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
         notes += [doubt] if doubt else []
     if key in table.wrong:
         return "table", table.wrong[key]
-    if person is None or not any(series.modality in ("PT", "CT") for series in person.series):
-        if plan.require:
-            missing = person is not None and person.listed_only
-            return (
-                "images",
-                "the DICOMDIR lists images, but none is there" if missing else "a row in the table, but no images",
-            )
-        return "", ""
+    if plan.require and (person is None or not _has_scans(person)):
+        missing = person is not None and person.listed_only
+        return (
+            "images",
+            "the DICOMDIR lists images, but none is there" if missing else "a row in the table, but no images",
+        )
+    return "", ""
+
+
+def _choose(plan: Plan, key: str, patient: str, person: Person, table: Clinical) -> tuple[Choice, str, str]:
+    """Return the series of a patient, and where and why none can be used; empty texts where they can."""
+    notes = plan.notes[patient]
     choice = choose(
         person,
         plan.wishes,
@@ -115,7 +165,6 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
         override=plan.override.get(key),
         therapy_unread=key in table.therapy_unread,
     )
-    plan.choices[patient] = choice
     for kind in INGESTED:
         series, why = getattr(choice, kind), getattr(choice, f"{kind}_reason")
         if series is not None:
@@ -123,12 +172,12 @@ def _decide(plan: Plan, key: str, patient: str, person: Person | None, table: Cl
             if series is not None and series.copies:
                 notes.append(f"{series.copies} copies of {kind.upper()} files left out")
         if why and kind in plan.require:
-            return kind.upper(), why
+            return choice, kind.upper(), why
         if why:
             setattr(choice, kind, None)
             notes.append(f"no {kind.upper()}: {why}")
     notes += choice.notes
-    return "", ""
+    return choice, "", ""
 
 
 def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | None, str]:
@@ -149,9 +198,8 @@ def _without_flaws(person: Person, choice: Choice, kind: str) -> tuple[Series | 
     return whole[0], ""
 
 
-def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: Clinical, searched: str) -> Task:
+def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: Clinical, choice: Choice) -> Task:
     patient = plan.names[key]
-    choice = plan.choices.get(patient, Choice())
     files = {kind: one.files for kind in INGESTED if (one := getattr(choice, kind)) is not None}
     others = {kind: [one.files for one in getattr(choice, f"{kind}_others")] for kind in files}
     parts = {kind: [one.files for one in getattr(choice, f"{kind}_parts")] for kind in files}
@@ -178,7 +226,7 @@ def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: 
         found.root,
         files,
         keyed_digest(plan.key, "stamp", settings, *states),
-        searched,
+        plan.searched_for,
         plan.require,
         table.weight.get(key),
         plan.deface,
@@ -188,15 +236,18 @@ def _task(plan: Plan, found: Inventory, key: str, person: Person | None, table: 
     )
 
 
-def taken_series(choice: Choice, record: Mapping[str, Any], kind: str) -> Series | None:
-    """Return the series that a patient's volume was made of, by what the record says of the attempts."""
-    tried = [getattr(choice, kind), *getattr(choice, f"{kind}_others")]
+def taken_series(chosen: Chosen, record: Mapping[str, Any], kind: str) -> tuple[str, datetime.datetime | None] | None:
+    """Return what the series shows that a patient's volume was made of, and when it was acquired, by the record's attempts."""
+    tried = chosen.tried.get(kind, [])
     place = record.get(kind, {}).get("series_tried", 1) - 1
-    return tried[place] if kind in record and 0 <= place < len(tried) else None
+    if kind not in record or not 0 <= place < len(tried):
+        return None
+    shows, start = tried[place]
+    return shows, datetime.datetime.fromisoformat(start) if start else None
 
 
-def _identity_digest(plan: Plan) -> str:
-    who = plan.identity
+def identity_digest(key: bytes, who: Identity) -> str:
+    """Return a keyed digest of all that outputs are searched for."""
     return keyed_digest(
-        plan.key, "identity", *sorted(who.names), "", *sorted(who.identifiers), "", *sorted(map(str, who.days))
+        key, "identity", *sorted(who.names), "", *sorted(who.identifiers), "", *sorted(map(str, who.days))
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from prrt_estimators._arguments import parameter
 from prrt_estimators._modalities import INGESTED
 from prrt_estimators.ingest._contour_choice import ContourWishes
-from prrt_estimators.ingest._export_index import Person
+from prrt_estimators.ingest._export_records import Person
 from prrt_estimators.ingest._headers import CONTOURS
 from prrt_estimators.ingest._person_matching import contradiction
 from prrt_estimators.ingest._series_selection import Choice

@@ -21,9 +21,10 @@ from prrt_estimators.exceptions import MissingDependencyError, ScannerFileError
 from prrt_estimators.ingest._contour_plan import ContourTask
 from prrt_estimators.ingest._deface import head_plane, remove_above
 from prrt_estimators.ingest._headers import quiet
+from prrt_estimators.ingest._identity_search import IdentitySearch
 from prrt_estimators.ingest._joined_series import join
 from prrt_estimators.ingest._lesion_files import LESIONS, lesion_image, lesion_record, read_lesions
-from prrt_estimators.ingest._privacy import Finding, Identity, check_file
+from prrt_estimators.ingest._privacy import Finding, check_file
 from prrt_estimators.ingest._provenance import grid_record, suv_record, tags_of
 from prrt_estimators.ingest._quality_sheets import save_strip, strip
 from prrt_estimators.ingest._volume_files import save
@@ -106,7 +107,7 @@ def _in_an_export(name: str, value: Any) -> str | None:
     return ", or give the table a column with it" if name == "weight_kg" else ""
 
 
-def convert(task: Task, identity: Identity) -> Converted:
+def convert(task: Task, identity: IdentitySearch) -> Converted:
     """Convert a patient, unless that was done before from the same files in the same way.
 
     Returns
@@ -157,7 +158,7 @@ def _ours(warning: warnings.WarningMessage) -> bool:
     return warning.category.__module__.startswith("prrt_estimators")
 
 
-def _finished(task: Task, identity: Identity) -> Converted | None:
+def _finished(task: Task, identity: IdentitySearch) -> Converted | None:
     """Return what an earlier run made, if its files are all there and unchanged."""
     folder = Path(task.folder)
     try:
@@ -175,7 +176,7 @@ def _finished(task: Task, identity: Identity) -> Converted | None:
     return result
 
 
-def _convert(task: Task, identity: Identity) -> Converted:
+def _convert(task: Task, identity: IdentitySearch) -> Converted:
     result = Converted(task.patient)
     images: dict[str, Any] = {}
     record: dict[str, Any] = {"stamp": task.stamp, "grid": "native"}
@@ -224,7 +225,7 @@ def _convert(task: Task, identity: Identity) -> Converted:
 
 
 def _first_readable(
-    kind: str, task: Task, identity: Identity, result: Converted
+    kind: str, task: Task, identity: IdentitySearch, result: Converted
 ) -> tuple[nib.Nifti1Image, dict[str, Any]]:
     """Read the first series that can be read, with its other parts; the error of the first where none can."""
     tried = [task.files[kind], *task.others.get(kind, [])]
@@ -253,7 +254,7 @@ def _first_readable(
 
 
 def _joined(
-    kind: str, image: nib.Nifti1Image, record: dict[str, Any], task: Task, identity: Identity, result: Converted
+    kind: str, image: nib.Nifti1Image, record: dict[str, Any], task: Task, identity: IdentitySearch, result: Converted
 ) -> nib.Nifti1Image:
     """Join a volume with its other parts, or say why they are left out."""
     parts = task.parts.get(kind, [])
@@ -277,7 +278,7 @@ def _joined(
 
 
 def _read(
-    kind: str, named: list[str], task: Task, identity: Identity, result: Converted
+    kind: str, named: list[str], task: Task, identity: IdentitySearch, result: Converted
 ) -> tuple[nib.Nifti1Image, dict[str, Any]]:
     from prrt_estimators.dicom import read_ct, read_pet
 
@@ -330,7 +331,7 @@ def _deface(images: dict[str, Any], result: Converted) -> float:
     return height
 
 
-def _search(folder: Path, names: list[str], identity: Identity) -> list[Finding]:
+def _search(folder: Path, names: list[str], identity: IdentitySearch) -> list[Finding]:
     return [found for name in names for found in check_file(folder / name, f"patients/{folder.name}/{name}", identity)]
 
 

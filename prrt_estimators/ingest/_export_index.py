@@ -6,17 +6,21 @@ import datetime
 import filecmp
 import os
 import re
-from array import array
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import PurePosixPath
 
-from prrt_estimators.dicom._tracers import Tracer
 from prrt_estimators.ingest._dicomdir import read_directory
+from prrt_estimators.ingest._export_records import Inventory, Person, Series
 from prrt_estimators.ingest._headers import CONTOURS, Header, floats, quiet, read_header
+from prrt_estimators.ingest._spilled import Spilled, SpilledTexts
 
 _BATCH = 64
 _MAX_OTHERS = 1000
+#: Patients whose series stay in memory while files are read; files of one patient mostly lie together.
+_MAX_OPEN = 16
 #: Below this many files, starting processes costs more than they save.
 _MIN_FOR_PROCESSES = 1000
 _IDENTIFYING = (
@@ -25,125 +29,6 @@ _IDENTIFYING = (
     "study_date", "series_date", "acquisition_date", "institution", "institution_address", "department", "station",
     "serial", "study_id", "procedure_id", "admission_id", "ward", "names_decoded",
 )  # fmt: skip
-
-
-@dataclass
-class Series:
-    """The images of one series of one patient, localisers apart from the rest.
-
-    Attributes
-    ----------
-    texts : dict of str to str
-        Tags of the first file.
-    files : list of str
-        Below the folder that was walked.
-    slices : int
-        Files, or frames where files hold several.
-    orientations, sizes : set
-        Directions of the image plane; rows, columns and pixel spacing.
-    low, high : float
-        Least and greatest height of an image position, in mm towards the head.
-    start : datetime or None
-        The earliest acquisition.
-    truncated, copies, missing : int
-        Files that end early; byte-identical copies left out; files that a DICOMDIR lists and that are not there.
-    without_intercept : int
-        Files that lack RescaleIntercept.
-    positions, moments : array
-        Of every single-slice image: millimetres along the normal, and a number that tells its time point from others.
-    cut : array
-        Where the images lie that end early, which are not among the files; NaN where that is not told.
-    """
-
-    texts: dict[str, str]
-    localiser: bool
-    files: list[str] = field(default_factory=list)
-    slices: int = 0
-    orientations: set[tuple[float, ...]] = field(default_factory=set)
-    sizes: set[tuple[object, ...]] = field(default_factory=set)
-    low: float = float("inf")
-    high: float = float("-inf")
-    start: datetime.datetime | None = None
-    truncated: int = 0
-    copies: int = 0
-    missing: int = 0
-    without_intercept: int = 0
-    positions: array[float] = field(default_factory=lambda: array("d"), repr=False)
-    moments: array[int] = field(default_factory=lambda: array("q"), repr=False)
-    cut: array[float] = field(default_factory=lambda: array("d"), repr=False)
-
-    @property
-    def tracer(self) -> Tracer:
-        """What a PET shows, as the first file tells it."""
-        texts = self.texts
-        return Tracer(texts.get("tracer", ""), texts.get("target", ""), texts.get("nuclide", ""))
-
-    @property
-    def uid(self) -> str:
-        """SeriesInstanceUID."""
-        return self.texts["series_uid"]
-
-    @property
-    def modality(self) -> str:
-        """Modality, e.g. ``"PT"``."""
-        return self.texts["modality"]
-
-    @property
-    def folders(self) -> set[str]:
-        """Folders that hold files of the series."""
-        return {str(PurePosixPath(file).parent) for file in self.files}
-
-
-@dataclass
-class Person:
-    """A patient as the images know them.
-
-    Attributes
-    ----------
-    key : str
-        The identifier that tables are joined by.
-    series : list of Series
-    people : set of (name, date of birth, sex)
-        As the images have them; more than one may be more than one person.
-    identity : dict of str to set of str
-        What tells who it is, by field of the header.
-    damaged : list of (kind, path)
-        Files that could not be read among the images of this patient alone.
-    listed_only : int
-        Images that a DICOMDIR lists of series that are not there.
-    """
-
-    key: str
-    series: list[Series] = field(default_factory=list)
-    people: set[tuple[str, str, str]] = field(default_factory=set)
-    identity: dict[str, set[str]] = field(default_factory=dict)
-    damaged: list[tuple[str, str]] = field(default_factory=list)
-    listed_only: int = 0
-
-
-@dataclass
-class Inventory:
-    """Everything found in an export.
-
-    Attributes
-    ----------
-    root : str
-    patients : dict of str to Person
-        By identifier as written; ``""`` holds images without one.
-    n_files, n_other : int
-        Files seen, and those among them that are not DICOM.
-    others : list of str
-        The first of those, to say what an export is that holds nothing else.
-    loose : list of (kind, path)
-        Damaged or unreadable files and folders that belong to no patient that could be told.
-    """
-
-    root: str
-    patients: dict[str, Person] = field(default_factory=dict)
-    n_files: int = 0
-    n_other: int = 0
-    others: list[str] = field(default_factory=list)
-    loose: list[tuple[str, str]] = field(default_factory=list)
 
 
 def walk(
@@ -175,15 +60,14 @@ def walk(
     root = os.path.abspath(folder)
     found = Inventory(root)
     closed: list[str] = []
-    paths = sorted(_files(root, None if skip is None else os.path.realpath(skip), closed))
+    paths = SpilledTexts(_files(root, None if skip is None else os.path.realpath(skip), closed))
     found.n_files = len(paths)
-    groups: dict[tuple[object, ...], Series] = {}
-    seen: dict[tuple[object, ...], dict[int, str]] = {}
+    opened = _Opened(found.patients)
     bad = [("folder", path) for path in closed]
     directories = []
-    for done, (path, read) in enumerate(_read_all(root, paths, n_jobs), 1):
+    for done, (path, read) in enumerate(_read_all(root, paths, found.n_files, n_jobs), 1):
         if isinstance(read, Header):
-            _add(found, read, groups, seen, id_from)
+            _add(found.root, read, opened.at(key_of(read.texts, path, id_from)))
         elif read == "directory":
             directories.append(path)
         elif read == "other" or (read == "empty" and not _looks_like_image(path)):
@@ -192,10 +76,12 @@ def walk(
                 found.others.append(path)
         else:
             bad.append((read, path))
-        if progress is not None and (done % _BATCH == 0 or done == len(paths)):
-            progress(done, len(paths))
-    _attribute(found, bad)
-    present = {path.lower() for path in paths} if directories else set()
+        if progress is not None and (done % _BATCH == 0 or done == found.n_files):
+            progress(done, found.n_files)
+    opened.put_away()
+    if bad:
+        _attribute(found, bad)
+    present = paths.folded() if directories else paths
     for path in directories:
         _compare(found, path, present, id_from)
     return found
@@ -221,10 +107,58 @@ def _files(root: str, skip: str | None, closed: list[str]) -> Iterator[str]:
                 yield name if start == "." else f"{start}/{name}"
 
 
-def _read_all(root: str, paths: list[str], n_jobs: int) -> Iterator[tuple[str, Header | str]]:
-    batches = [paths[k : k + _BATCH] for k in range(0, len(paths), _BATCH)]
-    if n_jobs == 1 or len(paths) < _MIN_FOR_PROCESSES:
-        answers: Iterator[list[Header | str]] = (_read_batch(root, batch) for batch in batches)
+@dataclass
+class _Open:
+    """A patient whose files are being read.
+
+    Attributes
+    ----------
+    person : Person
+    groups : dict of tuple to int
+        Places of series in the list of the patient.
+    seen : list of dict of int to str
+        The first file of each SOPInstanceUID, by series.
+    """
+
+    person: Person
+    groups: dict[tuple[object, ...], int] = field(default_factory=dict)
+    seen: list[dict[int, str]] = field(default_factory=list)
+
+
+class _Opened:
+    """The patients whose files were read last; the others lie on disk."""
+
+    def __init__(self, patients: Spilled[Person]):
+        self._patients = patients
+        self._seen: Spilled[list[dict[int, str]]] = Spilled(
+            lambda seen: [[*one.items()] for one in seen], lambda told: [dict(one) for one in told]
+        )
+        self._here: OrderedDict[str, _Open] = OrderedDict()
+
+    def at(self, key: str) -> _Open:
+        if key not in self._here:
+            self._here[key] = self._known(key)
+            self.put_away(_MAX_OPEN)
+        self._here.move_to_end(key)
+        return self._here[key]
+
+    def _known(self, key: str) -> _Open:
+        if key not in self._patients:
+            return _Open(Person(key))
+        person = self._patients[key]
+        return _Open(person, {one.group(key): k for k, one in enumerate(person.series)}, self._seen[key])
+
+    def put_away(self, but: int = 0) -> None:
+        while len(self._here) > but:
+            key, one = self._here.popitem(last=False)
+            self._patients[key], self._seen[key] = one.person, one.seen
+
+
+def _read_all(root: str, paths: SpilledTexts, n_paths: int, n_jobs: int) -> Iterator[tuple[str, Header | str]]:
+    rest = iter(paths)
+    batches = iter(lambda: list(islice(rest, _BATCH)), [])
+    if n_jobs == 1 or n_paths < _MIN_FOR_PROCESSES:
+        answers: Iterator[list[tuple[str, Header | str]]] = (_read_batch(root, batch) for batch in batches)
     else:
         from joblib import Parallel, delayed
 
@@ -232,13 +166,13 @@ def _read_all(root: str, paths: list[str], n_jobs: int) -> Iterator[tuple[str, H
         answers = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")(
             delayed(_read_batch)(root, b) for b in batches
         )
-    for batch, read in zip(batches, answers, strict=True):
-        yield from zip(batch, read, strict=True)
+    for answer in answers:
+        yield from answer
 
 
-def _read_batch(root: str, paths: list[str]) -> list[Header | str]:
+def _read_batch(root: str, paths: list[str]) -> list[tuple[str, Header | str]]:
     quiet()
-    return [read_header(root, path) for path in paths]
+    return [(path, read_header(root, path)) for path in paths]
 
 
 def _looks_like_image(path: str) -> bool:
@@ -253,16 +187,8 @@ def key_of(texts: dict[str, str], path: str, id_from: str) -> str:
     return texts[id_from].strip()
 
 
-def _add(
-    found: Inventory,
-    header: Header,
-    groups: dict[tuple[object, ...], Series],
-    seen: dict[tuple[object, ...], dict[int, str]],
-    id_from: str,
-) -> None:
-    texts = header.texts
-    key = key_of(texts, header.path, id_from)
-    person = found.patients.setdefault(key, Person(key))
+def _add(root: str, header: Header, opened: _Open) -> None:
+    texts, person = header.texts, opened.person
     if texts["modality"] not in CONTOURS:
         # Contours of somebody else are left out by themselves; they cost nobody the images.
         # A name that cannot be decoded is no other name.
@@ -270,12 +196,13 @@ def _add(
         person.people.add((name, texts["birth_date"], texts["sex"]))
     _remember(person, {name: texts.get(name, "") for name in _IDENTIFYING})
     localiser = "LOCALIZER" in texts["image_type"].upper()
-    group = (key, texts["study_uid"], texts["series_uid"], texts["modality"], localiser)
-    series = groups.get(group)
-    if series is None:
-        series = groups[group] = Series(texts, localiser)
+    series = Series(texts, localiser)
+    place = opened.groups.setdefault(series.group(person.key), len(person.series))
+    if place == len(person.series):
         person.series.append(series)
-    if _is_copy(found.root, header, seen.setdefault(group, {})):
+        opened.seen.append({})
+    series = person.series[place]
+    if _is_copy(root, header, opened.seen[place]):
         series.copies += 1
         return
     orientation, position = floats(texts["orientation"]), floats(texts["position"])
@@ -341,27 +268,29 @@ def _moment(texts: dict[str, str]) -> datetime.datetime | None:
 
 def _attribute(found: Inventory, bad: list[tuple[str, str]]) -> None:
     """Give each bad file to the one patient whose images lie around it, else to nobody."""
+    wanted = {str(folder) for _, path in bad for folder in PurePosixPath(path).parents}
     owners: dict[str, set[str]] = {}
     for key, person in found.patients.items():
         for series in person.series:
             for folder in series.folders:
-                while True:
-                    owners.setdefault(folder, set()).add(key)
-                    if folder in (".", ""):
-                        break
-                    folder = str(PurePosixPath(folder).parent)
+                for above in (folder, *map(str, PurePosixPath(folder).parents)):
+                    if above in wanted:
+                        owners.setdefault(above, set()).add(key)
     for kind, path in bad:
         folder = str(PurePosixPath(path).parent)
         while folder not in owners and folder != ".":
             folder = str(PurePosixPath(folder).parent)
         around = owners.get(folder, set())
         if len(around) == 1:
-            found.patients[next(iter(around))].damaged.append((kind, path))
+            (key,) = around
+            person = found.patients[key]
+            person.damaged.append((kind, path))
+            found.patients[key] = person
         else:
             found.loose.append((kind, path))
 
 
-def _compare(found: Inventory, path: str, present: set[str], id_from: str) -> None:
+def _compare(found: Inventory, path: str, present: SpilledTexts, id_from: str) -> None:
     """Note what a DICOMDIR lists and the export lacks."""
     entries = read_directory(os.path.join(found.root, path))
     if entries is None:
@@ -375,10 +304,11 @@ def _compare(found: Inventory, path: str, present: set[str], id_from: str) -> No
         key = {"patient_id": entry.patient_id, "patient_name": entry.patient_name}.get(id_from, "").strip()
         if id_from == "folder" and len((base / entry.path).parts) > 1:
             key = (base / entry.path).parts[0]
-        person = found.patients.setdefault(key, Person(key))
+        person = found.patients.get(key) or Person(key)
         told = {"patient_id": entry.patient_id, "patient_name": entry.patient_name, "series_uid": entry.series_uid}
         _remember(person, told)
         known = [series for series in person.series if series.uid == entry.series_uid and not series.localiser]
         for series in known:
             series.missing += 1
         person.listed_only += not known
+        found.patients[key] = person

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from prrt_estimators.dicom._geometry import GRID_TOLERANCE, GRID_TOLERANCE_MM, SAME_PLACE_MM
 from prrt_estimators.dicom._vendor_factors import maker_is_known
-from prrt_estimators.ingest._export_index import Series
+from prrt_estimators.ingest._export_records import Series
 
 _SUV_UNITS = ("BQML", "GML", "CM2ML")
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,14 +19,16 @@ from prrt_estimators._modalities import INGESTED
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._clinical_columns import DATE_ROLES
 from prrt_estimators.ingest._clinical_table import Clinical, read_clinical
-from prrt_estimators.ingest._cohort_plan import Plan, plan_tasks
+from prrt_estimators.ingest._cohort_plan import Chosen, Plan, identity_digest, plan_tasks
 from prrt_estimators.ingest._contour_names import contour_identity
 from prrt_estimators.ingest._contour_plan import check_wishes
 from prrt_estimators.ingest._convert import Converted
-from prrt_estimators.ingest._export_index import Inventory, Person, walk
+from prrt_estimators.ingest._export_index import walk
+from prrt_estimators.ingest._export_records import Inventory, Person
 from prrt_estimators.ingest._headers import CONTOURS
+from prrt_estimators.ingest._identity_search import IdentitySearch
 from prrt_estimators.ingest._lesion_tables import contour_counts
-from prrt_estimators.ingest._outputs import check_key, contour_records, held, remove_stale, write_tables
+from prrt_estimators.ingest._outputs import Record, check_key, held, remove_stale, write_tables
 from prrt_estimators.ingest._parallel_conversion import run_tasks
 from prrt_estimators.ingest._patient_flow import FlowRow, flow_counts, flow_table
 from prrt_estimators.ingest._person_matching import identity_of, people_of
@@ -34,7 +38,8 @@ from prrt_estimators.ingest._pseudonyms import canonical_id, given_pseudonyms, h
 from prrt_estimators.ingest._reference_limits import read_limits
 from prrt_estimators.ingest._scan_kinds import counted, what_is_shown
 from prrt_estimators.ingest._series_override import read_override
-from prrt_estimators.ingest._series_selection import Choice, Wishes
+from prrt_estimators.ingest._series_selection import Wishes
+from prrt_estimators.ingest._spilled import Spilled
 from prrt_estimators.ingest._unreadable_export import REMEDY, check_export, what_it_is
 
 _ID_FROM = ("patient_id", "patient_name", "folder")
@@ -209,9 +214,8 @@ def ingest(
         if pseudonym_column == table.id_column:
             table.pseudonyms = dict(table.written_ids)
         names = _pseudonyms(people, table, key, pseudonym_column)
-        identity = _identity(people, nameless, table, names)
-        identity.update(_contour_identity(root, people, nameless, table).without(names.values()))
-        _scrub(table, identity)
+        search, searched_for = _searched_for(root, people, nameless, table, names, key)
+        _scrub(table, search)
         plan = Plan(
             wishes,
             names,
@@ -220,25 +224,68 @@ def ingest(
             deface,
             place,
             key,
-            identity,
+            search,
             drawn,
+            searched_for,
         )
         tasks, rows = plan_tasks(plan, found, people, table)
         rows += _loose(found, nameless, table)
-        made = run_tasks(tasks, identity, jobs, bars.patient)
-        included = {one.patient: one for one in made if not one.reason}
-        shown = {name: what_is_shown(plan.choices.get(name, Choice()), one.record) for name, one in included.items()}
-        rows += [
-            FlowRow(one.patient, one.stage, one.reason, plan.notes[one.patient] + one.notes, shown.get(one.patient, {}))
-            for one in made
-        ]
-        flow = _cleaned(flow_table(rows), identity)
-        remove_stale(place, included)
+        made = _Made()
+        for one in run_tasks(tasks, search, jobs, bars.patient):
+            rows.append(made.add(one, plan))
+        flow = _cleaned(flow_table(rows), search)
+        del rows
+        remove_stale(place, made.records)
         columns = _cleaned(
-            table.columns.map(lambda cell: without_dates(cell) if isinstance(cell, str) else cell), identity
+            table.columns.map(lambda cell: without_dates(cell) if isinstance(cell, str) else cell), search
         )
-        cohort = write_tables(plan, included, table, flow, columns, panel, found)
-        return _finish(place, cohort, identity, flow, columns, included, made, counted(shown.values()))
+        cohort = write_tables(plan, made.records, made.contours, table, flow, columns, panel, found)
+        findings = made.findings + check_folder(place, search, made.searched_in(place))
+        return IngestResult(
+            cohort, flow, flow_counts(flow), columns, contour_counts(made.contours), tuple(findings),
+            len(made.records), made.n_kept, counted(made.shown()),
+        )  # fmt: skip
+
+
+class _Made:
+    """What became of the patients in the cohort: their records, on disk, and what is counted."""
+
+    def __init__(self) -> None:
+        self.records: Spilled[Record] = Spilled(dict, dict)
+        self.contours: Spilled[Record] = Spilled(dict, dict)
+        self.findings: list[Finding] = []
+        self.n_kept = 0
+        self._shown: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+        self._counts: Counter[tuple[tuple[str, str], ...]] = Counter()
+
+    def add(self, one: Converted, plan: Plan) -> FlowRow:
+        """Keep what was made of a patient; return what is told of it."""
+        self.findings += one.findings
+        told: dict[str, str] = {}
+        if not one.reason:
+            told = what_is_shown(plan.chosen.get(one.patient) or Chosen(), one.record)
+            shown = tuple(told.items())
+            told = self._shown.setdefault(shown, told)
+            self._counts[shown] += 1
+            self.n_kept += one.kept
+            self.records[one.patient] = one.record
+            if "contours" in one.record:
+                self.contours[one.patient] = one.record["contours"]
+        return FlowRow(one.patient, one.stage, one.reason, plan.notes[one.patient] + one.notes, told)
+
+    def shown(self) -> Iterator[dict[str, str]]:
+        """Give what the scans of each patient show."""
+        return (dict(shown) for shown in self._counts.elements())
+
+    def searched_in(self, place: Path) -> Callable[[Path], bool]:
+        """Return what tells whether a file of a patient was searched when it was written."""
+        patients = str(place / "patients")
+
+        @functools.lru_cache(1)
+        def searched(patient: str) -> frozenset[str]:
+            return frozenset(self.records.get(patient, {}).get("files", ()))
+
+        return lambda path: str(path.parent.parent) == patients and path.name in searched(path.parent.name)
 
 
 def _check(
@@ -275,26 +322,47 @@ def _pseudonyms(people: Mapping[str, Person], table: Clinical, key: bytes, colum
     return names
 
 
+def _searched_for(
+    root: Path,
+    people: Mapping[str, Person],
+    nameless: Person | None,
+    table: Clinical,
+    names: Mapping[str, str],
+    key: bytes,
+) -> tuple[IdentitySearch, str]:
+    """Return what searches for all that must not be in an output, and its keyed digest; the texts themselves are released."""
+    identity = _identity(people, nameless, table, names)
+    identity.update(_contour_identity(root, people, nameless, table).without(names.values()))
+    table.identity = Identity()
+    return identity.search, identity_digest(key, identity)
+
+
 def _identity(
     people: Mapping[str, Person], nameless: Person | None, table: Clinical, names: Mapping[str, str]
 ) -> Identity:
     """Gather what must not be found in any output; pseudonyms that an export already has are none of it."""
     identity = Identity()
-    for person in [*people.values(), *([nameless] if nameless else [])]:
+    for person in _all_of(people, nameless):
         identity.update(identity_of(person))
     identity.update(table.identity)
     return identity.without(name for key, name in names.items() if canonical_id(name) == key)
 
 
+def _all_of(people: Mapping[str, Person], nameless: Person | None) -> Iterator[Person]:
+    yield from people.values()
+    if nameless is not None:
+        yield nameless
+
+
 def _contour_identity(root: Path, people: Mapping[str, Person], nameless: Person | None, table: Clinical) -> Identity:
     """Gather names in contour objects."""
-    persons = [*people.values(), *([nameless] if nameless else [])]
+    persons = _all_of(people, nameless)
     drawn = (series for person in persons for series in person.series if series.modality in CONTOURS)
     files = (os.path.join(root, file) for series in drawn for file in series.files)
     return contour_identity(files, table.frame.itertuples(index=False))
 
 
-def _scrub(table: Clinical, identity: Identity) -> None:
+def _scrub(table: Clinical, identity: IdentitySearch) -> None:
     """Empty cells that name somebody, and tell of them."""
     for column in table.frame:
         for key, cell in table.frame[column].items():
@@ -326,24 +394,6 @@ def _loose(found: Inventory, nameless: Person | None, table: Clinical) -> list[F
     return rows
 
 
-def _cleaned(table: pd.DataFrame, identity: Identity) -> pd.DataFrame:
+def _cleaned(table: pd.DataFrame, identity: IdentitySearch) -> pd.DataFrame:
     """Take out what the user's own table or a reader's message might have brought in."""
     return table.map(lambda cell: identity.clean(cell) if isinstance(cell, str) else cell)
-
-
-def _finish(
-    place: Path,
-    cohort: Path,
-    identity: Identity,
-    flow: pd.DataFrame,
-    columns: pd.DataFrame,
-    included: Mapping[str, Converted],
-    made: Sequence[Converted],
-    shown: tuple[str, ...],
-) -> IngestResult:
-    searched = {place / "patients" / name / file for name, one in included.items() for file in one.record["files"]}
-    findings = [one for result in made for one in result.findings] + check_folder(place, identity, searched)
-    return IngestResult(
-        cohort, flow, flow_counts(flow), columns, contour_counts(contour_records(included)), tuple(findings),
-        len(included), sum(one.kept for one in included.values()), shown,
-    )  # fmt: skip

@@ -16,7 +16,8 @@ from prrt_estimators._arguments import parameter
 from prrt_estimators._extras import import_pydicom
 from prrt_estimators.contours import write_rtstruct, write_segmentation
 from prrt_estimators.exceptions import ContourError
-from prrt_estimators.ingest._export_index import Person, walk
+from prrt_estimators.ingest._export_index import walk
+from prrt_estimators.ingest._export_records import Person
 from prrt_estimators.ingest._person_matching import people_of
 from prrt_estimators.ingest._pseudonyms import canonical_id, hashed_pseudonyms, load_key
 

@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from prrt_estimators.exceptions import ScannerFileError
-from prrt_estimators.ingest._export_index import Series
+from prrt_estimators.ingest._export_records import Series
 from prrt_estimators.ingest._foreseeable_problems import trouble
 from prrt_estimators.ingest._kernels import kernel_kind
 

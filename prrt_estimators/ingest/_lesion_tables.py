@@ -14,6 +14,7 @@ from prrt_estimators.contours import read_mask
 from prrt_estimators.contours._corrected_lesions import FOLDER, corrected_rows
 
 LESION_COLUMNS = ["patient_id", "lesion", "drawn_on", "source", "voxels", "volume_ml", "suv_mean", "suv_max"]
+_COUNTED = {"objects": "contour objects", "structures": "structures", "contours": "contours"}
 STATES = {
     "lesions": "patients with lesions",
     "zero": "patients of whom the contours say that there is no lesion",
@@ -30,7 +31,8 @@ def lesions_table(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     """
     rows = [
         {"patient_id": patient, "drawn_on": record["drawn_on"], "source": record["source"], **row}
-        for patient, record in sorted(records.items())
+        for patient in sorted(records)
+        for record in (records[patient],)
         for row in record.get("lesions", [])
     ]
     return pd.DataFrame(rows, columns=LESION_COLUMNS)
@@ -65,14 +67,15 @@ def contour_counts(records: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     >>> contour_counts({"P1": record}).values.tolist()[1:]
     [['contour objects', 'taken', 1], ['structures', 'organ', 2]]
     """
-    rows = []
-    states = Counter(record["state"] for record in records.values())
-    rows += [("patients", words, states[state]) for state, words in STATES.items() if states[state]]
-    for what, name in (("contour objects", "objects"), ("structures", "structures"), ("contours", "contours")):
-        fates = Counter[str]()
-        for record in records.values():
-            fates.update(record.get(name, {}))
-        rows += [(what, fate, count) for fate, count in sorted(fates.items(), key=lambda one: (one[0] != "taken", one))]
+    states, fates = Counter[str](), {name: Counter[str]() for name in _COUNTED}
+    for record in records.values():
+        states[record["state"]] += 1
+        for name, found in fates.items():
+            found.update(record.get(name, {}))
+    rows = [("patients", words, states[state]) for state, words in STATES.items() if states[state]]
+    for name, what in _COUNTED.items():
+        ordered = sorted(fates[name].items(), key=lambda one: (one[0] != "taken", one))
+        rows += [(what, fate, count) for fate, count in ordered]
     return pd.DataFrame(rows, columns=["what", "fate", "count"])
 
 

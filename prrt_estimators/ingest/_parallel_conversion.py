@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from prrt_estimators.ingest._convert import Converted, Task, convert
-from prrt_estimators.ingest._privacy import Identity
+from prrt_estimators.ingest._identity_search import IdentitySearch
 
 
-def run_tasks(tasks: list[Task], identity: Identity, n_jobs: int, tell: Callable[[int, int], None]) -> list[Converted]:
-    """Convert every patient; `tell` hears how many are done.
+def run_tasks(
+    tasks: Mapping[str, Task], identity: IdentitySearch, n_jobs: int, tell: Callable[[int, int], None]
+) -> Iterator[Converted]:
+    """Convert every patient, and give one after the other; `tell` hears how many are done.
 
     Raises
     ------
     MemoryError
         If the system ended a process, as it does when memory runs out; what is finished stays finished.
     """
-    done = []
-    for result in _results(tasks, identity, n_jobs):
-        done.append(result)
-        tell(len(done), len(tasks))
-    return done
+    total = len(tasks)
+    for done, result in enumerate(_results(tasks, identity, n_jobs), 1):
+        tell(done, total)
+        yield result
 
 
-def _results(tasks: list[Task], identity: Identity, n_jobs: int) -> Iterator[Converted]:
-    with_images = [task for task in tasks if any(task.files.values())]
-    yield from (Converted(task.patient, {"files": {}}) for task in tasks if not any(task.files.values()))
-    if n_jobs == 1 or len(with_images) < 2:
+def _results(tasks: Mapping[str, Task], identity: IdentitySearch, n_jobs: int) -> Iterator[Converted]:
+    yield from (Converted(task.patient, {"files": {}}) for task in tasks.values() if not any(task.files.values()))
+    with_images = (task for task in tasks.values() if any(task.files.values()))
+    if n_jobs == 1 or len(tasks) < 2:
         yield from (convert(task, identity) for task in with_images)
         return
     from joblib import Parallel, delayed

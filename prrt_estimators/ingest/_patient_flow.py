@@ -24,7 +24,7 @@ COLUMNS = ["patient_id", "status", "stage", "reason", "remedy", "notes", *INGEST
 INCLUDED, LEFT_OUT = "included", "left out"
 
 
-@dataclass
+@dataclass(slots=True)
 class FlowRow:
     """One patient, or a heap of files that belong to nobody.
 
@@ -50,21 +50,16 @@ def flow_table(rows: list[FlowRow]) -> pd.DataFrame:
     """Return one row per patient: patient_id, status, stage, reason, remedy, notes, and what PET and CT show."""
     order = list(STAGES)
     ordered = sorted(rows, key=lambda row: (bool(row.reason), order.index(row.stage), row.patient, row.reason))
-    return pd.DataFrame(
-        [
-            {
-                "patient_id": row.patient,
-                "status": LEFT_OUT if row.reason else INCLUDED,
-                "stage": row.stage,
-                "reason": row.reason,
-                "remedy": STAGES[row.stage],
-                "notes": "; ".join(dict.fromkeys(row.notes)),
-                **{kind: row.shown.get(kind, "") for kind in INGESTED},
-            }
-            for row in ordered
-        ],
-        columns=COLUMNS,
-    )
+    cells = {
+        "patient_id": [row.patient for row in ordered],
+        "status": [LEFT_OUT if row.reason else INCLUDED for row in ordered],
+        "stage": [row.stage for row in ordered],
+        "reason": [row.reason for row in ordered],
+        "remedy": [STAGES[row.stage] for row in ordered],
+        "notes": ["; ".join(dict.fromkeys(row.notes)) for row in ordered],
+        **{kind: [row.shown.get(kind, "") for row in ordered] for kind in INGESTED},
+    }
+    return pd.DataFrame(cells, columns=COLUMNS, dtype=object if not ordered else None)
 
 
 def flow_counts(flow: pd.DataFrame) -> pd.DataFrame:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Mapping
 
 from prrt_estimators._spellings import fold, skeleton
-from prrt_estimators.ingest._export_index import Inventory, Person
+from prrt_estimators.ingest._export_records import Inventory, People, Person, joined
 from prrt_estimators.ingest._privacy import Identity
 from prrt_estimators.ingest._pseudonyms import canonical_id
+from prrt_estimators.ingest._spilled import Spilled
 
 _NAMES = (
     "patient_name",
@@ -40,25 +42,19 @@ _IDENTIFIERS = (
 _DAYS = ("birth_date", "study_date", "series_date", "acquisition_date")
 
 
-def people_of(found: Inventory) -> tuple[dict[str, Person], Person | None]:
+def people_of(found: Inventory) -> tuple[Mapping[str, Person], Person | None]:
     """Return patients by canonical identifier, and the images that have none.
 
     Identifiers that differ by leading zeros, blanks or case are one: exports of two systems write them differently.
     """
-    merged: dict[str, Person] = {}
-    for key in sorted(found.patients):
-        person = found.patients[key]
+    spellings: Spilled[list[str]] = Spilled(list, list)
+    for key in found.patients:
         name = canonical_id(key) if key else ""
-        if name not in merged:
-            merged[name] = Person(name)
-        whole = merged[name]
-        whole.series += person.series
-        whole.people |= person.people
-        whole.damaged += person.damaged
-        whole.listed_only += person.listed_only
-        for field, texts in person.identity.items():
-            whole.identity.setdefault(field, set()).update(texts)
-    return merged, merged.pop("", None)
+        spellings[name] = [*spellings.get(name, []), key]
+    nameless = spellings.pop("", [])
+    return People(found.patients, spellings), joined(
+        "", [found.patients[key] for key in nameless]
+    ) if nameless else None
 
 
 def contradiction(people: set[tuple[str, str, str]]) -> str:

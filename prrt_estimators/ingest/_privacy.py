@@ -7,39 +7,31 @@ import datetime
 import functools
 import gzip
 import importlib.resources
+import os
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from prrt_estimators._date_forms import has_date
-from prrt_estimators._spellings import (
-    fold,
-    joined_names,
-    names_in,
-    places_in,
-    signs_of,
-    skeleton,
-    without_apostrophes,
-)
-from prrt_estimators._transliterations import in_latin_letters
+from prrt_estimators._spellings import fold, names_in, places_in, signs_of
+from prrt_estimators.ingest._identity_search import DIGEST, SHORTEST_IN_VOXELS, IdentitySearch, TextSet
 from prrt_estimators.ingest._software import software
 
 _SHORTEST_IDENTIFIER = 4
 #: Shorter numbers occur among laboratory values by chance.
 _SHORTEST_NUMBER = 6
-#: In voxels, shorter texts occur by chance.
-_SHORTEST_IN_VOXELS = 6
 _NIFTI_HEADER = 352
 _CHUNK = 1 << 22
-_PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % _SHORTEST_IN_VOXELS)
+#: Bytes of a text that are searched at once, and lines of it that are searched again with the next.
+_TEXT_CHUNK, _OVERLAP = 1 << 18, 10
+_PRINTABLE = re.compile(rb"[\x20-\x7e]{%d,}" % SHORTEST_IN_VOXELS)
 _WORDS = re.compile(r"[^\W\d_]+")
-_PARTED = re.compile(r"[^\W\d_]+(?:['’‘`´ʼ′][^\W\d_]+)+")
-#: Of a file: its letters from a to f are no words, and "1ada7" occurs in one of two hundred of them.
-_DIGEST = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{32,}(?![0-9A-Za-z])")
+_DATE_FORMS = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%d%m%Y")
 #: Sources whose words are compared with and never written, such as the names of months.
-_NOT_WRITTEN = frozenset(["_privacy.py", "_spellings.py", "_identifying_words.py"])
+_NOT_WRITTEN = frozenset(
+    ["_privacy.py", "_spellings.py", "_identifying_words.py", "_identity_search.py", "_spilled.py", "_task_records.py"]
+)
 _PATTERN = re.compile(r"\\b|\(\?|\\s|\\w|\w\|\w")
 #: Words that columns of a cohort table hold; a patient may be called so too.
 _ANSWERS = frozenset(
@@ -83,12 +75,14 @@ class Identity:
 
     def add_names(self, texts: Iterable[str]) -> None:
         """Add names of persons, places and the like."""
+        self._changed()
         for text in texts:
             self.signs |= signs_of(text)
             self.names |= names_in(text)
 
     def add_places(self, texts: Iterable[str]) -> None:
         """Add names of institutions and wards: the whole, and each word that is not any hospital's."""
+        self._changed()
         for text in texts:
             self.add_identifiers([text])
             self.signs |= {one for one in signs_of(text) if len(one) >= 4}
@@ -96,6 +90,7 @@ class Identity:
 
     def add_identifiers(self, texts: Iterable[str]) -> None:
         """Add identifiers of any kind."""
+        self._changed()
         for text in texts:
             folded = fold(text.strip())
             if len(folded) >= (_SHORTEST_NUMBER if folded.isdigit() else _SHORTEST_IDENTIFIER):
@@ -103,10 +98,12 @@ class Identity:
 
     def add_days(self, days: Iterable[datetime.date]) -> None:
         """Add days of birth, of studies and of therapy."""
+        self._changed()
         self.days.update(days)
 
     def update(self, other: Identity) -> None:
         """Add what another holds."""
+        self._changed()
         self.names |= other.names
         self.identifiers |= other.identifiers
         self.days |= other.days
@@ -120,29 +117,15 @@ class Identity:
         kept = self.names - known.names, self.identifiers - known.identifiers
         return Identity(*kept, set(self.days), self.signs - known.signs)
 
-    @functools.cached_property
-    def _dates(self) -> frozenset[str]:
-        forms = ("%Y%m%d", "%Y-%m-%d", "%d.%m.%Y", "%d.%m.%y", "%m/%d/%Y", "%d/%m/%Y", "%d%m%Y")
-        return frozenset(day.strftime(form) for day in self.days for form in forms)
+    def _changed(self) -> None:
+        vars(self).pop("search", None)
 
     @functools.cached_property
-    def _by_beginning(self) -> dict[str, list[tuple[str, str]]]:
-        """Long identifiers and dates by their first characters, to search much text for many at once."""
-        found: dict[str, list[tuple[str, str]]] = {}
-        for kind, texts in (("identifier", self.identifiers), ("date", self._dates)):
-            for one in texts:
-                if len(one) >= _SHORTEST_IN_VOXELS:
-                    found.setdefault(one[:_SHORTEST_IN_VOXELS], []).append((kind, one))
-        return found
-
-    @functools.cached_property
-    def _searched(self) -> frozenset[str]:
-        return frozenset(self.names) - own_words()
-
-    def _names_somebody(self, word: str) -> bool:
-        if word in self._searched or skeleton(word) in self._searched:
-            return True
-        return not word.isascii() and any(one in self._searched for one in in_latin_letters(word))
+    def search(self) -> IdentitySearch:
+        """What searches for this identity as it is now; it holds none of the texts."""
+        dates = (day.strftime(form) for day in self.days for form in _DATE_FORMS)
+        sets = (frozenset(self.names) - own_words(), self.identifiers, dates, self.signs)
+        return IdentitySearch(*map(TextSet.of, sets))
 
     def kinds_in(self, text: str) -> set[str]:
         """Return what kinds of identity a text holds.
@@ -155,60 +138,15 @@ class Identity:
         >>> who.kinds_in("p of ada"), who.kinds_in("ab-1234.nii"), who.kinds_in("adamant xab-12345")
         ({'name'}, {'identifier'}, set())
         """
-        folded, spoken = fold(text), _DIGEST.sub(" ", text)
-        found = set()
-        words = {
-            *_WORDS.findall(fold(spoken)),
-            *_WORDS.findall(fold(without_apostrophes(spoken))),
-            *joined_names(spoken),
-        }
-        if any(map(self._names_somebody, words)) or any(one in folded for one in self.signs):
-            found.add("name")
-        if any(_stands_alone(one, folded) for one in self.identifiers):
-            found.add("identifier")
-        if any(_stands_alone(one, folded) for one in self._dates):
-            found.add("date")
-        return found
+        return self.search.kinds_in(text)
 
     def kinds_in_voxels(self, text: str) -> set[str]:
         """Return what kinds of identity the texts found among voxels hold, in which short ones occur by chance."""
-        folded = fold(text)
-        found = set()
-        words = {word for word in _WORDS.findall(folded) if len(word) >= _SHORTEST_IN_VOXELS}
-        if any(map(self._names_somebody, words)):
-            found.add("name")
-        width = _SHORTEST_IN_VOXELS
-        beginnings = {folded[k : k + width] for k in range(len(folded) - width + 1)}
-        for beginning in beginnings & self._by_beginning.keys():
-            found.update(kind for kind, one in self._by_beginning[beginning] if _stands_alone(one, folded))
-        return found
+        return self.search.kinds_in_voxels(text)
 
     def clean(self, text: str) -> str:
         """Return a text with every name, identifier and date of a patient as ``***``."""
-        if not self.kinds_in(text):
-            return text
-        # Marks that no letter can take, such as the dot of a Turkish capital in lower case, would part a word.
-        text = "".join(c for c in unicodedata.normalize("NFC", text) if not unicodedata.combining(c))
-        for one in sorted(self.identifiers | self._dates, key=len, reverse=True):
-            if one in fold(text):
-                text = re.sub(re.escape(one), "***", text if one in text.casefold() else fold(text), flags=re.I)
-        text = _PARTED.sub(
-            lambda one: "***" if self._names_somebody(fold(without_apostrophes(one[0]))) else one[0], text
-        )
-        text = _WORDS.sub(lambda word: "***" if self._names_somebody(fold(word[0])) else word[0], text)
-        hidden = any(one in fold(text) for one in self.signs) or any(map(self._names_somebody, joined_names(text)))
-        return "***" if hidden else text
-
-
-def _stands_alone(needle: str, text: str) -> bool:
-    """Tell whether a text occurs and is not a part of a longer word or number."""
-    start = text.find(needle)
-    while start >= 0:
-        before, after = text[start - 1 : start], text[start + len(needle) : start + len(needle) + 1]
-        if not (before.isalnum() or after.isalnum() or (before == "." and needle.isdigit())):
-            return True
-        start = text.find(needle, start + 1)
-    return False
+        return self.search.clean(text)
 
 
 @functools.cache
@@ -243,12 +181,13 @@ def _source_words(source: str) -> Iterator[str]:
             yield from _WORDS.findall(fold(node.value))
 
 
-def check_file(path: Path, name: str, identity: Identity) -> list[Finding]:
+def check_file(path: Path, name: str, identity: Identity | IdentitySearch) -> list[Finding]:
     """Search one file, decompressed where it is compressed.
 
     In voxels only texts of six characters or more are searched for: shorter ones occur by chance.
     """
-    kinds = identity.kinds_in(name)
+    in_name = identity.kinds_in(name)
+    kinds = set(in_name)
     if path.suffix == ".gz":
         with open(path, "rb") as raw:
             # The header of gzip may hold a file name and a comment.
@@ -260,11 +199,21 @@ def check_file(path: Path, name: str, identity: Identity) -> list[Finding]:
         with open(path, "rb") as stream:
             kinds |= _kinds_in_voxels(stream, identity)
     else:
-        text = path.read_bytes().decode("utf-8", "replace")
-        kinds |= identity.kinds_in(text)
-        if has_date(_without_versions(_DIGEST.sub(" ", text)), spoken=False):
-            kinds.add("date")
-    return [Finding("***" if identity.kinds_in(name) else name, kind) for kind in sorted(kinds)]
+        for text in _windows(path):
+            kinds |= identity.kinds_in(text)
+            if "date" not in kinds and has_date(_without_versions(DIGEST.sub(" ", text)), spoken=False):
+                kinds.add("date")
+    return [Finding("***" if in_name else name, kind) for kind in sorted(kinds)]
+
+
+def _windows(path: Path) -> Iterator[str]:
+    """Give a text in parts of whole lines, each with the end of the one before it."""
+    with open(path, "rb") as stream:
+        kept: list[bytes] = []
+        while lines := stream.readlines(_TEXT_CHUNK):
+            yield b"".join([*kept, *lines]).decode("utf-8", "replace")
+            # What is searched for may stand on several lines.
+            kept = lines[-_OVERLAP:]
 
 
 def _without_versions(text: str) -> str:
@@ -274,7 +223,7 @@ def _without_versions(text: str) -> str:
     return text
 
 
-def _kinds_in_voxels(stream: object, identity: Identity) -> set[str]:
+def _kinds_in_voxels(stream: object, identity: Identity | IdentitySearch) -> set[str]:
     kinds: set[str] = set()
     rest = b""
     while chunk := stream.read(_CHUNK):  # type: ignore[attr-defined]
@@ -285,7 +234,9 @@ def _kinds_in_voxels(stream: object, identity: Identity) -> set[str]:
     return kinds
 
 
-def check_folder(folder: Path, identity: Identity, checked: Iterable[Path] = ()) -> list[Finding]:
+def check_folder(
+    folder: Path, identity: Identity | IdentitySearch, checked: Callable[[Path], bool] | None = None
+) -> list[Finding]:
     """Search every file below a folder, but those that were checked before.
 
     Returns
@@ -293,9 +244,23 @@ def check_folder(folder: Path, identity: Identity, checked: Iterable[Path] = ())
     list of Finding
         Empty if nothing was found.
     """
-    done = set(checked)
     findings = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and path not in done:
+    for path in _below(folder):
+        if checked is None or not checked(path):
             findings += check_file(path, path.relative_to(folder).as_posix(), identity)
     return findings
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Give the files below a folder in the order of their paths."""
+    try:
+        names = sorted(os.listdir(folder))
+    except PermissionError:
+        return
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from _below(path)
+        elif path.is_file():
+            yield path

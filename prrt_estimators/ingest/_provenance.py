@@ -6,6 +6,7 @@ from typing import Any
 
 from prrt_estimators._date_forms import has_date
 from prrt_estimators.ingest._identifying_words import without_words, words_elsewhere
+from prrt_estimators.ingest._identity_search import IdentitySearch
 from prrt_estimators.ingest._privacy import Identity
 
 #: Nothing else of a header is passed on. No dates, times, names, numbers of studies or devices, descriptions, comments.
@@ -27,7 +28,7 @@ _FREE = (
 )  # fmt: skip
 
 
-def tags_of(header: Any, identity: Identity) -> dict[str, str]:
+def tags_of(header: Any, identity: Identity | IdentitySearch) -> dict[str, str]:
     """Return the allowed tags of a header as text; one that names somebody, or a date, is left out.
 
     Words that also stand in elements about the place, the device or the person, nested and private ones too, are taken

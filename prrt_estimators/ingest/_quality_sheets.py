@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -172,12 +173,12 @@ def save_strip(pixels: np.ndarray, path: Path) -> None:
         imsave(temporary, pixels, format="png", metadata=_NO_TEXT)
 
 
-def write_sheets(rows: Sequence[tuple[str, Sequence[str], Path]], folder: Path) -> list[Path]:
+def write_sheets(rows: Iterable[tuple[str, Sequence[str], Path]], folder: Path) -> list[Path]:
     """Write the pages of the quality sheet.
 
     Parameters
     ----------
-    rows : sequence of (pseudonym, lines of text, image row)
+    rows : iterable of (pseudonym, lines of text, image row)
     folder : Path
         Pages that are no longer needed are removed.
 
@@ -191,12 +192,14 @@ def write_sheets(rows: Sequence[tuple[str, Sequence[str], Path]], folder: Path) 
     # One figure for all pages: figures refer to themselves in circles, and many would wait for the collector.
     figure = Figure(dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
-    pages = []
-    for number, start in enumerate(range(0, len(rows), _ROWS_A_PAGE), 1):
-        pages.append(folder / f"quality_{number:02d}.png")
-        save_strip(_page(rows[start : start + _ROWS_A_PAGE], figure), pages[-1])
+    pages: list[Path] = []
+    rest = iter(rows)
+    while page := list(islice(rest, _ROWS_A_PAGE)):
+        pages.append(folder / f"quality_{len(pages) + 1:02d}.png")
+        save_strip(_page(page, figure), pages[-1])
+    kept = {path.name for path in pages}
     for old in folder.glob("quality_*.png"):
-        if old not in pages:
+        if old.name not in kept:
             old.unlink()
     return pages
 

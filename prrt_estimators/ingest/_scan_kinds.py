@@ -6,17 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from prrt_estimators._modalities import CT, INGESTED, PET
-from prrt_estimators.ingest._cohort_plan import taken_series
-from prrt_estimators.ingest._ct_kinds import ct_kind
-from prrt_estimators.ingest._series_selection import Choice
+from prrt_estimators._modalities import INGESTED
+from prrt_estimators.ingest._cohort_plan import Chosen, taken_series
 
 
-def what_is_shown(choice: Choice, record: Mapping[str, Any]) -> dict[str, str]:
+def what_is_shown(chosen: Chosen, record: Mapping[str, Any]) -> dict[str, str]:
     """Return what the scans of a patient show, by modality: "Ga-68 DOTATATE" for a PET, "portal venous" for a CT."""
-    pet, ct = taken_series(choice, record, PET.name), taken_series(choice, record, CT.name)
-    found = {PET.name: pet.tracer.label} if pet is not None else {}
-    return found if ct is None else {**found, CT.name: ct_kind(ct.texts).label}
+    return {kind: taken[0] for kind in INGESTED if (taken := taken_series(chosen, record, kind)) is not None}
 
 
 def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
@@ -27,11 +23,13 @@ def counted(shown: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
     >>> counted([dict(pet="F-18 FDG"), dict(pet="Ga-68 DOTATATE", ct="native"), dict(pet="Ga-68 DOTATATE")])
     ('PET: 2 Ga-68 DOTATATE, 1 F-18 FDG', 'CT: 1 native')
     """
-    told = list(shown)
+    counts = {kind: Counter[str]() for kind in INGESTED}
+    for one in shown:
+        for kind in counts:
+            counts[kind].update([one[kind]] if kind in one else [])
     lines = []
-    for kind in INGESTED:
-        counts = Counter(one[kind] for one in told if kind in one)
-        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    for kind, found in counts.items():
+        ordered = sorted(found.items(), key=lambda item: (-item[1], item[0]))
         if ordered:
             lines.append(f"{kind.upper()}: {', '.join(f'{count} {what}' for what, count in ordered)}")
     return tuple(lines)

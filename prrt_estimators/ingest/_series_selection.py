@@ -13,7 +13,7 @@ from typing import Literal
 from prrt_estimators._modalities import CT, PET
 from prrt_estimators.dicom._tracers import DEFAULT_TRACERS
 from prrt_estimators.ingest._ct_kinds import ct_kind
-from prrt_estimators.ingest._export_index import Person, Series
+from prrt_estimators.ingest._export_records import Person, Series
 from prrt_estimators.ingest._foreseeable_problems import is_covered, is_whole, places, trouble
 from prrt_estimators.ingest._joined_series import other_parts
 from prrt_estimators.ingest._kernels import kernel_kind

@@ -12,7 +12,7 @@ import pandas as pd
 from prrt_estimators._analytes import name_tokens
 from prrt_estimators._sex import read_sex
 from prrt_estimators.ingest._dates import read_dates
-from prrt_estimators.ingest._export_index import Person
+from prrt_estimators.ingest._export_records import Person
 
 _AGE = re.compile(r"^(patient(en)? ?)?(age|alter)( (in )?(jahren?|years?|yrs?|y|j|a))?$")
 _BIRTH = re.compile(r"birth|geburt|\b(dob|yob|geb|gebdat|born|jahrgang)\b")

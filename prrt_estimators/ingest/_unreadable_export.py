@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from prrt_estimators.exceptions import CohortError, Problem
-from prrt_estimators.ingest._export_index import Inventory
+from prrt_estimators.ingest._export_records import Inventory
 
 REMEDY = "Unpack it, and name the folder of DICOM files."
 _ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".tbz", ".tar.gz", ".tar.bz2", ".tar.xz", ".iso")

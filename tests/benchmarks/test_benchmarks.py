@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -104,6 +105,20 @@ def test_the_benchmark_of_a_gpu_runs_without_one(benchmark):
     rows = benchmark("gpu").training(12, 4, 2, 2, 0, torch.device("cpu"))
     assert [row[0] for row in rows] == ["fit (auto)", "fit (float32)", "MONAI CacheDataset"]
     assert all(row[1] > 0 and np.isnan(row[2]) for row in rows)
+
+
+def test_the_benchmark_of_memory_ingests_patients_of_whom_no_two_are_alike(benchmark, tmp_path):
+    memory = benchmark("memory_ingest")
+    memory.write_small_export(tmp_path, 3)
+    headers = [pydicom.dcmread(path) for path in sorted((tmp_path / "dicom").rglob("*.dcm"))]
+    assert len(headers) == 3 * 2 * 4
+    assert len({one.SOPInstanceUID for one in headers}) == len({one.PixelData for one in headers}) == len(headers)
+    for keyword in ("PatientID", "PatientName", "AccessionNumber", "PatientBirthDate", "StudyDate", "StudyInstanceUID"):
+        assert len({one[keyword].value for one in headers}) == 3
+    found = memory.child(tmp_path, 1)
+    assert min(found.values()) > 0
+    assert found["peak_MB"] > 50
+    assert len(pd.read_csv(tmp_path / "cohort" / "cohort.csv")) == 3
 
 
 def test_the_benchmark_of_memory_measures_a_process_of_its_own(benchmark, tmp_path):

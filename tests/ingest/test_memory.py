@@ -1,20 +1,26 @@
-"""What an ingest keeps in memory: a path and a few bytes a file, no headers; one page of quality sheets at a time."""
+"""What an ingest keeps in memory: the patient that it is at, no headers, no names; one page of quality sheets at a time."""
 
 from __future__ import annotations
 
 import gc
+import shutil
 import tracemalloc
+from collections import Counter
 
 import numpy as np
+import pytest
 from ingest_helpers import key_of, make_export
 from matplotlib.backends.backend_agg import RendererAgg
 
 from prrt_estimators.ingest import _export_index, _ingest, _quality_sheets, ingest
+from prrt_estimators.ingest._cohort_plan import Plan
+from prrt_estimators.ingest._convert import Converted, Task
+from prrt_estimators.ingest._export_records import Person, Series
 from prrt_estimators.ingest._headers import _PEOPLE, _TEXTS, Header
 
-#: Bytes a file: kept when the walk is over, and at its peak, when it also knows which files it has seen.
-KEPT, PEAK = 200, 500
-FILES_A_SERIES = 1000
+#: Bytes a file: kept when the walk is over, and at its peak, when it knows the files of the patient that it is at.
+KEPT, PEAK = 10, 300
+FILES_A_SERIES = 100
 COMMON = {name: f"{name}, as long as the texts of headers are" for name in (*_TEXTS, *_PEOPLE)}
 COMMON |= {"orientation": "1\\0\\0\\0\\1\\0", "pixel_spacing": "4.0\\4.0", "image_type": "ORIGINAL"}
 
@@ -38,12 +44,14 @@ def bytes_of_walk(count: int, folder) -> tuple[int, int]:
     finally:
         tracemalloc.stop()
     assert sum(len(series.files) for person in found.patients.values() for series in person.series) == count
+    assert found.n_files == count
     return kept, peak
 
 
-def test_a_file_costs_its_path_and_little_else(monkeypatch, tmp_path):
+def test_a_file_costs_nothing_when_its_patient_is_read(monkeypatch, tmp_path):
     monkeypatch.setattr(_export_index, "read_header", made_up)
     few, many = 500, 2000
+    monkeypatch.setattr(_export_index, "_MAX_OPEN", 1)
     measured = []
     for count in (few, few, many):
         paths = (f"P{k // FILES_A_SERIES}/{k:012d}" for k in range(count))
@@ -51,21 +59,57 @@ def test_a_file_costs_its_path_and_little_else(monkeypatch, tmp_path):
         measured.append(bytes_of_walk(count, tmp_path))
     # The first walk filled what Python keeps once.
     kept, peak = np.subtract(measured[2], measured[1]) / (many - few)
-    assert 50 < kept < KEPT
-    assert kept < peak < PEAK
+    assert kept < KEPT
+    assert peak < PEAK
 
 
-def test_what_is_planned_keeps_no_path_twice(monkeypatch, tmp_path):
+def test_neither_patients_nor_tasks_nor_records_stay_in_memory(monkeypatch, tmp_path):
     folder = tmp_path / "export"
-    make_export(folder, 2)
-    kept = {}
-    for name in ("walk", "plan_tasks"):
+    make_export(folder, 3)
+    kept: dict = {}
+    for name in ("walk", "people_of", "plan_tasks"):
         monkeypatch.setattr(_ingest, name, _keeping(getattr(_ingest, name), kept))
-    ingest(folder / "dicom", folder / "clinical.xlsx", tmp_path / "out", key_file=key_of(folder), n_jobs=1)
-    lists = {id(series.files) for person in kept["walk"].patients.values() for series in person.series}
-    planned = {id(files) for task in kept["plan_tasks"][0] for files in task.files.values()}
-    assert len(planned) == 4
-    assert planned <= lists
+    monkeypatch.setattr(_ingest, "Plan", lambda *given: kept.setdefault("plan", Plan(*given)))
+    gc.collect()
+    alive = []
+    monkeypatch.setattr(_ingest, "write_tables", _counting(_ingest.write_tables, lambda: alive.append(_alive())))
+    result = ingest(folder / "dicom", folder / "clinical.xlsx", tmp_path / "out", key_file=key_of(folder), n_jobs=1)
+    assert result.n_included == len(kept["plan_tasks"][0]) == len(kept["walk"].patients) == 3
+    # The one that was asked for last; nothing of what was searched for.
+    assert alive == [{"Person": 1, "Series": 2, "Task": 0, "Converted": 1, "Header": 0}]
+    assert kept["plan"].identity.names.digests.dtype == np.uint64
+    assert len(kept["plan"].identity.identifiers.digests) > 9
+
+
+def _alive() -> dict[str, int]:
+    gc.collect()
+    kinds = (Person, Series, Task, Converted, Header)
+    found = Counter(type(one) for one in gc.get_objects())
+    return {kind.__name__: found[kind] for kind in kinds}
+
+
+@pytest.mark.parametrize("open_at_once", [1, 2, 16])
+def test_files_of_patients_in_any_order_are_one_patient_each(open_at_once, monkeypatch, tmp_path):
+    folder = tmp_path / "export"
+    make_export(folder, 3)
+    whole = _export_index.walk(folder / "dicom")
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for number, path in enumerate(sorted((folder / "dicom").rglob("*.dcm"), key=lambda path: (path.name, path))):
+        shutil.copyfile(path, mixed / f"{number:04d}.dcm")
+        if number % 7 == 0:
+            shutil.copyfile(path, mixed / f"{number + 900:04d}.dcm")
+    monkeypatch.setattr(_export_index, "_MAX_OPEN", open_at_once)
+    found = _export_index.walk(mixed)
+    assert set(found.patients) == set(whole.patients)
+    for key, person in found.patients.items():
+        here, there = ({one.uid: one for one in patient.series} for patient in (person, whole.patients[key]))
+        assert {uid: one.slices for uid, one in here.items()} == {uid: one.slices for uid, one in there.items()}
+        assert {uid: sorted(one.positions) for uid, one in here.items()} == {
+            uid: sorted(one.positions) for uid, one in there.items()
+        }
+        assert person.identity == whole.patients[key].identity
+    assert sum(one.copies for person in found.patients.values() for one in person.series) == number // 7 + 1
 
 
 def test_pages_of_the_quality_sheet_share_one_canvas(monkeypatch, tmp_path):

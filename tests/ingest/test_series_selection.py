@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from prrt_estimators.ingest._ct_kinds import ct_kind
-from prrt_estimators.ingest._export_index import Person, Series
+from prrt_estimators.ingest._export_records import Person, Series
 from prrt_estimators.ingest._foreseeable_problems import places, trouble
 from prrt_estimators.ingest._joined_series import other_parts
 from prrt_estimators.ingest._kernels import SHARP, SOFT, UNKNOWN, kernel_kind

@@ -9,7 +9,7 @@ import pytest
 from ingest_helpers import change, clinical, files, key_of, make_export, pseudonym
 
 from prrt_estimators.ingest import ingest
-from prrt_estimators.ingest._export_index import Person, Series
+from prrt_estimators.ingest._export_records import Person, Series
 from prrt_estimators.ingest._two_sources import Told, contradictions, told_of_persons
 
 
