@@ -84,12 +84,13 @@ def plan_tasks(
     plan: Plan, found: Inventory, people: Mapping[str, Person], table: Clinical
 ) -> tuple[Mapping[str, Task], list[FlowRow]]:
     """Return what is to be converted by pseudonym, and a row for each patient who is left out before."""
-    tasks, rows = spilled_tasks(), []
+    tasks = spilled_tasks()
+    rows: list[FlowRow] = []
     for key in sorted({*people, *table.frame.index}, key=lambda one: plan.names[one]):
         patient, person = plan.names[key], people.get(key)
         plan.notes[patient] += table.notes.get(key, [])
         stage, reason = _unfit(plan, key, patient, person, table)
-        choice = None
+        choice: Choice | None = None
         if person is not None and not reason and _has_scans(person):
             choice, stage, reason = _choose(plan, key, patient, person, table)
         if reason:
@@ -105,12 +106,12 @@ def plan_tasks(
 
 
 def _told(choice: Choice) -> Chosen:
-    tried = {
-        kind: [(_label(kind, series), series.start and series.start.isoformat()) for series in (first, *others)]
-        for kind in INGESTED
-        if (first := getattr(choice, kind)) is not None
-        for others in (getattr(choice, f"{kind}_others"),)
-    }
+    tried: dict[str, list[tuple[str, str | None]]] = {}
+    for kind in INGESTED:
+        first: Series | None = getattr(choice, kind)
+        if first is not None:
+            several: list[Series] = [first, *getattr(choice, f"{kind}_others")]
+            tried[kind] = [(_label(kind, one), None if one.start is None else one.start.isoformat()) for one in several]
     return Chosen(choice.days_to_therapy, tried)
 
 

@@ -86,11 +86,9 @@ class TextSet:
 
     def places(self, text: str) -> list[int]:
         """Return where one may begin."""
-        return (
-            []
-            if not len(self.digests)
-            else np.flatnonzero(_among(_beginnings(_points(text)), self.beginnings)).tolist()
-        )
+        if not len(self.digests):
+            return []
+        return [int(place) for place in np.flatnonzero(_among(_beginnings(_points(text)), self.beginnings))]
 
     def standing_in(self, text: str, shortest: int = 0) -> bool:
         """Tell whether one occurs and is not a part of a longer word or number."""

@@ -124,8 +124,8 @@ class Identity:
     def search(self) -> IdentitySearch:
         """What searches for this identity as it is now; it holds none of the texts."""
         dates = (day.strftime(form) for day in self.days for form in _DATE_FORMS)
-        sets = (frozenset(self.names) - own_words(), self.identifiers, dates, self.signs)
-        return IdentitySearch(*map(TextSet.of, sets))
+        names = TextSet.of(self.names - own_words())
+        return IdentitySearch(names, TextSet.of(self.identifiers), TextSet.of(dates), TextSet.of(self.signs))
 
     def kinds_in(self, text: str) -> set[str]:
         """Return what kinds of identity a text holds.
