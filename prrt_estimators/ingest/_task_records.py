@@ -16,8 +16,8 @@ def spilled_tasks() -> Spilled[Task]:
     Examples
     --------
     >>> tasks = spilled_tasks()
-    >>> tasks["P1"] = Task("P1", "out/P1", "export", {"pet": ["a", "b"]}, "", "")
-    >>> tasks["P1"] == Task("P1", "out/P1", "export", {"pet": ["a", "b"]}, "", "")
+    >>> tasks["P1"] = Task("P1", "out/P1", "export", {"a": ["b", "c"]}, "", "")
+    >>> tasks["P1"] == Task("P1", "out/P1", "export", {"a": ["b", "c"]}, "", "")
     True
     """
     return Spilled(_of_task, _task)
