@@ -11,6 +11,7 @@ from prrt_estimators._analytes import find_analyte, name_tokens, split_unit
 from prrt_estimators._modalities import IMAGING, MODALITIES
 from prrt_estimators.datasets._codings import states_coding, without_coding, words_of
 from prrt_estimators.datasets._image_numbers import RADIOMICS, describes_the_image, words_beside
+from prrt_estimators.datasets._person_columns import says_person
 from prrt_estimators.datasets._time_points import says_end
 
 
@@ -27,7 +28,7 @@ class Guess:
 _TIME_UNITS = {
     "days": ("d", "day", "days", "tag", "tage", "tagen"),
     "weeks": ("w", "wk", "wks", "week", "weeks", "woche", "wochen"),
-    "months": ("m", "mo", "mon", "mth", "mths", "month", "months", "monat", "monate", "monaten"),
+    "months": ("m", "mo", "mos", "mon", "mth", "mths", "month", "months", "monat", "monate", "monaten"),
     "years": ("y", "yr", "yrs", "year", "years", "jahr", "jahre", "jahren"),
 }
 
@@ -41,9 +42,8 @@ _PATIENT_IDS = (
     words_of("id idnr nr no number nummer index rowid"),
 )
 _IDENTIFIERS = re.compile(
-    r"^(name|names|initials?|initialen|vorname|nachname|familienname|geburtsname|surname|(first|last|given|family|"
-    r"full|middle|patient|patients|patienten) ?name|patientenname|zuname|mrn|dob|geb|gebdat|geb dat|ssn|plz|zip|"
-    r"zip code|postcode|adresse|address|street|strasse|telefon|phone|e ?mail|fallnummer|fall ?nr|unnamed.*|"
+    r"^(mrn|piz|dob|geb|gebdat|geb dat|ssn|plz|zip|"
+    r"zip code|postcode|adresse|address|street|strasse|telefon|phone|e ?mail|((behandlungs)?fall|aufnahme|kis|orbis) ?(nummer|nr|id)|unnamed.*|"
     r"row ?(names?|number)?|zeile|zeilennummer|(lfd|laufende|fortlaufende|running|serial|sequence) ?(nr|no|number|nummer)|lfd)$"
     r"|birth|geburts?|\bmrn\b|medical record|hospital (id|no|number)|accession|\buid\b|instance uid|versicherten"
     r"|insurance|krankenkasse|health ?care number|nhs (no|number|id)|social security"
@@ -63,8 +63,13 @@ _TIMES = (
           "progressionsfreieszeit progressionsfreiezeit tte timetoevent"),
     words_of("time zeit"),
 )  # fmt: skip
+#: What stands behind the name of the time: "in Monaten", "from first PRRT", "ab 1. Zyklus".
+_SINCE_THERAPY = re.compile(
+    r" (in|(from|since|after|ab|seit|nach)( (the|der|dem|first|start|beginn|of|1|erste[rmn]?))* (prrt|therap(y|ie)|treatment|"
+    r"cycle|zyklus|therapiebeginn|lutathera)( ?1)?)$"
+)
 _EVENTS = (
-    words_of("pfsevent eventpfs pfsstatus pfsereignis progressed progression progress progressionevent "
+    words_of("pfsevent eventpfs pfsstatus pfsereignis progressed progression progress progr prog progressionevent "
           "eventprogression progredient progressereignis progressionereignis pd diseaseprogression "
           "krankheitsprogress pfse"),
     words_of("event events ereignis eventobserved eventindicator"),
@@ -310,6 +315,8 @@ def guess_name(name: str) -> Guess | None:
         whole = _guess_bare(name)  # a coding may tell that the column is known only afterwards
         if find_analyte(bare) is not None or (whole is not None and whole.role == "after_therapy"):
             return whole  # nor is a coded analyte the analyte in its unit
+    if bare != name and said is not None and said.role == "time":  # "PFS (1=event)" holds no times
+        return Guess("event" if states_coding(name) else "after_therapy", "named like a time but coded: an outcome")
     return said
 
 
@@ -322,16 +329,17 @@ def _guess_bare(name: str) -> Guess | None:
     for rank, keys in enumerate(_PATIENT_IDS):
         if key in keys:
             return Guess("patient_id", "named like a patient id", rank)
-    if _IDENTIFIERS.search(text):
+    if says_person(text) or _IDENTIFIERS.search(text):
         return Guess("identifier", "named like an identifier: never a predictor")
     words = tuple(t for t in tokens if not any(t in spellings for spellings in _TIME_UNITS.values())) or tokens
+    since = _SINCE_THERAPY.sub("", " ".join(words))
     for role, ranks, reason in (
         ("time", _TIMES, "named like the time to progression"),
         ("event", _EVENTS, "named like the progression event"),
         ("target", _TARGETS, "named like a PFS class"),
     ):
         for rank, keys in enumerate(ranks):
-            if "".join(words) in keys:
+            if "".join(words) in keys or (role == "time" and since.replace(" ", "") in keys):
                 return Guess(role, reason, rank)
     if says_date(name):
         return Guess("date", "named like a date: never a predictor")

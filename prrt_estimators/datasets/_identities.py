@@ -14,12 +14,11 @@ from prrt_estimators._analytes import name_tokens
 from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators._spellings import fold, names_in, places_in, signs_of
 from prrt_estimators.datasets._column_vocabulary import file_kind, guess_name
+from prrt_estimators.datasets._person_columns import says_person
 from prrt_estimators.exceptions import Problem
 
-_NAMES = re.compile(
-    r"^(names?|initialen?|initials|vornamen?|nachnamen?|familienname|geburtsname|rufname|surname|zuname|forename|patientenname|"
-    r"(first|last|given|family|full|middle|maiden|patients?|patienten|pat) ?names?)$"
-    r"|\b(arzt|aerztin|hausarzt|physician|doctor|referrer|referring|zuweiser(in)?|ueberweiser|operator|untersucher(in)?|"
+_STAFF = re.compile(
+    r"\b(arzt|aerztin|hausarzt|physician|doctor|referrer|referring|zuweiser(in)?|ueberweiser|operator|untersucher(in)?|"
     r"befunder(in)?|radiologe|radiologin|surgeon|operateur|angehoerige[rn]?|relatives?|kontaktperson|ansprechpartner|reader)\b"
 )
 _PLACES = re.compile(
@@ -27,7 +26,7 @@ _PLACES = re.compile(
     r"geburtsort|city|stadt|ort)\b"
 )
 _IDENTIFIERS = re.compile(
-    r"\b(mrn|ssn|fall ?(nummer|nr)|fallnummer|accession|versicherten\w*|insurance|telefon|phone|e ?mail|serial|seriennummer|"
+    r"\b(mrn|piz|ssn|(behandlungs)?fall ?(nummer|nr)|(aufnahme|kis|orbis) ?(nummer|nr|id)|accession|versicherten\w*|insurance|telefon|phone|e ?mail|serial|seriennummer|"
     r"geraete ?(nummer|nr)|medical record|(hospital|case|study instance|other) (id|no|number))\b|\buid\b|serial( number)?$"
 )
 #: Words before the name of a person. `HR` and `MR` are also heart rate and magnetic resonance, so case matters there.
@@ -148,7 +147,7 @@ def identities_of(frame: pd.DataFrame, persons: Iterable[str] = ()) -> Identitie
     signs: set[str] = set()
     for name in frame.columns:
         called = " ".join(name_tokens(str(name)))
-        if name in persons or _NAMES.search(called):
+        if name in persons or says_person(called) or _STAFF.search(called):
             for cell in _texts(frame[name]):
                 words |= names_in(cell)
                 signs |= signs_of(cell)
