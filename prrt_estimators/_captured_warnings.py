@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _LOCK = threading.Lock()
 _listeners: dict[int, list[list[warnings.WarningMessage]]] = {}
@@ -73,3 +75,25 @@ def tell_again(heard: list[warnings.WarningMessage], *, but: tuple[type[Warning]
     for one in heard:
         if not issubclass(one.category, but):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+
+
+@contextlib.contextmanager
+def closing(generator: Generator[T, None, None]) -> Iterator[Generator[T, None, None]]:
+    """Close a generator of joblib at the end, without its warning of tasks that nobody waits for any more.
+
+    All of joblib's work shares its workers: a generator that is only forgotten, as with the traceback of an interrupt, ends them
+    whenever it is collected, in the middle of other work.
+
+    Examples
+    --------
+    >>> with closing(number for number in range(3)) as numbers:
+    ...     first = next(numbers)
+    >>> first, list(numbers)
+    (0, [])
+    """
+    try:
+        yield generator
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            generator.close()

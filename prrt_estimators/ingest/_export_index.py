@@ -7,11 +7,12 @@ import filecmp
 import os
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
 
+from prrt_estimators._captured_warnings import closing
 from prrt_estimators.ingest._dicomdir import read_directory
 from prrt_estimators.ingest._export_records import Inventory, Person, Series
 from prrt_estimators.ingest._headers import CONTOURS, Header, floats, quiet, read_header
@@ -65,19 +66,20 @@ def walk(
     opened = _Opened(found.patients)
     bad = [("folder", path) for path in closed]
     directories = []
-    for done, (path, read) in enumerate(_read_all(root, paths, found.n_files, n_jobs), 1):
-        if isinstance(read, Header):
-            _add(found.root, read, opened.at(key_of(read.texts, path, id_from)))
-        elif read == "directory":
-            directories.append(path)
-        elif read == "other" or (read == "empty" and not _looks_like_image(path)):
-            found.n_other += 1
-            if len(found.others) < _MAX_OTHERS:
-                found.others.append(path)
-        else:
-            bad.append((read, path))
-        if progress is not None and (done % _BATCH == 0 or done == found.n_files):
-            progress(done, found.n_files)
+    with closing(_read_all(root, paths, found.n_files, n_jobs)) as answers:
+        for done, (path, read) in enumerate(answers, 1):
+            if isinstance(read, Header):
+                _add(found.root, read, opened.at(key_of(read.texts, path, id_from)))
+            elif read == "directory":
+                directories.append(path)
+            elif read == "other" or (read == "empty" and not _looks_like_image(path)):
+                found.n_other += 1
+                if len(found.others) < _MAX_OTHERS:
+                    found.others.append(path)
+            else:
+                bad.append((read, path))
+            if progress is not None and (done % _BATCH == 0 or done == found.n_files):
+                progress(done, found.n_files)
     opened.put_away()
     if bad:
         _attribute(found, bad)
@@ -154,11 +156,14 @@ class _Opened:
             self._patients[key], self._seen[key] = one.person, one.seen
 
 
-def _read_all(root: str, paths: SpilledTexts, n_paths: int, n_jobs: int) -> Iterator[tuple[str, Header | str]]:
+def _read_all(
+    root: str, paths: SpilledTexts, n_paths: int, n_jobs: int
+) -> Generator[tuple[str, Header | str], None, None]:
     rest = iter(paths)
     batches = iter(lambda: list(islice(rest, _BATCH)), [])
+    answers: Generator[list[tuple[str, Header | str]], None, None]
     if n_jobs == 1 or n_paths < _MIN_FOR_PROCESSES:
-        answers: Iterator[list[tuple[str, Header | str]]] = (_read_batch(root, batch) for batch in batches)
+        answers = (_read_batch(root, batch) for batch in batches)
     else:
         from joblib import Parallel, delayed
 
@@ -166,8 +171,9 @@ def _read_all(root: str, paths: SpilledTexts, n_paths: int, n_jobs: int) -> Iter
         answers = Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")(
             delayed(_read_batch)(root, b) for b in batches
         )
-    for answer in answers:
-        yield from answer
+    with closing(answers):
+        for answer in answers:
+            yield from answer
 
 
 def _read_batch(root: str, paths: list[str]) -> list[tuple[str, Header | str]]:

@@ -13,6 +13,7 @@ from typing import Literal
 import pandas as pd
 
 from prrt_estimators._arguments import parameter
+from prrt_estimators._captured_warnings import closing
 from prrt_estimators._date_forms import has_date, without_dates
 from prrt_estimators._extras import import_pydicom
 from prrt_estimators._modalities import INGESTED
@@ -231,8 +232,8 @@ def ingest(
         tasks, rows = plan_tasks(plan, found, people, table)
         rows += _loose(found, nameless, table)
         made = _Made()
-        for one in run_tasks(tasks, search, jobs, bars.patient):
-            rows.append(made.add(one, plan))
+        with closing(run_tasks(tasks, search, jobs, bars.patient)) as converted:
+            rows += [made.add(one, plan) for one in converted]
         flow = _cleaned(flow_table(rows), search)
         del rows
         remove_stale(place, made.records)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
+from prrt_estimators._captured_warnings import closing
 from prrt_estimators.ingest._convert import Converted, Task, convert
 from prrt_estimators.ingest._identity_search import IdentitySearch
 
 
 def run_tasks(
     tasks: Mapping[str, Task], identity: IdentitySearch, n_jobs: int, tell: Callable[[int, int], None]
-) -> Iterator[Converted]:
+) -> Generator[Converted, None, None]:
     """Convert every patient, and give one after the other; `tell` hears how many are done.
 
     Raises
@@ -19,12 +20,14 @@ def run_tasks(
         If the system ended a process, as it does when memory runs out; what is finished stays finished.
     """
     total = len(tasks)
-    for done, result in enumerate(_results(tasks, identity, n_jobs), 1):
-        tell(done, total)
-        yield result
+    # Closed at once where nobody asks any more: joblib's workers are shared, and end with a generator that is forgotten.
+    with closing(_results(tasks, identity, n_jobs)) as results:
+        for done, result in enumerate(results, 1):
+            tell(done, total)
+            yield result
 
 
-def _results(tasks: Mapping[str, Task], identity: IdentitySearch, n_jobs: int) -> Iterator[Converted]:
+def _results(tasks: Mapping[str, Task], identity: IdentitySearch, n_jobs: int) -> Generator[Converted, None, None]:
     yield from (Converted(task.patient, {"files": {}}) for task in tasks.values() if not any(task.files.values()))
     with_images = (task for task in tasks.values() if any(task.files.values()))
     if n_jobs == 1 or len(tasks) < 2:

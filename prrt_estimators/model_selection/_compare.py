@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import RepeatedStratifiedKFold
 
+from prrt_estimators._captured_warnings import closing
 from prrt_estimators._classes import check_same_order
 from prrt_estimators._forms import are_records
 from prrt_estimators._model_specs import first_name
@@ -370,10 +371,14 @@ def _run(
     run["hardware"] = hardware()  # by now, models that use torch have loaded it
     costs = {name: expected_cost(models[name], len(X), run["data"]["modalities"]) for name in counts}
     progress.begin_folds(counts, run["cv"]["n_splits"], run["n_jobs"], costs)
-    with warnings.catch_warnings():
+    still_open = (task for task in tasks if task.model in counts)
+    with (
+        warnings.catch_warnings(),
+        closing(run_tasks(still_open, data, run["n_jobs"], client)) as finished,
+    ):
         # joblib's, where a worker ended; the fold is run again or reported as failed.
         warnings.filterwarnings("ignore", category=UserWarning, module=r"joblib\.externals\.loky")
-        for record in run_tasks((task for task in tasks if task.model in counts), data, run["n_jobs"], client):
+        for record in finished:
             name = record["model"]
             records[name].append(record)
             progress.fold(name, record["fit_seconds"] + record["score_seconds"] if record["status"] == "ok" else None)

@@ -6,7 +6,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from pickle import PicklingError
 from typing import Any
 
@@ -20,6 +20,7 @@ from joblib.parallel import (
     get_active_backend,
 )
 
+from prrt_estimators._captured_warnings import closing
 from prrt_estimators.model_selection._dask import n_workers, run_on_dask
 from prrt_estimators.model_selection._fold import Task, run_fold
 
@@ -61,7 +62,7 @@ def jobs_and_threads(n_jobs: int | None, threads: int | None, client: Any = None
 
 def run_tasks(
     tasks: Iterable[Task], data: tuple[Any, ...], n_jobs: int, client: Any = None
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any], None, None]:
     """Yield the record of each task as it finishes.
 
     Once a model has failed on one fold, its other folds are not begun (except under a joblib backend that answers only
@@ -93,11 +94,14 @@ def run_tasks(
                 yield delayed(_numbered)(task, data, os.getpid())
 
     try:
-        for number, record in Parallel(n_jobs=_useful(n_jobs, open_tasks), return_as="generator_unordered")(calls()):
-            del open_tasks[record["model"], number]
-            if record["status"] != "ok":
-                given_up.add(record["model"])
-            yield record
+        workers = Parallel(n_jobs=_useful(n_jobs, open_tasks), return_as="generator_unordered")
+        # Closed at once where nobody asks any more: a generator that is forgotten later takes all of joblib's workers along.
+        with closing(workers(calls())) as answers:
+            for number, record in answers:
+                del open_tasks[record["model"], number]
+                if record["status"] != "ok":
+                    given_up.add(record["model"])
+                yield record
         return
     except (BrokenProcessPool, PicklingError):
         pass

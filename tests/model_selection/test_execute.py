@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+import threading
+import time
 
 import cloudpickle
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from joblib import Parallel
+from joblib import Parallel, delayed
 from joblib.parallel import ThreadingBackend
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -68,6 +71,30 @@ def test_a_worker_that_dies_costs_its_own_model_only(data, tmp_path, monkeypatch
     assert comparison.status["status"].tolist() == ["ok", "failed", "ok"]
     assert "memory" in comparison.status["reason"][1]
     assert comparison.scores["model"].tolist() == ["a"] * 2 + ["b"] * 2
+
+
+def test_an_interrupted_comparison_leaves_later_work_of_joblib_alone(data, monkeypatch):
+    """Whoever keeps the traceback keeps the generator; joblib ends its workers, which all share, when that is forgotten."""
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("prrt_estimators.model_selection._compare.ComparisonProgress.fold", interrupt)
+    kept = []
+    try:
+        compare_models({"a": LogisticRegression()}, *data, cv=6, n_jobs=2, verbose=0)
+    except KeyboardInterrupt as error:
+        kept.append(error)
+    assert kept
+
+    def forget():
+        kept.clear()
+        gc.collect()
+
+    timer = threading.Timer(0.5, forget)
+    timer.start()
+    assert Parallel(n_jobs=2)(delayed(time.sleep)(0.4) for _ in range(6)) == [None] * 6
+    timer.join()
 
 
 def test_a_model_that_cannot_be_sent_costs_its_own_folds_only(data):
