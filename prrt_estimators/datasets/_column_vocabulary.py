@@ -163,7 +163,7 @@ _DEMOGRAPHICS = {
         ),
         "tumour burden": (
             r"((liver|hepatic|total|bone|whole body) )?tumou?r (burden|load|volume)( ml)?", "hepatic burden",
-            "(leber|hepatische )?(tumou?r)?last", "leberbefall( prozent)?", "(liver|hepatic) involvement( percent)?", "tumou?rvolumen( gesamt)?( ml)?", "gesamttumou?rvolumen( ml)?",
+            "(leber|hepatische )?(tumou?r)?last", "leberbefall( percent)?", "(liver|hepatic) involvement( percent)?", "tumou?rvolumen( gesamt)?( ml)?", "gesamttumou?rvolumen( ml)?",
             "(number of|n|anzahl( der)?) (lesions|laesionen)",
         ),
         "hormonal activity": (
@@ -339,7 +339,7 @@ def _guess_bare(name: str) -> Guess | None:
         ("target", _TARGETS, "named like a PFS class"),
     ):
         for rank, keys in enumerate(ranks):
-            if "".join(words) in keys or (role == "time" and since.replace(" ", "") in keys):
+            if "".join(words) in keys or (role == "time" and rank < 2 and since.replace(" ", "") in keys):
                 return Guess(role, reason, rank)
     if says_date(name):
         return Guess("date", "named like a date: never a predictor")
